@@ -1,0 +1,43 @@
+"""Field types shared by all payloads: what counts as a number, a symbol and a session date."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, StringConstraints
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _only_iso(value: object) -> object:
+    """Refuse what pydantic would kindly turn into a date, such as epoch seconds."""
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
+        message = "a session date is written YYYY-MM-DD"
+        raise ValueError(message)
+    if not isinstance(value, (str, date)):
+        message = "a session date is a string YYYY-MM-DD"
+        raise ValueError(message)  # noqa: TRY004  (pydantic reports ValueError, not TypeError)
+    return value
+
+
+def _printable(value: str) -> str:
+    """Refuse control characters, which have no place in a ticker and break terminals and paths."""
+    if not value.isprintable():
+        message = "a symbol holds printable characters only"
+        raise ValueError(message)
+    return value
+
+
+Number = Annotated[float, Strict(), AllowInfNan(allow_inf_nan=False)]
+"""A finite JSON number; a numeric string is not a number."""
+
+SessionDate = Annotated[date, BeforeValidator(_only_iso)]
+"""A trading session, by its calendar date in Kathmandu."""
+
+Symbol = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=64), AfterValidator(_printable)
+]
+"""A ticker as the exchange writes it; slashes and spaces occur (`NICAD 85/86`). `NEPSE` is the market."""
+
+Text = Annotated[str, StringConstraints(strict=True, max_length=4096)]
+Count = Annotated[int, Strict(), Field(ge=0)]

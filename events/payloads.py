@@ -1,0 +1,261 @@
+"""What each event says: the chapter's fields first, then ours, which are optional with defaults.
+
+A payload is frozen. Unknown fields are dropped, never refused, so that an older reader survives a newer
+writer. Prices and errors are rupees of the day unless a field says otherwise; dates are trading sessions.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from events.fields import Count, Number, SessionDate, Symbol, Text
+
+
+class Payload(BaseModel):
+    """Base of all payloads; `schema_version` grows with each compatible change."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    schema_version: ClassVar[int] = 1
+
+    @property
+    def key(self) -> str:
+        """Record key: the symbol where there is one."""
+        return str(getattr(self, "symbol", None) or "")
+
+
+class DataIngested(Payload):
+    """A session's prices of the whole market arrived and lie, immutable, at `data_location`."""
+
+    symbol: Symbol
+    date: SessionDate
+    data_location: Text
+    row_count: Count | None = None
+    content_hash: Text | None = None
+    """Digest of (symbol, close, volume, turnover), by which a stale repeat is recognised."""
+    revision: Count = 0
+    rejected_rows: Count = 0
+    previous_date: SessionDate | None = None
+    source: Text | None = None
+
+
+class DataRetracted(Payload):
+    """An earlier DataIngested turned out not to be a session of its own."""
+
+    symbol: Symbol
+    date: SessionDate
+    data_location: Text
+    reason: Text
+    repeats: SessionDate | None = None
+
+
+class FeaturesComputed(Payload):
+    """The feature vector of a symbol after the close of session `date` (event-carried state transfer)."""
+
+    symbol: Symbol
+    date: SessionDate
+    features: dict[str, Number | None]
+    feature_set: Text | None = None
+    last_close: Number | None = None
+    revision: Count = 0
+
+
+class PredictionMade(Payload):
+    """A forecast of the close of session `date`, made from features of session `as_of`."""
+
+    symbol: Symbol
+    date: SessionDate
+    predicted_close: Number
+    model_version: Text
+    features_used: list[Text] = []
+    as_of: SessionDate | None = None
+    last_close: Number | None = None
+    interval_80: tuple[Number, Number] | None = None
+    interval_95: tuple[Number, Number] | None = None
+    revision: Count = 0
+
+
+class ActualAvailable(Payload):
+    """The close of session `date` became known; `previous_date` is the market's session before it."""
+
+    symbol: Symbol
+    date: SessionDate
+    actual_close: Number
+    previous_date: SessionDate | None = None
+    revision: Count = 0
+
+
+class ErrorComputed(Payload):
+    """A prediction met its actual: error = predicted - actual, in rupees; pct_error in percent of actual."""
+
+    symbol: Symbol
+    date: SessionDate
+    predicted: Number
+    actual: Number
+    error: Number
+    abs_error: Number
+    pct_error: Number | None = None
+    model_version: Text | None = None
+    as_of: SessionDate | None = None
+    baseline_error: Number | None = None
+    """The error that persistence (the last close) made on the same day."""
+    within_95: bool | None = None
+    revision: Count = 0
+
+
+class PredictionExpired(Payload):
+    """No actual ever met this prediction within `sessions_waited` sessions."""
+
+    symbol: Symbol
+    date: SessionDate
+    predicted: Number
+    sessions_waited: Count
+    model_version: Text | None = None
+    as_of: SessionDate | None = None
+
+
+class ModelRetrainingTriggered(Payload):
+    """Somebody or something asks for a training on data up to `data_end_date`."""
+
+    reason: Text
+    data_end_date: SessionDate
+    detail: Text | None = None
+
+
+class ModelTrained(Payload):
+    """A training ended and registered `model_version`; errors in `performance` are rupees."""
+
+    model_version: Text
+    performance: dict[str, Number]
+    features_used: list[Text]
+    artifact_location: Text
+    baseline_performance: dict[str, Number] | None = None
+    """The same measures of persistence on the same held-out sessions."""
+    feature_set: Text | None = None
+    training_start: SessionDate | None = None
+    training_end: SessionDate | None = None
+    data_version: Count | None = None
+    run_id: Text | None = None
+    artifact_sha256: Text | None = None
+    promoted: bool | None = None
+    why: Text | None = None
+    triggers: list[Text] = []
+
+
+class ModelPromoted(Payload):
+    """From here on `model_version` serves (a promotion, or a rollback to an earlier version)."""
+
+    model_version: Text
+    previous_version: Text | None = None
+    reason: Text
+
+
+class AlertRaised(Payload):
+    """A rule was breached; `value` and `threshold` are in the rule's unit."""
+
+    rule: Text
+    severity: Text
+    message: Text
+    symbol: Symbol | None = None
+    date: SessionDate | None = None
+    value: Number | None = None
+    threshold: Number | None = None
+
+    @property
+    def key(self) -> str:
+        """Alerts are ordered by rule."""
+        return self.rule
+
+
+class AlertResolved(Payload):
+    """What a rule complained about is over."""
+
+    rule: Text
+    message: Text
+    symbol: Symbol | None = None
+    date: SessionDate | None = None
+
+    @property
+    def key(self) -> str:
+        """Alerts are ordered by rule."""
+        return self.rule
+
+
+class OffsetRange(Payload):
+    """Offsets `[start, end)` of a topic-partition."""
+
+    topic: Text
+    partition: Count
+    start: Count
+    end: Count
+
+    def __str__(self) -> str:
+        """Write the range as people read it: `features-2 [120, 470)`."""
+        return f"{self.topic}-{self.partition} [{self.start}, {self.end})"
+
+
+class SliceCommitted(Payload):
+    """The ledger: this run turned these input ranges into these numbers of records, once."""
+
+    flow: Text
+    group: Text
+    ranges: list[OffsetRange]
+    run_id: Text
+    attempt: Annotated[int, Field(ge=1)] = 1
+    counts: dict[str, Count] = {}
+    model_versions: list[Text] = []
+    feature_set: Text | None = None
+    code_version: Text | None = None
+
+    @property
+    def key(self) -> str:
+        """The ledger is ordered by flow."""
+        return self.flow
+
+
+class LetterRetried(Payload):
+    """A dead letter was tried again and failed again."""
+
+    letter_id: Text
+    attempt: Annotated[int, Field(ge=1)]
+    reason: Text
+
+    @property
+    def key(self) -> str:
+        """One letter's story stays in order."""
+        return self.letter_id
+
+
+class LetterResolved(Payload):
+    """A dead letter was tried again and went through."""
+
+    letter_id: Text
+    attempt: Annotated[int, Field(ge=1)]
+    run_id: Text | None = None
+
+    @property
+    def key(self) -> str:
+        """One letter's story stays in order."""
+        return self.letter_id
+
+
+PAYLOADS: dict[str, type[Payload]] = {
+    payload.__name__: payload
+    for payload in (
+        DataIngested,
+        DataRetracted,
+        FeaturesComputed,
+        PredictionMade,
+        ActualAvailable,
+        ErrorComputed,
+        PredictionExpired,
+        ModelRetrainingTriggered,
+        ModelTrained,
+        ModelPromoted,
+        AlertRaised,
+        AlertResolved,
+        SliceCommitted,
+        LetterRetried,
+        LetterResolved,
+    )
+}
+"""Every event type by its name on the wire."""

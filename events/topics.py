@@ -1,0 +1,47 @@
+"""The topics: what flows where, keyed how, kept how long. Adding one is adding an entry here."""
+
+from dataclasses import dataclass, field
+
+DAY_MS = 86_400_000
+LETTER_BYTES = 4 * 1024 * 1024
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is created and checked at start.
+
+    `spread` topics get the stack's partition count (they are keyed by symbol); others have one partition.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    key: str
+    spread: bool = False
+    config: dict[str, str] = field(default_factory=lambda: dict(FOREVER))
+
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic("raw-data", ("DataIngested", "DataRetracted"), "symbol (NEPSE: the whole market)"),
+        Topic("features", ("FeaturesComputed",), "symbol", spread=True),
+        Topic("predictions", ("PredictionMade",), "symbol", spread=True),
+        Topic("actuals", ("ActualAvailable",), "symbol", spread=True),
+        Topic("errors", ("ErrorComputed", "PredictionExpired"), "symbol", spread=True),
+        Topic("training", ("ModelRetrainingTriggered",), "model name"),
+        Topic("models", ("ModelTrained", "ModelPromoted"), "model name"),
+        Topic("alerts", ("AlertRaised", "AlertResolved"), "rule"),
+        Topic("slices", ("SliceCommitted",), "flow"),
+        Topic(
+            "dead-letters",
+            (),
+            "the original record's key",
+            config={"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(LETTER_BYTES)},
+        ),
+        Topic("redrives", ("LetterRetried", "LetterResolved"), "letter id"),
+    )
+}
+
+CO_PARTITIONED = ("predictions", "actuals")
+"""Joined by symbol: they must have the same number of partitions and the same hash."""

@@ -1,0 +1,109 @@
+"""Every setting of the system, read here and nowhere else.
+
+Order: keyword, environment (`NEPSE_...`), `settings.env` in the stack's home, default.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SETTINGS_FILE = "settings.env"
+
+
+class Settings(BaseSettings):
+    """Where things are and how hard to push them; `nepse doctor` prints each with its origin."""
+
+    model_config = SettingsConfigDict(env_prefix="NEPSE_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(Path(".nepse"), description="State folder of the local stack.")
+    data: str | None = Field(None, description="Folder or URL of exchange files; the simulator without it.")
+    host: str = Field("127.0.0.1", description="Address that the local servers listen on.")
+    port_offset: int = Field(0, ge=0, le=50_000, description="Added to every default port.")
+
+    kafka_bootstrap: str | None = Field(None, description="Broker address; the local broker without it.")
+    s3_endpoint: str | None = Field(None, description="S3 URL; the local SeaweedFS without it.")
+    s3_access_key: str = Field("nepse", description="S3 identity.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret; made at the first `nepse up`.")
+    database_url: SecretStr | None = Field(None, description="Postgres URL; the local server without it.")
+    database_password: SecretStr = Field(SecretStr(""), description="Postgres password; made at first start.")
+    prefect_url: str | None = Field(None, description="Prefect server; the local one without it.")
+    mlflow_url: str | None = Field(None, description="MLflow server; the local one without it.")
+    work_pool: str = Field("nepse", description="Prefect work pool of every deployment.")
+
+    raw_bucket: str = Field("nepse-raw", description="Bucket of raw sessions.")
+    features_bucket: str = Field("nepse-features", description="Bucket of the feature table.")
+    models_bucket: str = Field("nepse-models", description="Bucket of model artifacts.")
+    model_name: str = Field("nepse-close", description="Registered model.")
+
+    partitions: int = Field(3, ge=1, description="Partitions of the topics keyed by symbol.")
+    slice_records: int = Field(20_000, ge=1, description="Most records in a slice.")
+    slice_linger_ms: int = Field(40, ge=0, description="How long a sensor waits for more, in milliseconds.")
+    transaction_timeout_ms: int = Field(60_000, ge=5_000, description="Broker aborts a transaction after it.")
+    delivery_timeout_ms: int = Field(
+        30_000, ge=1_000, description="A record not acknowledged by then failed."
+    )
+    session_timeout_ms: int = Field(
+        10_000, ge=6_000, description="A silent sensor loses its partitions then."
+    )
+
+    retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
+    notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
+
+    def port(self, default: int) -> int:
+        """Shift a default port so that several stacks can run side by side."""
+        return default + self.port_offset
+
+    @cached_property
+    def bootstrap(self) -> str:
+        """Address of the broker, `host:port`."""
+        return self.kafka_bootstrap or f"{self.host}:{self.port(9092)}"
+
+    @cached_property
+    def s3_url(self) -> str:
+        """Endpoint of the object store."""
+        return self.s3_endpoint or f"http://{self.host}:{self.port(8333)}"
+
+    @cached_property
+    def prefect_ui(self) -> str:
+        """Address of the Prefect server and its page."""
+        return self.prefect_url or f"http://{self.host}:{self.port(4200)}"
+
+    @cached_property
+    def mlflow_ui(self) -> str:
+        """Address of the MLflow server and its page."""
+        return self.mlflow_url or f"http://{self.host}:{self.port(5000)}"
+
+    def postgres(self, database: str, driver: str = "postgresql+psycopg") -> str:
+        """Build the URL of one of our databases (`nepse`, `prefect`, `mlflow`); it holds the password."""
+        if self.database_url is not None:
+            server = self.database_url.get_secret_value().split("://", 1)[-1].rstrip("/")
+        else:
+            password = quote(self.database_password.get_secret_value(), safe="")
+            server = f"nepse:{password}@{self.host}:{self.port(5433)}"
+        return f"{driver}://{server}/{database}"
+
+    def environment(self) -> dict[str, str]:
+        """What child processes and client libraries need to find this stack."""
+        return {
+            "NEPSE_HOME": str(self.home.resolve()),
+            "PREFECT_HOME": str(self.home.resolve() / "prefect"),
+            "PREFECT_API_URL": f"{self.prefect_ui}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "MLFLOW_TRACKING_URI": self.mlflow_ui,
+            "MLFLOW_S3_ENDPOINT_URL": self.s3_url,
+            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+            "AWS_ACCESS_KEY_ID": self.s3_access_key,
+            "AWS_SECRET_ACCESS_KEY": self.s3_secret_key.get_secret_value(),
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "DO_NOT_TRACK": "1",
+        }
+
+
+def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings of the stack whose state folder is `home`."""
+    where = home or Settings().home
+    return Settings(_env_file=where / SETTINGS_FILE, home=where, **overrides)  # type: ignore[call-arg]
