@@ -106,4 +106,4 @@ class Settings(BaseSettings):
 def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings of the stack whose state folder is `home`."""
     where = home or Settings().home
-    return Settings(_env_file=where / SETTINGS_FILE, home=where, **overrides)  # type: ignore[call-arg]
+    return Settings(_env_file=where / SETTINGS_FILE, home=where, **overrides)
