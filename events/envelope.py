@@ -1,20 +1,28 @@
 """The envelope around every payload, and its form on the wire (JSON, UTF-8)."""
 
 import hashlib
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from events.fields import LARGEST_INTEGER, Count, Ordinal
 from events.payloads import PAYLOADS, Payload
 
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "nepse-loop/events")
 _FIRST_MILLISECONDS = 1e11  # as seconds this is the year 5138: such a number is epoch milliseconds
+_SHOWN = 80  # characters of a hostile value that a message may repeat
+LONGEST_NAME = 200  # characters of an id or a name in the envelope
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the escape itself, not an escaped backslash before "u0000"
+
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 class ContractError(ValueError):
@@ -25,21 +33,22 @@ class ContractError(ValueError):
 class Causation:
     """The record that made this event happen."""
 
-    topic: str
-    partition: int
-    offset: int
-    event_id: str
+    topic: Name
+    partition: Count
+    offset: Count
+    event_id: Name
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What we add to the chapter's envelope."""
 
-    event_id: str
-    correlation_id: str
-    schema_version: int = 1
+    event_id: Name
+    correlation_id: Name
+    schema_version: Annotated[Ordinal, Field(json_schema_extra={"default": 1})] = 0
+    """Version of the payload's schema; 0, which is never sent, becomes the payload's own in its event."""
     causation: Causation | None = None
-    producer_version: str | None = None
+    producer_version: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +62,11 @@ class Event(Generic[P_co]):
     event_type: str = field(default="")
 
     def __post_init__(self) -> None:
-        """Name the event after its payload."""
+        """Name the event after its payload, whose schema version it carries unless it says otherwise."""
         object.__setattr__(self, "event_type", type(self.payload).__name__)
+        if not self.metadata.schema_version:
+            version = type(self.payload).schema_version
+            object.__setattr__(self, "metadata", replace(self.metadata, schema_version=version))
 
     @property
     def id(self) -> str:
@@ -91,7 +103,7 @@ def decode(value: bytes | None) -> Event[Payload]:
     payload = _payload(raw)
     return Event(
         timestamp=_timestamp(raw.get("timestamp")),
-        producer=str(raw.get("producer") or "unknown"),
+        producer=_producer(raw.get("producer")),
         payload=payload,
         metadata=_metadata(raw.get("metadata"), cast("bytes", value)),
     )
@@ -109,6 +121,9 @@ def _object(value: bytes | None) -> dict[str, Any]:
     if not isinstance(raw, dict):
         message = f"not an event: a JSON object is expected, this is a {type(raw).__name__}"
         raise ContractError(message)
+    if b"\\u0000" in value and _NUL.search(value):  # the search alone would cost every event
+        message = "the event holds a NUL character, which the database can't store"
+        raise ContractError(message)
     return raw
 
 
@@ -116,15 +131,28 @@ def _payload(raw: dict[str, Any]) -> Payload:
     kind = raw.get("event_type")
     model = PAYLOADS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        message = f"unknown event_type {str(kind)[:80]!r}; known: {', '.join(PAYLOADS)}"
+        message = f"unknown event_type {_shown(kind)}; known: {', '.join(PAYLOADS)}"
         raise ContractError(message)
     try:
         return model.model_validate(raw.get("payload"))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "payload"
-        message = f"{kind}: {place[:200]}: {first['msg']}"
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(_place(part) for part in first["loc"]) or "payload"
+        message = f"{kind}: {place}: {first['msg']}"
         raise ContractError(message) from error
+
+
+def _place(part: int | str) -> str:
+    """A step to the faulty value; a foreign key is quoted where it is long or unprintable."""
+    plain = isinstance(part, int) or (part.isprintable() and len(part) <= _SHOWN)
+    return str(part) if plain else _shown(part)
+
+
+def _shown(value: object) -> str:
+    """A hostile value as a message may repeat it: short, printable, never descending into it."""
+    if isinstance(value, str):
+        return ascii(value[:_SHOWN])
+    return repr(value) if value is None or isinstance(value, (bool, int, float)) else type(value).__name__
 
 
 def _timestamp(value: object) -> datetime:
@@ -137,33 +165,51 @@ def _timestamp(value: object) -> datetime:
             seconds = value / 1000 if abs(value) >= _FIRST_MILLISECONDS else value
             return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        message = f"timestamp {str(value)[:80]!r}: {error}"
+        message = f"timestamp {_shown(value)} is not a moment between the years 1 and 9999"
         raise ContractError(message) from error
-    message = f"timestamp {str(value)[:80]!r} is neither ISO-8601 nor epoch seconds"
+    message = f"timestamp {_shown(value)} is neither ISO-8601 nor epoch seconds"
+    raise ContractError(message)
+
+
+def _producer(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, str) and len(value) <= LONGEST_NAME:
+        return value or "unknown"
+    message = f"producer {_shown(value)} is not a string of at most {LONGEST_NAME} characters"
     raise ContractError(message)
 
 
 def _metadata(raw: object, value: bytes) -> Metadata:
-    """Read our metadata, or give a foreign event an id from its content."""
+    """Read our metadata, or give a foreign event an id from its content.
+
+    What a foreign writer puts here in another shape is passed over: the event itself is still good.
+    """
     known = raw if isinstance(raw, dict) else {}
-    event_id = known.get("event_id")
-    if not isinstance(event_id, str) or not 0 < len(event_id) <= 200:  # noqa: PLR2004
-        event_id = str(uuid5(_NAMESPACE, hashlib.sha256(value).hexdigest()))
-    correlation_id = known.get("correlation_id")
-    version = known.get("schema_version")
+    event_id = _name(known.get("event_id")) or str(uuid5(_NAMESPACE, hashlib.sha256(value).hexdigest()))
     return Metadata(
         event_id=event_id,
-        correlation_id=correlation_id if isinstance(correlation_id, str) else event_id,
-        schema_version=version if isinstance(version, int) else 1,
+        correlation_id=_name(known.get("correlation_id")) or event_id,
+        schema_version=_whole(known.get("schema_version")) or 1,
         causation=_causation(known.get("causation")),
-        producer_version=known.get("producer_version"),
+        producer_version=_name(known.get("producer_version")),
     )
 
 
 def _causation(raw: object) -> Causation | None:
     if not isinstance(raw, dict):
         return None
-    try:
-        return Causation(str(raw["topic"]), int(raw["partition"]), int(raw["offset"]), str(raw["event_id"]))
-    except (KeyError, TypeError, ValueError):
-        return None  # a foreign writer's idea of causation: the event itself is still good
+    topic, event_id = _name(raw.get("topic")), _name(raw.get("event_id"))
+    partition, offset = _whole(raw.get("partition")), _whole(raw.get("offset"))
+    if topic is None or event_id is None or partition is None or offset is None:
+        return None
+    return Causation(topic, partition, offset, event_id)
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME else None
+
+
+def _whole(value: object) -> int | None:
+    """A count that fits 64 bits; `true` is none."""
+    return value if type(value) is int and 0 <= value <= LARGEST_INTEGER else None

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, StringConstraints
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+LARGEST_INTEGER = 2**63 - 1  # what a database's bigint and an offset hold
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _only_iso(value: object) -> object:
@@ -40,4 +41,9 @@ Symbol = Annotated[
 """A ticker as the exchange writes it; slashes and spaces occur (`NICAD 85/86`). `NEPSE` is the market."""
 
 Text = Annotated[str, StringConstraints(strict=True, max_length=4096)]
-Count = Annotated[int, Strict(), Field(ge=0)]
+Count = Annotated[int, Strict(), Field(ge=0, le=LARGEST_INTEGER)]
+Ordinal = Annotated[int, Strict(), Field(ge=1, le=LARGEST_INTEGER)]
+"""The number of an attempt: the first is 1."""
+
+Flag = Annotated[bool, Strict()]
+"""JSON's `true` or `false`; 1 and "yes" are not."""

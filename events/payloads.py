@@ -4,11 +4,11 @@ A payload is frozen. Unknown fields are dropped, never refused, so that an older
 writer. Prices and errors are rupees of the day unless a field says otherwise; dates are trading sessions.
 """
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from events.fields import Count, Number, SessionDate, Symbol, Text
+from events.fields import Count, Flag, Number, Ordinal, SessionDate, Symbol, Text
 
 
 class Payload(BaseModel):
@@ -98,7 +98,7 @@ class ErrorComputed(Payload):
     as_of: SessionDate | None = None
     baseline_error: Number | None = None
     """The error that persistence (the last close) made on the same day."""
-    within_95: bool | None = None
+    within_95: Flag | None = None
     revision: Count = 0
 
 
@@ -136,7 +136,7 @@ class ModelTrained(Payload):
     data_version: Count | None = None
     run_id: Text | None = None
     artifact_sha256: Text | None = None
-    promoted: bool | None = None
+    promoted: Flag | None = None
     why: Text | None = None
     triggers: list[Text] = []
 
@@ -200,7 +200,7 @@ class SliceCommitted(Payload):
     group: Text
     ranges: list[OffsetRange]
     run_id: Text
-    attempt: Annotated[int, Field(ge=1)] = 1
+    attempt: Ordinal = 1
     counts: dict[str, Count] = {}
     model_versions: list[Text] = []
     feature_set: Text | None = None
@@ -216,7 +216,7 @@ class LetterRetried(Payload):
     """A dead letter was tried again and failed again."""
 
     letter_id: Text
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Ordinal
     reason: Text
 
     @property
@@ -229,7 +229,7 @@ class LetterResolved(Payload):
     """A dead letter was tried again and went through."""
 
     letter_id: Text
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Ordinal
     run_id: Text | None = None
 
     @property

@@ -1,0 +1,150 @@
+"""The contract as an AsyncAPI 3.0 document, made from the topics and the payload models.
+
+`python -m events.asyncapi --check` refuses a committed document that differs; `--write` renews it.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from events.payloads import PAYLOADS, Payload
+from events.schemas import schema
+from events.subschemas import DEFINITIONS
+from events.topics import TOPICS, Topic
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "asyncapi.yaml"
+_SCHEMAS = "#/components/schemas/"
+_KAFKA = "0.5.0"  # version of the Kafka bindings
+_LETTER = "DeadLetter"
+_OPERATIONS = {"send": "publish", "receive": "follow"}
+
+Json = dict[str, Any]
+
+
+def document(topics: Mapping[str, Topic] = TOPICS, payloads: Mapping[str, type[Payload]] = PAYLOADS) -> Json:
+    """Describe every topic, what it carries and how it is keyed and kept.
+
+    The version grows with each compatible change of any payload.
+    """
+    changes = sum(payload.schema_version - 1 for payload in payloads.values())
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Nepal Stock Exchange forecasting loop",
+            "version": f"1.{changes}.0",
+            "description": "An event is an envelope around a payload: JSON, UTF-8. Unknown fields are ignored.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {name: _channel(topic) for name, topic in topics.items()},
+        "operations": {
+            f"{verb}-{name}": {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+            for name in topics
+            for action, verb in _OPERATIONS.items()
+        },
+        "components": {
+            "messages": {
+                name: _message(topic, name) for topic in topics.values() for name in _carried(topic)
+            },
+            "schemas": dict(entry for payload in payloads.values() for entry in _schemas(payload)),
+        },
+    }
+
+
+def _carried(topic: Topic) -> tuple[str, ...]:
+    return topic.events or (_LETTER,)
+
+
+def _channel(topic: Topic) -> Json:
+    width = "as many partitions as the stack is set to" if topic.spread else "one partition"
+    kafka = {
+        "topic": topic.name,
+        **({} if topic.spread else {"partitions": 1}),
+        "topicConfiguration": {name: int(value) for name, value in topic.config.items()},
+        "bindingVersion": _KAFKA,
+    }
+    return {
+        "address": topic.name,
+        "description": f"Keyed by {topic.key}; {width}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _carried(topic)},
+        "bindings": {"kafka": kafka},
+    }
+
+
+def _message(topic: Topic, name: str) -> Json:
+    bindings = {"kafka": {"key": {"type": "string", "description": topic.key}, "bindingVersion": _KAFKA}}
+    if name == _LETTER:
+        summary = (
+            "A record that could not be processed: its original bytes, with the reason among the headers."
+        )
+        return {
+            "name": name,
+            "summary": summary,
+            "contentType": "application/octet-stream",
+            "bindings": bindings,
+        }
+    return {
+        "name": name,
+        "summary": (PAYLOADS[name].__doc__ or name).splitlines()[0],
+        "payload": {"$ref": f"{_SCHEMAS}{name}Event"},
+        "bindings": bindings,
+    }
+
+
+def _schemas(payload: type[Payload]) -> Iterator[tuple[str, Json]]:
+    """The envelope and the definitions below it, which the document keeps side by side."""
+    whole = dict(schema(payload))
+    for name, definition in whole.pop("$defs").items():
+        yield name, _translated(definition)
+    yield f"{payload.__name__}Event", _translated(whole)
+
+
+def _translated(part: Any) -> Any:
+    """From JSON Schema 2020-12 to the draft 7 that AsyncAPI builds on, with references into the document."""
+    if isinstance(part, list):
+        return [_translated(one) for one in part]
+    if not isinstance(part, dict):
+        return part.replace(DEFINITIONS, _SCHEMAS) if isinstance(part, str) else part
+    return {"items" if key == "prefixItems" else key: _translated(value) for key, value in part.items()}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes out what occurs twice instead of pointing to it."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (the base class decides by the data)
+        """No anchors: the document is for people."""
+        return True
+
+
+def text() -> str:
+    """The document as it is committed."""
+    return yaml.dump(document(), Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check or write the document; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m events.asyncapi", description="Keep the AsyncAPI document."
+    )
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument(
+        "--check", action="store_true", help="refuse a document that is not what the code says"
+    )
+    action.add_argument("--write", action="store_true", help="renew the document")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the document lies")
+    options = parser.parse_args(arguments)
+    path: Path = options.document
+    if options.write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(), "utf-8")
+    elif not path.exists() or path.read_text("utf-8") != text():
+        sys.stderr.write(f"{path.name} is not what the code says: run `python -m events.asyncapi --write`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""A small single-partition topic kept in memory: the index that flows look things up in."""
+
+import threading
+from collections.abc import Iterator
+
+from kafka import KafkaConsumer, TopicPartition
+
+from events.envelope import ContractError, decode
+from events.payloads import OffsetRange, Payload
+from infra.kafka import clients
+from infra.kafka.reading import read_ranges
+from infra.kafka.records import Place, Received
+from infra.settings import Settings
+
+REQUEST_MS = 15_000
+
+
+class TopicLog:
+    """Committed events of a topic with one partition, read once and then only what is new.
+
+    Duplicates are recognised by id: the first offset wins. What can't be decoded is left out; the flow
+    that consumes the topic has made it a dead letter.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        """Nothing is read before the first `refresh`."""
+        self._settings = settings
+        self._spot = TopicPartition(topic, 0)
+        self._consumer: KafkaConsumer | None = None
+        self._lock = threading.Lock()
+        self._entries: list[Received[Payload]] = []
+        self._ids: set[str] = set()
+        self._next = 0
+
+    def refresh(self) -> int:
+        """Read up to the last stable offset; returns it. Costs one small request when nothing is new."""
+        with self._lock:
+            reader = self._consumer or clients.consumer(self._settings, fetch_max_wait_ms=100)
+            self._consumer = reader
+            end = int(reader.end_offsets([self._spot], timeout_ms=REQUEST_MS)[self._spot])
+            if end > self._next:
+                self._append(reader, end)
+            return self._next
+
+    def _append(self, reader: KafkaConsumer, end: int) -> None:
+        span = OffsetRange(topic=self._spot.topic, partition=0, start=self._next, end=end)
+        for record in read_ranges(reader, [span]):
+            try:
+                event = decode(record.value)
+            except ContractError:
+                continue
+            if event.id not in self._ids:
+                self._ids.add(event.id)
+                place = Place(record.topic, record.partition, record.offset)
+                self._entries.append(Received(event, place, record.key, record.value))
+        self._next = end
+
+    def until(self, offset: int) -> Iterator[Received[Payload]]:
+        """Iterate over the entries below `offset`, oldest first."""
+        for entry in list(self._entries):
+            if entry.place.offset >= offset:
+                return
+            yield entry
+
+    def has(self, event_id: str) -> bool:
+        """Tell whether an event was already committed (as of the last refresh)."""
+        return event_id in self._ids
+
+    def close(self) -> None:
+        """Close the consumer."""
+        if self._consumer is not None:
+            self._consumer.close(autocommit=False)

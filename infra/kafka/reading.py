@@ -1,0 +1,85 @@
+"""Reading exactly a range of offsets, and the group's progress, without being a member of the group."""
+
+import time
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from events.payloads import OffsetRange
+from infra.errors import StopError, TryAgainError
+
+READ_SECONDS = 60.0
+POLL_MS = 200
+
+
+def partition_of_range(wanted: OffsetRange) -> TopicPartition:
+    """Name the topic-partition that a range belongs to."""
+    return TopicPartition(wanted.topic, wanted.partition)
+
+
+def committed(reader: KafkaConsumer, ranges: list[OffsetRange]) -> dict[TopicPartition, int]:
+    """Read the group's committed offsets, stable ones only (the reader is read_committed).
+
+    Raises:
+        StopError: an offset is missing, which would silently mean "begin again".
+        TryAgainError: the broker did not answer.
+    """
+    found = {}
+    for partition in map(partition_of_range, ranges):
+        try:
+            offset = reader.committed(partition, timeout_ms=READ_SECONDS * 1000)
+        except KafkaError as error:
+            message = f"the broker did not tell the committed offset of {partition}: {error}"
+            raise TryAgainError(message) from error
+        if offset is None:
+            raise StopError(missing_offset(reader.config["group_id"], partition))
+        found[partition] = int(offset)
+    return found
+
+
+def missing_offset(group: str, partition: TopicPartition) -> str:
+    """Explain a committed offset that is gone, and what a person can do."""
+    return (
+        f"group {group} has no committed offset for {partition.topic}-{partition.partition}: it expired or"
+        f" was deleted. Look up its last slice ('nepse tail slices --from-beginning') and set the offset"
+        f" with Kafka's own tool; starting at 0 would process everything again."
+    )
+
+
+def read_ranges(reader: KafkaConsumer, ranges: list[OffsetRange]) -> list[Any]:
+    """Read the records of all ranges, in offset order per partition.
+
+    Ends when every position has reached its end; never waits for the record `end - 1`, which may be a
+    transaction marker.
+
+    Raises:
+        StopError: the first offset is no longer (or not yet) there.
+        TryAgainError: the broker did not deliver within a minute.
+    """
+    wanted = {partition_of_range(r): r for r in ranges if r.end > r.start}
+    if not wanted:
+        return []
+    try:
+        return _poll_until_ends(reader, wanted)
+    except OffsetOutOfRangeError as error:
+        message = f"offsets are out of range ({error}): retention removed them or the topic was made anew"
+        raise StopError(message) from error
+    except KafkaError as error:
+        message = f"reading {', '.join(map(str, ranges))} failed: {error}"
+        raise TryAgainError(message) from error
+
+
+def _poll_until_ends(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> list[Any]:
+    reader.assign(list(wanted))
+    for partition, span in wanted.items():
+        reader.seek(partition, span.start)
+    records: list[Any] = []
+    deadline = time.monotonic() + READ_SECONDS
+    while unfinished := [p for p, r in wanted.items() if (reader.position(p) or 0) < r.end]:
+        if time.monotonic() > deadline:
+            message = f"the broker did not deliver {wanted[unfinished[0]]} within {READ_SECONDS:g} s"
+            raise TryAgainError(message)
+        for partition, batch in reader.poll(timeout_ms=POLL_MS, max_records=50_000).items():
+            records.extend(record for record in batch if record.offset < wanted[partition].end)
+    return records

@@ -1,0 +1,86 @@
+"""What comes from and goes to the broker, and where a key belongs."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from kafka.partitioner.default import murmur2
+
+from events.envelope import Event, derive_id
+from events.payloads import OffsetRange, Payload
+
+P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+HEADER_BYTES = 1_000
+"""Header values are cut to this many bytes: a traceback is a hint, not an archive."""
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Write it as `topic-partition@offset`."""
+        return f"{self.topic}-{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[P_co]):
+    """An event as it was read: with its place and the bytes it came in."""
+
+    event: Event[P_co]
+    place: Place
+    key: bytes | None
+    value: bytes
+
+    @property
+    def payload(self) -> P_co:
+        """The event's payload."""
+        return self.event.payload
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be sent; without a partition the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@lru_cache(maxsize=65_536)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Compute the partition as every Kafka client does (murmur2); cached, since the hash is pure Python."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def ranges_label(ranges: list[OffsetRange]) -> str:
+    """Name a slice by its non-empty ranges, as people read it in the Prefect UI."""
+    return " + ".join(str(r) for r in ranges if r.end > r.start) or "nothing"
+
+
+def letter_id(flow: str, place: Place) -> str:
+    """Identify a dead letter: one flow rejects one record once."""
+    return derive_id(flow, str(place), "dead-letter")
+
+
+def dead_letter(flow: str, record: Any, reason: str, error: BaseException | None, run_id: str) -> Outgoing:
+    """Wrap a consumer record, its bytes untouched, with why and by whom it was refused."""
+    place = Place(record.topic, record.partition, record.offset)
+    facts = {
+        "letter_id": letter_id(flow, place),
+        "reason": reason,
+        "error_class": type(error).__name__ if error else "",
+        "source_topic": place.topic,
+        "source_partition": str(place.partition),
+        "source_offset": str(place.offset),
+        "flow": flow,
+        "run_id": run_id,
+        "attempt": "1",
+    }
+    headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
+    return Outgoing("dead-letters", record.key, record.value, headers)

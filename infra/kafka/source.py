@@ -1,0 +1,44 @@
+"""Publishing without input offsets: ingestion, schedules and people at a terminal."""
+
+from collections.abc import Iterable
+
+from infra.errors import StopError
+from infra.kafka.pool import Pool, WarmProducer
+from infra.kafka.records import Outgoing
+from infra.kafka.transaction import transact
+
+
+class Source:
+    """One transactional id that publishes batches of records, each batch whole or not at all.
+
+    Whoever uses it publishes deterministic event ids and looks, after `open`, whether they are committed
+    already: opening fences a predecessor that was still at it. Not for several threads.
+    """
+
+    def __init__(self, pool: Pool, name: str) -> None:
+        """Nothing is sent before `open`."""
+        self._pool = pool
+        self._name = f"source.{name}"
+        self._warm: WarmProducer | None = None
+
+    def open(self) -> None:
+        """Fence predecessors; from here on nobody else publishes under this name."""
+        self._warm = self._pool.new_producer(self._name)
+
+    def publish(self, records: Iterable[Outgoing]) -> int:
+        """Send records in one transaction; returns how many. Raises like `transact`."""
+        warm, self._warm = self._warm, None
+        if warm is None:
+            message = f"{self._name} is not open, or failed before: open it and look what is committed"
+            raise StopError(message)
+        batch = list(records)
+        if batch:
+            transact(self._pool.settings, warm, batch)
+        self._warm = warm
+        return len(batch)
+
+    def close(self) -> None:
+        """Close the producer."""
+        warm, self._warm = self._warm, None
+        if warm is not None:
+            warm.discard()

@@ -1,0 +1,45 @@
+"""The wiring as `prefect.yaml` declares it: which sensor reads which topics for which flow."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WIRING_FILE = ROOT / "prefect.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A sensor's parameters; the flow's name is also its consumer group."""
+
+    name: str
+    flow: str
+    topics: tuple[str, ...]
+    paired: bool = False
+    mode: str = "inline"
+
+
+@cache
+def deployments() -> list[dict[str, Any]]:
+    """Read the deployments of prefect.yaml in their order."""
+    return list(yaml.safe_load(WIRING_FILE.read_text())["deployments"])
+
+
+def deployment_names(tag: str) -> list[str]:
+    """Name the deployments that carry a tag."""
+    return [d["name"] for d in deployments() if tag in d.get("tags", [])]
+
+
+@cache
+def routes() -> tuple[Route, ...]:
+    """List every sensor's route."""
+    found = []
+    for deployment in deployments():
+        if "sensor" in deployment.get("tags", []):
+            parameters = dict(deployment["parameters"])
+            topics = tuple(parameters.pop("topics"))
+            found.append(Route(deployment["name"], topics=topics, **parameters))
+    return tuple(found)

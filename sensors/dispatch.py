@@ -1,0 +1,139 @@
+"""Turning a slice into a run of its flow: a real, deployment-linked Prefect run, in this warm process."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectException
+from prefect.flow_engine import run_flow
+from prefect.flow_runs import wait_for_flow_run
+from prefect.flows import load_flow_from_entrypoint
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Pending, Scheduled, State
+from prefect.utilities.asyncutils import run_coro_as_sync
+
+from events.payloads import OffsetRange
+from infra import errors
+from infra.kafka.records import ranges_label
+from infra.wiring import Route
+
+WORKER_SECONDS = 3_600
+_TRANSIENT = (errors.TryAgainError, errors.OutcomeUnknownError)
+_MOVED = (errors.ReplanError, errors.SupersededError)
+
+
+class Outcome(Enum):
+    """What the sensor has to do next."""
+
+    DONE = "done"
+    AGAIN = "again"
+    REPLAN = "replan"
+    DATA = "data"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended, and why in one sentence."""
+
+    outcome: Outcome
+    why: str = ""
+    error: BaseException | None = None
+
+
+def classify(error: BaseException) -> Outcome:
+    """Decide by the failure's kind; what nobody has named is the data's fault until halving shows otherwise."""
+    if isinstance(error, errors.StopError):
+        return Outcome.STOP
+    if isinstance(error, _MOVED):
+        return Outcome.REPLAN
+    if isinstance(error, (*_TRANSIENT, httpx.HTTPError, ConnectionError, PrefectException)):
+        return Outcome.AGAIN
+    return Outcome.DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Runs one flow's slices; `cluster` and `topic_ids` make the idempotency keys unambiguous."""
+
+    route: Route
+    cluster: str
+
+    def __call__(self, ranges: list[OffsetRange]) -> Result:
+        """Create the run, execute it (inline, or by the worker) and say how it ended."""
+        try:
+            with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+                return self._execute(ranges)
+        except Exception as error:  # noqa: BLE001  (every failure becomes a decision)
+            return Result(classify(error), f"{type(error).__name__}: {error}", error)
+
+    def _execute(self, ranges: list[OffsetRange]) -> Result:
+        deployment_id, entrypoint = deployment(f"{self.route.flow}/{self.route.flow}")
+        inline = self.route.mode == "inline"
+        run = self._new_run(deployment_id, ranges, Pending() if inline else Scheduled())
+        if inline:
+            flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+            state: Any = run_flow(flow, flow_run=run, parameters={"slices": ranges}, return_type="state")
+        else:
+            finished = wait_for_flow_run(run.id, timeout=WORKER_SECONDS, poll_interval=1)
+            state = run_coro_as_sync(finished).state  # type: ignore[union-attr]
+        return judge(state)
+
+    def _new_run(self, deployment_id: UUID, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:
+        """Create a run under the first attempt number that no earlier, started run has used."""
+        label = ranges_label(ranges)
+        with get_client(sync_client=True) as client:
+            for attempt in range(1, 1_000):
+                run = client.create_flow_run_from_deployment(
+                    deployment_id,
+                    parameters={"slices": [r.model_dump() for r in ranges]},
+                    state=state,
+                    name=f"{self.route.flow} {label}",
+                    tags=[f"attempt:{attempt}"] if attempt > 1 else [],
+                    idempotency_key=f"{self.cluster}:{self.route.flow}:{label}:{attempt}",
+                )
+                if run.state is None or run.state.is_pending() or run.state.is_scheduled():
+                    return run
+        message = f"{self.route.flow} {label} was tried 1000 times"
+        raise errors.StopError(message)
+
+
+@cache
+def deployment(name: str) -> tuple[UUID, str]:
+    """Look a deployment up once: its id and entrypoint."""
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(name)
+    return found.id, str(found.entrypoint)
+
+
+def judge(state: State[Any] | None) -> Result:
+    """Translate a run's final state, as the engine or the server tells it."""
+    if state is None:
+        return Result(Outcome.AGAIN, "the run has no state")
+    if state.name == "Superseded":
+        return Result(Outcome.REPLAN, state.message or "")
+    if state.is_completed():
+        return Result(Outcome.DONE, state.message or "")
+    if state.is_crashed() or state.is_cancelled():
+        return Result(Outcome.AGAIN, f"{state.name}: {state.message}")
+    error = _error_of(state)
+    return Result(classify(error), f"{type(error).__name__}: {error}", error)
+
+
+def _error_of(state: State[Any]) -> BaseException:
+    """Recover the exception: from the engine as it is, from a worker's run by its class name."""
+    if isinstance(state.data, BaseException):
+        return state.data
+    message = state.message or "failed without a message"
+    data = getattr(state.data, "_cache", None) or getattr(state.data, "result", None)
+    if isinstance(data, BaseException):
+        return data
+    named = re.search(r"\b(\w+Error)\b:? ?(.*)", message)
+    kind = getattr(errors, named.group(1), None) if named else None
+    return kind(message) if kind else RuntimeError(message)

@@ -1,0 +1,34 @@
+"""Giving up on the one record that makes its flow fail: it becomes a dead letter, the loop goes on."""
+
+import traceback
+
+from events.payloads import OffsetRange
+from infra.kafka.pool import Pool
+from infra.kafka.slices import Run, open_slice
+from infra.settings import Settings
+from infra.wiring import Route
+from sensors.dispatch import Result
+
+TRACEBACK_LINES = 6
+
+
+def give_up(settings: Settings, route: Route, ranges: list[OffsetRange], result: Result) -> None:
+    """Commit the slice with its records as dead letters, under the flow's own group and id."""
+    pool = Pool(settings)
+    try:
+        with open_slice(pool, Run(route.flow, "sensor"), ranges) as work:
+            if work.done:
+                return
+            for received in work.read():
+                work.reject(received, _reason(result), result.error)
+            work.commit()
+    finally:
+        pool.close()
+
+
+def _reason(result: Result) -> str:
+    """Tell the failure and the end of its traceback."""
+    if result.error is None:
+        return result.why
+    tail = traceback.format_exception(result.error)[-TRACEBACK_LINES:]
+    return f"{result.why}\n{''.join(tail)}"

@@ -1,0 +1,71 @@
+"""Which offsets become the next slice: pure decisions, no client."""
+
+from dataclasses import dataclass
+
+from kafka import TopicPartition
+
+from events.payloads import OffsetRange
+from infra.wiring import Route
+
+Unit = tuple[TopicPartition, ...]
+"""Partitions that are sliced together: one, or the pair of a join."""
+
+
+def units(route: Route, assigned: set[TopicPartition]) -> list[Unit]:
+    """Group the assigned partitions into units; a pair counts only when both its sides are ours."""
+    if not route.paired:
+        return [(spot,) for spot in sorted(assigned)]
+    numbers = sorted({spot.partition for spot in assigned})
+    pairs = [tuple(TopicPartition(topic, n) for topic in route.topics) for n in numbers]
+    return [pair for pair in pairs if set(pair) <= assigned]
+
+
+def cut(unit: Unit, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int], limit: int) -> list[OffsetRange]:
+    """Cut the next slice of a unit: from where the group stands, at most `limit` offsets in all.
+
+    Returns ranges for every partition of the unit, empty ones included; [] when nothing is new.
+    """
+    ranges, left = [], limit
+    for spot in unit:
+        start = starts[spot]
+        end = max(start, min(ends[spot], start + left))
+        left -= end - start
+        ranges.append(OffsetRange(topic=spot.topic, partition=spot.partition, start=start, end=end))
+    return ranges if left < limit else []
+
+
+def size(ranges: list[OffsetRange]) -> int:
+    """Count the offsets of a slice, transaction markers included."""
+    return sum(r.end - r.start for r in ranges)
+
+
+@dataclass
+class Patience:
+    """What a unit's failures so far mean for its next slice: wait, halve, or give the record up.
+
+    Outages only make us wait. Data that makes a flow fail is isolated by halving the slice until the one
+    bad record stands alone.
+    """
+
+    limit: int
+    most: int
+    failures: int = 0
+    waits: int = 0
+
+    def succeeded(self) -> None:
+        """Grow back towards full slices."""
+        self.failures = self.waits = 0
+        self.limit = min(self.most, self.limit * 2)
+
+    def outage(self) -> float:
+        """Count an outage; returns the seconds to wait, before jitter: 0.5, 1, 2 ... at most 30."""
+        self.waits += 1
+        return min(30.0, 0.5 * 2.0 ** min(self.waits - 1, 10))
+
+    def data_failure(self, offsets: int) -> bool:
+        """Count a failure on data; returns True when the slice is one record that failed twice."""
+        self.failures += 1
+        if offsets > 1:
+            self.limit = max(1, offsets // 2)
+            self.failures = 0
+        return offsets == 1 and self.failures > 1

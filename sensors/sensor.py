@@ -1,0 +1,172 @@
+"""A sensor: watches topics for one flow and turns what is new into runs, slice by slice."""
+
+import random
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import KafkaError, NoOffsetForPartitionError
+from prefect import flow, get_run_logger
+
+from events.payloads import OffsetRange
+from infra.errors import StopError, TryAgainError
+from infra.kafka import clients
+from infra.kafka.reading import missing_offset
+from infra.running import stopping
+from infra.settings import Settings, load_settings
+from infra.wiring import Route
+from sensors.dispatch import Dispatcher, Outcome, Result
+from sensors.isolate import give_up
+from sensors.plan import Patience, Unit, cut, size, units
+
+IDLE_POLL_MS = 250
+BUSY_POLL_MS = 10
+OFFSET_SECONDS = 15
+
+
+@flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
+def sensor(flow: str, topics: list[str], paired: bool = False, mode: str = "inline") -> None:
+    """Watch `topics` for `flow` until told to stop: new records become slices, slices become runs."""
+    settings = load_settings()
+    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode)).run()
+
+
+@dataclass
+class Work:
+    """One unit's state: where the group stands, what is under way, how patient we are."""
+
+    unit: Unit
+    patience: Patience
+    starts: dict[TopicPartition, int] = field(default_factory=dict)
+    ranges: list[OffsetRange] = field(default_factory=list)
+    future: "Future[Result] | None" = None
+    wake_at: float | None = None
+
+
+class Sensor:
+    """Joins the flow's group for assignment only; the slices commit the offsets."""
+
+    def __init__(self, settings: Settings, route: Route) -> None:
+        """Nothing is connected before `run`."""
+        self.settings = settings
+        self.route = route
+        self.work: dict[Unit, Work] = {}
+        self.log = get_run_logger()
+
+    def run(self) -> None:
+        """Loop until the process is asked to stop, or a person has to decide (StopError)."""
+        consumer = clients.consumer(
+            self.settings,
+            group=self.route.flow,
+            client_id=self.route.name,
+            max_poll_interval_ms=86_400_000,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            fetch_max_wait_ms=200,
+        )
+        dispatcher = Dispatcher(self.route, self.settings.bootstrap)
+        threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)
+        try:
+            consumer.subscribe(list(self.route.topics))
+            while not stopping():
+                self._turn(consumer, partial(threads.submit, dispatcher))
+        finally:
+            threads.shutdown(wait=True)
+            with suppress(KafkaError):
+                consumer.close(autocommit=False)
+
+    def _turn(self, consumer: KafkaConsumer, submit: "partial[Future[Result]]") -> None:
+        """Poll once (which keeps the membership), settle what ended, start what is due."""
+        self._poll(consumer)
+        self._follow_assignment(consumer)
+        for work in self.work.values():
+            if work.future and work.future.done():
+                self._settle(consumer, work, work.future.result())
+        due = [w for w in self.work.values() if not w.future and w.wake_at and w.wake_at <= time.monotonic()]
+        if due:
+            self._start(consumer, due, submit)
+
+    def _poll(self, consumer: KafkaConsumer) -> None:
+        busy = any(w.future or w.wake_at for w in self.work.values())
+        try:
+            news = consumer.poll(timeout_ms=BUSY_POLL_MS if busy else IDLE_POLL_MS)
+        except NoOffsetForPartitionError as error:
+            spot = error.args[0] if error.args and isinstance(error.args[0], TopicPartition) else None
+            raise StopError(missing_offset(self.route.flow, spot) if spot else str(error)) from error
+        for work in self.work.values():
+            if work.wake_at is None and not work.future and any(spot in news for spot in work.unit):
+                work.wake_at = time.monotonic() + self.settings.slice_linger_ms / 1000
+
+    def _follow_assignment(self, consumer: KafkaConsumer) -> None:
+        """Take up units that became ours, let go of those that did not stay."""
+        mine = units(self.route, set(consumer.assignment()))
+        for unit in [u for u in self.work if u not in mine]:
+            self.log.info("%s is no longer ours", unit)
+            del self.work[unit]
+        for unit in mine:
+            if unit not in self.work:
+                most = self.settings.slice_records
+                self.work[unit] = Work(unit, Patience(most, most), wake_at=time.monotonic())
+
+    def _start(self, consumer: KafkaConsumer, due: list[Work], submit: "partial[Future[Result]]") -> None:
+        """Cut the next slice of each unit that is due, from the group's stable progress."""
+        spots = [spot for work in due for spot in work.unit]
+        ends = consumer.end_offsets(spots, timeout_ms=OFFSET_SECONDS * 1000)
+        for work in due:
+            work.wake_at = None
+            work.starts = work.starts or self._progress(consumer, work.unit)
+            work.ranges = cut(work.unit, work.starts, ends, work.patience.limit)
+            if work.ranges:
+                consumer.pause(*work.unit)
+                work.future = submit(work.ranges)
+
+    def _progress(self, consumer: KafkaConsumer, unit: Unit) -> dict[TopicPartition, int]:
+        found = {}
+        for spot in unit:
+            offset = consumer.committed(spot, timeout_ms=OFFSET_SECONDS * 1000)
+            if offset is None:
+                raise StopError(missing_offset(self.route.flow, spot))
+            found[spot] = int(offset)
+        return found
+
+    def _settle(self, consumer: KafkaConsumer, work: Work, result: Result) -> None:
+        """Act on how a run ended; the unit is looked at again at once, or after a pause."""
+        work.future, pause = None, 0.0
+        if result.outcome is Outcome.DONE:
+            work.starts = {TopicPartition(r.topic, r.partition): r.end for r in work.ranges}
+            work.patience.succeeded()
+        else:
+            pause = self._after_failure(work, result)
+            work.starts = {}
+        work.wake_at = time.monotonic() + pause
+        if set(work.unit) <= set(consumer.assignment()):
+            for spot, at in work.starts.items():
+                consumer.seek(spot, at)
+            consumer.resume(*work.unit)
+
+    def _after_failure(self, work: Work, result: Result) -> float:
+        """Log the failure with its consequence; returns the seconds to wait."""
+        if result.outcome is Outcome.STOP:
+            raise StopError(result.why)
+        if result.outcome is Outcome.REPLAN:
+            self.log.info("planning again: %s", result.why)
+            return 0.0
+        if result.outcome is Outcome.AGAIN:
+            seconds = work.patience.outage() * random.uniform(0.7, 1.3)  # noqa: S311  (jitter, not a secret)
+            self.log.warning("paused for %.1f s: %s", seconds, result.why)
+            return seconds
+        if work.patience.data_failure(size(work.ranges)):
+            self._isolate(work, result)
+        else:
+            self.log.warning("smaller slices, down to %d offsets: %s", work.patience.limit, result.why)
+        return 0.2
+
+    def _isolate(self, work: Work, result: Result) -> None:
+        try:
+            give_up(self.settings, self.route, work.ranges, result)
+            self.log.error("dead letter: %s", result.why)
+        except TryAgainError as error:
+            self.log.warning("could not write the dead letter yet: %s", error)

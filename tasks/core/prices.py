@@ -1,0 +1,214 @@
+"""Reading prices: the exchange's daily files, the tidy history table, and stored sessions. Bytes in, frames out."""
+
+import csv
+import hashlib
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.layout import (
+    PRICES,
+    REJECTED,
+    REQUIRED,
+    SOURCE_NAMES,
+    TIDY,
+    DailyFile,
+    NotAPriceFileError,
+    bad_symbol,
+    bad_values,
+    number,
+)
+
+_EXPECTED = f"expected a daily price file, a CSV whose header names {', '.join(REQUIRED)}"
+_EXPECTED_TABLE = "expected a price table with columns date, symbol, open, high, low, close, volume, turnover"
+_FILE_DATES = (
+    (re.compile(r"(?<!\d)(\d{4}[-_]\d{2}[-_]\d{2})(?!\d)"), "%Y-%m-%d"),
+    (re.compile(r"(?<!\d)(\d{2}[-_]\d{2}[-_]\d{4})(?!\d)"), "%m-%d-%Y"),
+)
+_Row = dict[str, float | str]
+
+
+def file_date(name: str) -> date | None:
+    """Date that a file is named for (`2024_03_04.csv`, `2024-03-04.csv`, `03_04_2024.csv`: month first).
+
+    It is the day of the download, not the session's date: more than a third of the files repeat an earlier
+    session. None where the name holds no valid date.
+    """
+    stem = name.rsplit("/", 1)[-1]
+    for pattern, layout in _FILE_DATES:
+        if found := pattern.search(stem):
+            try:
+                return datetime.strptime(found[1].replace("_", "-"), layout).date()  # noqa: DTZ007  (a date)
+            except ValueError:
+                continue
+    return None
+
+
+def read_daily(data: bytes, source: str) -> DailyFile:
+    """Read one daily file in any of the exchange's layouts (20 to 24 columns, found by name).
+
+    Args:
+        data: The file, UTF-8 with or without a byte order mark.
+        source: What to call it in messages.
+
+    Raises:
+        NotAPriceFileError: The file as a whole is something else.
+    """
+    header, lines = _split(data, source)
+    places = {SOURCE_NAMES[name]: place for place, name in enumerate(header) if name in SOURCE_NAMES}
+    good: dict[str, list[_Row]] = {}
+    bad: list[tuple[int, str, str]] = []
+    for line, cells in lines:
+        row, reason = _read_row(cells, places, len(header))
+        symbol = str(row["symbol"])
+        if reason:
+            bad.append((line, symbol, reason))
+        else:
+            good.setdefault(symbol, []).append(row | {"line": line})
+    return _assemble(source, good, bad)
+
+
+def _split(data: bytes, source: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Split a file into its header and its numbered rows, or say that it is no price file."""
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        table = [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"{source}: {_EXPECTED}; this is not readable text of that kind ({error})"
+        raise NotAPriceFileError(message) from error
+    header = [name.strip() for name in table[0][1]] if table else []
+    missing = [name for name in REQUIRED if header.count(name) != 1]
+    if missing:
+        message = f"{source}: {_EXPECTED}; not there exactly once: {', '.join(missing)}"
+        raise NotAPriceFileError(message)
+    if len(table) == 1:
+        message = f"{source}: {_EXPECTED}; this one has a header and no rows"
+        raise NotAPriceFileError(message)
+    return header, table[1:]
+
+
+def _read_row(cells: list[str], places: dict[str, int], width: int) -> tuple[_Row, str | None]:
+    """Turn a row's cells into values, with the reason code if it has to be rejected."""
+    symbol = cells[places["symbol"]].strip() if places["symbol"] < len(cells) else ""
+    if len(cells) != width:
+        return {"symbol": symbol}, "wrong_number_of_fields"
+    values = {name: number(cells[place]) for name, place in places.items() if name != "symbol"}
+    for name in ("close", "volume", "turnover"):
+        if values[name] is None:
+            return {"symbol": symbol}, f"unreadable_{name}"
+    # What is unreadable elsewhere is missing: the close, which is what matters, is good.
+    row = {name: math.nan if value is None else value for name, value in values.items()}
+    reason = bad_symbol(symbol) or bad_values(row["close"], row["volume"], row["turnover"])
+    return {"symbol": symbol, **row}, reason
+
+
+def _assemble(source: str, good: dict[str, list[_Row]], bad: list[tuple[int, str, str]]) -> DailyFile:
+    """Drop doubled rows; where rows of one symbol contradict each other none of them can be believed."""
+    kept: list[_Row] = []
+    doubled = 0
+    for symbol, rows in good.items():
+        if len({repr([row.get(name) for name in TIDY]) for row in rows}) > 1:
+            bad.extend((int(row["line"]), symbol, "conflicting_rows") for row in rows)
+            continue
+        doubled += len(rows) - 1
+        kept.append(rows[0])
+    return DailyFile(source, tidy(pd.DataFrame(kept)), _rejected(bad), doubled)
+
+
+def _rejected(rows: Sequence[tuple[int, str, str]]) -> pd.DataFrame:
+    """Build the frame of rejected rows, in file order."""
+    frame = pd.DataFrame(sorted(rows), columns=list(REJECTED))
+    return frame.astype({"line": "int64", "symbol": "str", "reason": "str"})
+
+
+def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Bring a frame of good rows into the tidy shape (`TIDY`), sorted by symbol.
+
+    Non-positive or infinite prices other than close become NaN; absent columns are all missing.
+    """
+    out = frame.reindex(columns=list(TIDY))
+    numeric = [name for name in TIDY if name not in {"symbol", "trades"}]
+    out[numeric] = out[numeric].astype("float64")
+    optional = [name for name in PRICES if name != "close"]
+    values = out[optional].to_numpy()
+    out[optional] = np.where((values > 0) & np.isfinite(values), values, np.nan)
+    trades = out["trades"].astype("Float64")
+    out["trades"] = trades.where((trades >= 0) & (trades % 1 == 0)).astype("Int64")
+    out["symbol"] = out["symbol"].astype("str")
+    return out.sort_values("symbol", ignore_index=True)
+
+
+def read_table(frame: pd.DataFrame, source: str = "table") -> Iterator[tuple[date, DailyFile]]:
+    """Split a price history (one row a symbol and session) into its sessions, oldest first.
+
+    Rows are checked as those of daily files are; `line` in `rejected` counts rows of the table from 1.
+
+    Raises:
+        NotAPriceFileError: A needed column is absent.
+    """
+    needed = {"date", *(SOURCE_NAMES[name] for name in REQUIRED)}
+    if missing := sorted(needed - set(frame.columns)):
+        message = f"{source}: {_EXPECTED_TABLE}; not there: {', '.join(missing)}"
+        raise NotAPriceFileError(message)
+    table = frame.assign(line=np.arange(1, len(frame) + 1), reason=_reasons(frame))
+    for day, rows in table.groupby(pd.to_datetime(table["date"]).dt.date, sort=True):
+        good = rows[rows["reason"] == ""]
+        repeats = good.duplicated(list(set(TIDY) & set(good.columns)))
+        good = good[~repeats]
+        conflicts = good.duplicated("symbol", keep=False)
+        bad = pd.concat([rows[rows["reason"] != ""], good[conflicts].assign(reason="conflicting_rows")])
+        listed = [(int(a), str(b), str(c)) for a, b, c in bad[list(REJECTED)].itertuples(index=False)]
+        yield day, DailyFile(source, tidy(good[~conflicts]), _rejected(listed), int(repeats.sum()))
+
+
+def _reasons(frame: pd.DataFrame) -> list[str]:
+    """Reason code per row of a table, empty for good rows."""
+    columns = [frame[name].astype("float64") for name in ("close", "volume", "turnover")]
+    rows = zip(frame["symbol"].fillna("").astype(str), *columns, strict=True)
+    return [bad_symbol(symbol) or bad_values(*values) or "" for symbol, *values in rows]
+
+
+def read_table_parquet(data: bytes, source: str) -> Iterator[tuple[date, DailyFile]]:
+    """Read a price history from parquet bytes; see `read_table`."""
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+    except (ValueError, OSError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        message = f"{source}: {_EXPECTED_TABLE}; this is not parquet ({error})"
+        raise NotAPriceFileError(message) from error
+    return read_table(frame, source)
+
+
+def session_to_parquet(rows: pd.DataFrame) -> bytes:
+    """Write a session's tidy frame as the parquet object that DataIngested points to."""
+    buffer = io.BytesIO()
+    rows[list(TIDY)].to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def session_from_parquet(data: bytes, source: str) -> pd.DataFrame:
+    """Read a stored session back into its tidy frame.
+
+    Raises:
+        NotAPriceFileError: The object is not parquet or lacks the tidy columns.
+    """
+    try:
+        return tidy(pd.read_parquet(io.BytesIO(data), columns=list(TIDY)))
+    except (ValueError, OSError, KeyError) as error:
+        message = f"{source}: expected a stored session in parquet with columns {', '.join(TIDY)} ({error})"
+        raise NotAPriceFileError(message) from error
+
+
+def content_hash(rows: pd.DataFrame) -> str:
+    """Fingerprint of a session: sha256 over its sorted (symbol, close, volume, turnover).
+
+    Insensitive to row order and to what the site recomputes for an old session (Conf., averages), so that
+    a stale repeat is recognised although its bytes differ.
+    """
+    columns = [rows[name].tolist() for name in ("symbol", "close", "volume", "turnover")]
+    lines = sorted(f"{s}\t{c!r}\t{v!r}\t{t!r}\n" for s, c, v, t in zip(*columns, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

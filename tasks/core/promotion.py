@@ -1,0 +1,84 @@
+"""Judge a model on sessions it was not fitted on, and decide whether it should serve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.skill import PairedTest, diebold_mariano, hit_rate, mae, rank_ic, rmse
+from tasks.core.training import TrainedModel, predict_return
+
+ALPHA = 0.05
+"""One-sided level of the promotion test."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model and persistence on the same rows."""
+
+    performance: dict[str, float]
+    """mae, rmse (rupees), mae_return, rmse_return, hit_rate, rank_ic (the last two where defined)."""
+    baseline: dict[str, float]
+    """mae, rmse, mae_return, rmse_return of persistence."""
+    sessions: pd.DataFrame
+    """A row a session (index `date`): mean squared return error `model` and `persistence`, and `rows`."""
+    rows: pd.DataFrame
+    """symbol, date, target, predicted (log returns)."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Whether a version becomes champion, and the sentence that explains it."""
+
+    promoted: bool
+    why: str
+
+
+def evaluate(model: TrainedModel, rows: pd.DataFrame) -> Evaluation:
+    """Measure `model` on rows with a known target (see `holdout_rows`), n > 0.
+
+    Rupees are of the day before: the actual close is last_close x exp(target), that is, free of corporate
+    actions. Persistence forecasts last_close.
+    """
+    target, predicted = rows["target"].to_numpy(dtype=float), predict_return(model, rows)
+    last, flat = rows["last_close"].to_numpy(dtype=float), np.zeros(len(rows))
+    performance = _errors(last, target, predicted)
+    ranking = {"hit_rate": hit_rate(target, predicted), "rank_ic": rank_ic(rows["date"], target, predicted)}
+    performance |= {name: value for name, value in ranking.items() if np.isfinite(value)}
+    losses = pd.DataFrame({"model": (target - predicted) ** 2, "persistence": target**2, "rows": 1.0})
+    by_session = losses.groupby(rows["date"].to_numpy())
+    sessions = by_session.mean().assign(rows=by_session.size()).rename_axis("date")
+    detail = rows[["symbol", "date", "target"]].assign(predicted=predicted)
+    return Evaluation(performance, _errors(last, target, flat), sessions, detail)
+
+
+def verdict(candidate: Evaluation, champion: Evaluation | None = None) -> Promotion:
+    """Promote a candidate that beats persistence, and the champion where there is one.
+
+    Both evaluations must be of the same rows. Each comparison is `diebold_mariano` on the sessions' mean
+    squared return errors, one-sided at 5 %.
+    """
+    losses = candidate.sessions["model"].to_numpy(dtype=float)
+    rivals = {"persistence": candidate.sessions["persistence"]}
+    if champion is not None:
+        rivals["the champion"] = champion.sessions["model"].reindex(candidate.sessions.index)
+    tests = {name: diebold_mariano(losses, rival.to_numpy(dtype=float)) for name, rival in rivals.items()}
+    lost = [name for name, test in tests.items() if not test.p_value < ALPHA]
+    figures = "; ".join(_figures(name, rivals[name], test) for name, test in tests.items())
+    word = f"not clearly better than {' nor '.join(lost)}" if lost else f"better than {' and '.join(tests)}"
+    return Promotion(not lost, f"{word} on {len(losses)} held-out sessions at {ALPHA:.0%}: {figures}")
+
+
+def _errors(last: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    actual, forecast = last * np.exp(target), last * np.exp(predicted)
+    return {
+        "mae": mae(actual, forecast),
+        "rmse": rmse(actual, forecast),
+        "mae_return": mae(target, predicted),
+        "rmse_return": rmse(target, predicted),
+    }
+
+
+def _figures(name: str, rival: pd.Series, test: PairedTest) -> str:
+    gain = test.mean / float(rival.mean()) if float(rival.mean()) else 0.0
+    return f"squared error {gain:+.1%} lower than {name} (t {test.statistic:.2f}, p {test.p_value:.3f})"
