@@ -36,7 +36,7 @@ def document(topics: Mapping[str, Topic] = TOPICS, payloads: Mapping[str, type[P
         "info": {
             "title": "Nepal Stock Exchange forecasting loop",
             "version": f"1.{changes}.0",
-            "description": "An event is an envelope around a payload: JSON, UTF-8. Unknown fields are ignored.",
+            "description": "Events are JSON in UTF-8: a payload in an envelope. Unknown fields are ignored.",
         },
         "defaultContentType": "application/json",
         "channels": {name: _channel(topic) for name, topic in topics.items()},

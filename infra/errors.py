@@ -31,3 +31,7 @@ class OutcomeUnknownError(LoopError):
 
 class UsageError(LoopError):
     """The person at the terminal asked for something impossible."""
+
+
+class StackError(LoopError):
+    """The local servers can't start or are not running: mend what the message names."""

@@ -1,20 +1,25 @@
-"""Whether this process has been asked to stop; long-running loops look here."""
+"""Whether this process is to go on: one flag, set once, that everything long-running looks at."""
 
-import threading
+from threading import Event
 
-_STOP = threading.Event()
+_stop = Event()
 
 
 def stopping() -> bool:
-    """Tell whether a stop was requested."""
-    return _STOP.is_set()
+    """Tell whether somebody asked this process to stop."""
+    return _stop.is_set()
 
 
 def request_stop() -> None:
-    """Ask every loop of this process to end."""
-    _STOP.set()
+    """Ask everything long-running in this process to come to its end; safe to call twice."""
+    _stop.set()
 
 
 def wait(seconds: float) -> bool:
-    """Wait for a stop at most `seconds`; returns whether it was requested."""
-    return _STOP.wait(seconds)
+    """Sleep for at most `seconds`, less when a stop is asked for; returns whether it was."""
+    return _stop.wait(seconds)
+
+
+def stop_signal() -> Event:
+    """Hand out the flag itself, for loops that take theirs as an argument."""
+    return _stop

@@ -3,6 +3,7 @@
 Order: keyword, environment (`NEPSE_...`), `settings.env` in the stack's home, default.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SETTINGS_FILE = "settings.env"
+PROJECT = Path(__file__).resolve().parents[1]
+INHERITED = (
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
 
 
 class Settings(BaseSettings):
@@ -22,7 +28,8 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".nepse"), description="State folder of the local stack.")
     data: str | None = Field(None, description="Folder or URL of exchange files; the simulator without it.")
     host: str = Field("127.0.0.1", description="Address that the local servers listen on.")
-    port_offset: int = Field(0, ge=0, le=50_000, description="Added to every default port.")
+    port_offset: int = Field(0, ge=0, le=46_000, description="Added to every default port.")
+    jars: Path = Field(Path(".jars"), description="Folder of the broker's jars, shared by all stacks.")
 
     kafka_bootstrap: str | None = Field(None, description="Broker address; the local broker without it.")
     s3_endpoint: str | None = Field(None, description="S3 URL; the local SeaweedFS without it.")
@@ -52,6 +59,11 @@ class Settings(BaseSettings):
 
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
+
+    @cached_property
+    def jars_folder(self) -> Path:
+        """Where the broker's jars are; a relative setting counts from the project."""
+        return PROJECT / self.jars
 
     def port(self, default: int) -> int:
         """Shift a default port so that several stacks can run side by side."""
@@ -107,3 +119,22 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings of the stack whose state folder is `home`."""
     where = home or Settings().home
     return Settings(_env_file=where / SETTINGS_FILE, home=where, **overrides)
+
+
+def inherited_environment() -> dict[str, str]:
+    """What a child process keeps of our environment: paths, language, proxies and our own settings."""
+    return {name: text for name, text in os.environ.items() if name in INHERITED or name.startswith("NEPSE_")}
+
+
+def origins(settings: Settings) -> dict[str, str]:
+    """Say for each setting where its value comes from: environment, the home's file, or default."""
+    file = settings.home / SETTINGS_FILE
+    lines = file.read_text().splitlines() if file.exists() else []
+    stored = {line.split("=", 1)[0].strip().upper() for line in lines}
+    return {name: _origin(f"NEPSE_{name.upper()}", stored) for name in Settings.model_fields}
+
+
+def _origin(variable: str, stored: set[str]) -> str:
+    if os.environ.get(variable):
+        return "environment"
+    return SETTINGS_FILE if variable in stored else "default"

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow
 from prefect.flow_runs import wait_for_flow_run
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.states import Pending, Scheduled, State
+from prefect.states import Pending, Scheduled
 from prefect.utilities.asyncutils import run_coro_as_sync
 
 from events.payloads import OffsetRange

@@ -20,7 +20,9 @@ def units(route: Route, assigned: set[TopicPartition]) -> list[Unit]:
     return [pair for pair in pairs if set(pair) <= assigned]
 
 
-def cut(unit: Unit, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int], limit: int) -> list[OffsetRange]:
+def cut(
+    unit: Unit, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int], limit: int
+) -> list[OffsetRange]:
     """Cut the next slice of a unit: from where the group stands, at most `limit` offsets in all.
 
     Returns ranges for every partition of the unit, empty ones included; [] when nothing is new.

@@ -2,10 +2,10 @@
 
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -22,6 +22,8 @@ from infra.wiring import Route
 from sensors.dispatch import Dispatcher, Outcome, Result
 from sensors.isolate import give_up
 from sensors.plan import Patience, Unit, cut, size, units
+
+Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
 IDLE_POLL_MS = 250
 BUSY_POLL_MS = 10
@@ -72,13 +74,13 @@ class Sensor:
         try:
             consumer.subscribe(list(self.route.topics))
             while not stopping():
-                self._turn(consumer, partial(threads.submit, dispatcher))
+                self._turn(consumer, lambda ranges: threads.submit(dispatcher, ranges))
         finally:
             threads.shutdown(wait=True)
             with suppress(KafkaError):
                 consumer.close(autocommit=False)
 
-    def _turn(self, consumer: KafkaConsumer, submit: "partial[Future[Result]]") -> None:
+    def _turn(self, consumer: KafkaConsumer, submit: Submit) -> None:
         """Poll once (which keeps the membership), settle what ended, start what is due."""
         self._poll(consumer)
         self._follow_assignment(consumer)
@@ -111,7 +113,7 @@ class Sensor:
                 most = self.settings.slice_records
                 self.work[unit] = Work(unit, Patience(most, most), wake_at=time.monotonic())
 
-    def _start(self, consumer: KafkaConsumer, due: list[Work], submit: "partial[Future[Result]]") -> None:
+    def _start(self, consumer: KafkaConsumer, due: list[Work], submit: Submit) -> None:
         """Cut the next slice of each unit that is due, from the group's stable progress."""
         spots = [spot for work in due for spot in work.unit]
         ends = consumer.end_offsets(spots, timeout_ms=OFFSET_SECONDS * 1000)

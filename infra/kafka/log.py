@@ -1,7 +1,7 @@
 """A small single-partition topic kept in memory: the index that flows look things up in."""
 
 import threading
-from collections.abc import Iterator
+from bisect import bisect_left
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -55,12 +55,12 @@ class TopicLog:
                 self._entries.append(Received(event, place, record.key, record.value))
         self._next = end
 
-    def until(self, offset: int) -> Iterator[Received[Payload]]:
-        """Iterate over the entries below `offset`, oldest first."""
-        for entry in list(self._entries):
-            if entry.place.offset >= offset:
-                return
-            yield entry
+    def between(self, start: int, end: int) -> list[Received[Payload]]:
+        """List the entries at offsets `[start, end)`, oldest first."""
+        entries = self._entries
+        first = bisect_left(entries, start, key=lambda entry: entry.place.offset)
+        last = bisect_left(entries, end, key=lambda entry: entry.place.offset)
+        return entries[first:last]
 
     def has(self, event_id: str) -> bool:
         """Tell whether an event was already committed (as of the last refresh)."""

@@ -1,8 +1,9 @@
 """What comes from and goes to the broker, and where a key belongs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kafka.partitioner.default import murmur2
 
@@ -10,6 +11,8 @@ from events.envelope import Event, derive_id
 from events.payloads import OffsetRange, Payload
 
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+K = TypeVar("K", bound=Payload)
 
 HEADER_BYTES = 1_000
 """Header values are cut to this many bytes: a traceback is a hint, not an archive."""
@@ -40,6 +43,27 @@ class Received(Generic[P_co]):
     def payload(self) -> P_co:
         """The event's payload."""
         return self.event.payload
+
+    @property
+    def id(self) -> str:
+        """The event's identity."""
+        return self.event.id
+
+    @property
+    def correlation_id(self) -> str:
+        """The event's correlation: the id of what started the chain."""
+        return self.event.metadata.correlation_id
+
+
+class Cause(Protocol):
+    """What an event can follow from: anything with an identity and a place on a topic."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def correlation_id(self) -> str: ...  # noqa: D102
+    @property
+    def place(self) -> tuple[str, int, int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +108,13 @@ def dead_letter(flow: str, record: Any, reason: str, error: BaseException | None
     }
     headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
     return Outgoing("dead-letters", record.key, record.value, headers)
+
+
+def of_kind(received: Iterable[Received[Any]], kind: type[K]) -> list[Received[K]]:
+    """Keep the records whose event is of one kind."""
+    return [r for r in received if isinstance(r.payload, kind)]
+
+
+def spans(ends: Iterable[tuple[Any, int]]) -> dict[tuple[str, int], int]:
+    """Name offsets by (topic, partition) instead of the client's own type."""
+    return {(spot.topic, spot.partition): offset for spot, offset in ends}

@@ -5,7 +5,7 @@ The steps are numbered as in ARCHITECTURE.md, section "A slice, step by step".
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +18,7 @@ from events.topics import TOPICS
 from infra.errors import ReplanError
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import committed, partition_of_range, read_ranges
-from infra.kafka.records import Outgoing, Place, Received, dead_letter, partition_of, ranges_label
+from infra.kafka.records import Cause, Outgoing, Place, Received, dead_letter, partition_of, ranges_label
 from infra.kafka.transaction import Progress, transact
 
 CODE_VERSION = version("nepse-loop")
@@ -33,21 +33,20 @@ class Run:
     attempt: int = 1
 
 
-@dataclass
 class Slice:
     """Ranges of one flow while they are worked on; `done` says that they were committed before."""
 
-    run: Run
-    ranges: list[OffsetRange]
-    pool: Pool
-    reader: KafkaConsumer
-    done: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
-    committed_at: datetime | None = None
-    _warm: WarmProducer | None = None
-    _records: list[Any] = field(default_factory=list)
-    _outgoing: list[Outgoing] = field(default_factory=list)
-    _rejected: set[Place] = field(default_factory=set)
+    def __init__(self, run: Run, ranges: list[OffsetRange], pool: Pool, reader: KafkaConsumer) -> None:
+        """Nothing is asked of the broker before `open`."""
+        self.run, self.ranges, self.pool, self.reader = run, ranges, pool, reader
+        self.done = False
+        self.counts: dict[str, int] = {}
+        self.oldest: datetime | None = None
+        self.committed_at: datetime | None = None
+        self._warm: WarmProducer | None = None
+        self._records: list[Any] = []
+        self._outgoing: list[Outgoing] = []
+        self._rejected: set[Place] = set()
 
     @property
     def transactional_id(self) -> str:
@@ -106,6 +105,8 @@ class Slice:
         """Take steps 3 and 4: read the range; what is no event of this topic becomes a dead letter."""
         self._records = read_ranges(self.reader, self.ranges)
         self.count("in", len(self._records))
+        if self._records:
+            self.oldest = datetime.fromtimestamp(min(r.timestamp for r in self._records) / 1000, UTC)
         return [received for record in self._records if (received := self._accept(record))]
 
     def _accept(self, record: Any) -> Received[Payload] | None:
@@ -135,22 +136,18 @@ class Slice:
         self.count("rerouted")
         return True
 
-    def publish(
-        self, topic: str, payload: Payload, cause: Received[Payload], subject: str, revision: int = 0
-    ) -> str:
+    def publish(self, topic: str, payload: Payload, cause: Cause, subject: str, revision: int = 0) -> str:
         """Put an event that follows from `cause` into the slice; returns its id."""
-        parent = cause.event
-        event_id = derive_id(self.run.flow, parent.id, subject, revision)
-        origin = Causation(*cause.place, parent.id)
-        metadata = Metadata(
-            event_id, parent.metadata.correlation_id, payload.schema_version, origin, CODE_VERSION
-        )
+        event_id = derive_id(self.run.flow, cause.id, subject, revision)
+        origin = Causation(*cause.place, cause.id)
+        metadata = Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
         self._publish(topic, Event(self._now, self.run.flow, payload, metadata))
         self.count("out")
         return event_id
 
     def _publish(self, topic: str, event: Event[Payload]) -> None:
-        self._outgoing.append(Outgoing(topic, event.payload.key.encode(), encode(event)))
+        key = event.payload.key or self.pool.settings.model_name
+        self._outgoing.append(Outgoing(topic, key.encode(), encode(event)))
 
     @property
     def _now(self) -> datetime:

@@ -1,18 +1,17 @@
-"""Reading prices: the exchange's daily files, the tidy history table, and stored sessions. Bytes in, frames out."""
+"""Reading prices: daily files, the tidy history table, stored sessions. Bytes in, frames out."""
 
 import csv
 import hashlib
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 
 from tasks.core.layout import (
-    PRICES,
     REJECTED,
     REQUIRED,
     SOURCE_NAMES,
@@ -23,6 +22,7 @@ from tasks.core.layout import (
     bad_values,
     number,
 )
+from tasks.core.tidy import by_day, rejected, tidy
 
 _EXPECTED = f"expected a daily price file, a CSV whose header names {', '.join(REQUIRED)}"
 _EXPECTED_TABLE = "expected a price table with columns date, symbol, open, high, low, close, volume, turnover"
@@ -112,35 +112,12 @@ def _assemble(source: str, good: dict[str, list[_Row]], bad: list[tuple[int, str
     kept: list[_Row] = []
     doubled = 0
     for symbol, rows in good.items():
-        if len({repr([row.get(name) for name in TIDY]) for row in rows}) > 1:
+        if len(rows) > 1 and len({repr([row.get(name) for name in TIDY]) for row in rows}) > 1:
             bad.extend((int(row["line"]), symbol, "conflicting_rows") for row in rows)
             continue
         doubled += len(rows) - 1
         kept.append(rows[0])
-    return DailyFile(source, tidy(pd.DataFrame(kept)), _rejected(bad), doubled)
-
-
-def _rejected(rows: Sequence[tuple[int, str, str]]) -> pd.DataFrame:
-    """Build the frame of rejected rows, in file order."""
-    frame = pd.DataFrame(sorted(rows), columns=list(REJECTED))
-    return frame.astype({"line": "int64", "symbol": "str", "reason": "str"})
-
-
-def tidy(frame: pd.DataFrame) -> pd.DataFrame:
-    """Bring a frame of good rows into the tidy shape (`TIDY`), sorted by symbol.
-
-    Non-positive or infinite prices other than close become NaN; absent columns are all missing.
-    """
-    out = frame.reindex(columns=list(TIDY))
-    numeric = [name for name in TIDY if name not in {"symbol", "trades"}]
-    out[numeric] = out[numeric].astype("float64")
-    optional = [name for name in PRICES if name != "close"]
-    values = out[optional].to_numpy()
-    out[optional] = np.where((values > 0) & np.isfinite(values), values, np.nan)
-    trades = out["trades"].astype("Float64")
-    out["trades"] = trades.where((trades >= 0) & (trades % 1 == 0)).astype("Int64")
-    out["symbol"] = out["symbol"].astype("str")
-    return out.sort_values("symbol", ignore_index=True)
+    return DailyFile(source, tidy(pd.DataFrame(kept, columns=list(TIDY))), rejected(bad), doubled)
 
 
 def read_table(frame: pd.DataFrame, source: str = "table") -> Iterator[tuple[date, DailyFile]]:
@@ -155,15 +132,22 @@ def read_table(frame: pd.DataFrame, source: str = "table") -> Iterator[tuple[dat
     if missing := sorted(needed - set(frame.columns)):
         message = f"{source}: {_EXPECTED_TABLE}; not there: {', '.join(missing)}"
         raise NotAPriceFileError(message)
-    table = frame.assign(line=np.arange(1, len(frame) + 1), reason=_reasons(frame))
-    for day, rows in table.groupby(pd.to_datetime(table["date"]).dt.date, sort=True):
-        good = rows[rows["reason"] == ""]
-        repeats = good.duplicated(list(set(TIDY) & set(good.columns)))
-        good = good[~repeats]
-        conflicts = good.duplicated("symbol", keep=False)
-        bad = pd.concat([rows[rows["reason"] != ""], good[conflicts].assign(reason="conflicting_rows")])
-        listed = [(int(a), str(b), str(c)) for a, b, c in bad[list(REJECTED)].itertuples(index=False)]
-        yield day, DailyFile(source, tidy(good[~conflicts]), _rejected(listed), int(repeats.sum()))
+    days = pd.to_datetime(frame["date"]).dt.date
+    table = frame.assign(date=days, line=np.arange(1, len(frame) + 1), reason=_reasons(frame))
+    good = table[table["reason"] == ""]
+    repeats = good.duplicated(["date", *(name for name in TIDY if name in good.columns)])
+    doubled = good.loc[repeats, "date"].value_counts().to_dict()
+    good = good[~repeats]
+    conflicts = good.duplicated(["date", "symbol"], keep=False)
+    bad = pd.concat([table[table["reason"] != ""], good[conflicts].assign(reason="conflicting_rows")])
+    rows = dict(by_day(tidy(good[~conflicts])))
+    left_out = dict(by_day(bad[["date", *REJECTED]].sort_values(["date", "line"])))
+    nothing = tidy(good[:0].drop(columns="date"))
+    for day in sorted(set(days)):
+        yield (
+            day,
+            DailyFile(source, rows.get(day, nothing), left_out.get(day, rejected([])), doubled.get(day, 0)),
+        )
 
 
 def _reasons(frame: pd.DataFrame) -> list[str]:

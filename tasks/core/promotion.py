@@ -81,4 +81,7 @@ def _errors(last: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> dict
 
 def _figures(name: str, rival: pd.Series, test: PairedTest) -> str:
     gain = test.mean / float(rival.mean()) if float(rival.mean()) else 0.0
-    return f"squared error {gain:+.1%} lower than {name} (t {test.statistic:.2f}, p {test.p_value:.3f})"
+    word = "lower" if gain >= 0 else "higher"
+    return (
+        f"squared error {abs(gain):.1%} {word} than {name}'s (t {test.statistic:.2f}, p {test.p_value:.3f})"
+    )

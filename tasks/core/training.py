@@ -146,7 +146,10 @@ def predict(model: TrainedModel, frame: pd.DataFrame) -> pd.DataFrame:
     """
     returns, last = predict_return(model, frame), frame["last_close"].to_numpy(dtype=float)
     scale = scale_of(model.card, frame)
-    columns: dict[str, Any] = {"symbol": frame["symbol"].to_numpy(), "predicted_close": last * np.exp(returns)}
+    columns: dict[str, Any] = {
+        "symbol": frame["symbol"].to_numpy(),
+        "predicted_close": last * np.exp(returns),
+    }
     for level in LEVELS:
         half, name = half_width(model.card.quantiles, level, scale), f"{level * 100:.0f}"
         columns[f"low_{name}"] = last * np.exp(np.clip(returns - half, *BAND))

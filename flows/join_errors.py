@@ -1,0 +1,31 @@
+"""Step 4: predictions and actuals meet, in any order, and become errors."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from events.payloads import ActualAvailable, OffsetRange, PredictionMade
+from infra.bootstrap import Loop
+from infra.kafka.records import of_kind, spans
+from infra.kafka.slices import Slice
+from tasks.core.joining import error_of
+from tasks.joins import JoinSlice, meet
+from tasks.work import Account, process, run_name
+
+
+@flow(name="join-errors", flow_run_name=run_name)
+def join_errors(slices: list[OffsetRange]) -> State[Any]:
+    """Publish ErrorComputed for every pair of which one side lies in the slices (one partition of each)."""
+    return process("join-errors", slices, _steps)
+
+
+def _steps(loop: Loop, work: Slice) -> Account:
+    received = work.read()
+    predictions, actuals = of_kind(received, PredictionMade), of_kind(received, ActualAvailable)
+    bounds = spans(work.starts.items()), spans(work.ends.items())
+    pairs = meet(loop.database, JoinSlice(predictions, actuals, *bounds))
+    for prediction, actual in pairs:
+        error = error_of(prediction.payload, actual.payload)
+        work.publish("errors", error, actual, prediction.id, error.revision)
+    return Account(f"{len(predictions)} predictions, {len(actuals)} actuals, {len(pairs)} met")

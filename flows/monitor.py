@@ -1,0 +1,35 @@
+"""Step 5: errors are held against the alert rules, and against what the champion promised."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from events.payloads import ErrorComputed, OffsetRange
+from infra.bootstrap import Loop
+from infra.kafka.records import of_kind, spans
+from infra.kafka.slices import Slice
+from tasks.core.alerting import AlertManager
+from tasks.monitoring import retraining_due
+from tasks.reports import table
+from tasks.work import Account, process, run_name
+
+
+@flow(name="monitor", flow_run_name=run_name)
+def monitor(slices: list[OffsetRange]) -> State[Any]:
+    """Raise alerts for every ErrorComputed of the slices, and ask for a retraining where errors stay high."""
+    return process("monitor", slices, _steps)
+
+
+def _steps(loop: Loop, work: Slice) -> Account:
+    received = of_kind(work.read(), ErrorComputed)
+    causes = {id(r.payload): r for r in received}
+    alerts = AlertManager().process(r.payload for r in received)
+    for error, alert in alerts:
+        work.publish("alerts", alert, causes[id(error)], alert.rule)
+    for cause, trigger in retraining_due(loop, received, spans(work.ends.items())):
+        work.publish("training", trigger, cause, trigger.reason)
+    worst = sorted((alert for _, alert in alerts), key=lambda a: -(a.value or 0))[:10]
+    rows = [(a.rule, a.symbol, a.date, a.value, a.threshold) for a in worst]
+    told = table(("rule", "symbol", "session", "value", "threshold"), rows) if rows else ""
+    return Account(f"{len(alerts)} alerts", markdown=told)

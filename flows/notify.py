@@ -1,0 +1,30 @@
+"""Step 6: alerts go to the channels, at least once, one message a slice."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from events.payloads import AlertRaised, AlertResolved, OffsetRange
+from infra.alerts import deliver
+from infra.bootstrap import Loop
+from infra.kafka.records import ranges_label
+from infra.kafka.slices import Slice
+from tasks.core.digest import digest
+from tasks.work import Account, process, run_name
+
+
+@flow(name="notify", flow_run_name=run_name)
+def notify(slices: list[OffsetRange]) -> State[Any]:
+    """Tell every channel what was raised and resolved, grouped by rule."""
+    return process("notify", slices, _steps)
+
+
+def _steps(loop: Loop, work: Slice) -> Account:
+    news = [r.payload for r in work.read() if isinstance(r.payload, (AlertRaised, AlertResolved))]
+    if not news:
+        return Account("nothing to tell")
+    text = digest(news)
+    reached = deliver(loop.settings, ranges_label(work.ranges), text)
+    work.count("channels", reached)
+    return Account(f"{len(news)} alerts told", markdown=f"```\n{text}\n```")

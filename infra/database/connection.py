@@ -1,0 +1,94 @@
+"""Connections to Postgres: pooled, bounded, and their failures named for the caller's decision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, exc, text
+from sqlalchemy.schema import CreateSchema
+
+from infra.database.tables import PRIVATE, metadata
+from infra.errors import TryAgainError
+from infra.settings import Settings
+
+DATABASE = "nepse"
+CONNECT_SECONDS = 5
+POOL_SECONDS = 10
+_OPTIONS = (
+    "-c statement_timeout=60s -c lock_timeout=15s -c idle_in_transaction_session_timeout=300s -c timezone=UTC"
+)
+_CREATING = 7_100_312  # any number that nobody else uses for an advisory lock in this database
+
+
+def engine(settings: Settings) -> Engine:
+    """Hand out this process's pool for the settings' database; connects at the first use."""
+    return _engine(settings.postgres(DATABASE))
+
+
+@cache
+def _engine(url: str) -> Engine:
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=POOL_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,  # a failing statement's rows do not belong in logs
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "nepse",
+            "options": _OPTIONS,
+            "tcp_user_timeout": 30_000,  # milliseconds until a silent server counts as gone
+        },
+    )
+
+
+def create(settings: Settings) -> None:
+    """Create what is missing; several processes may do it at once, one waits for the other."""
+    with translated(), engine(settings).begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATING})
+        connection.execute(CreateSchema(PRIVATE, if_not_exists=True))
+        metadata.create_all(connection)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """Reach through to psycopg, for COPY; still inside SQLAlchemy's transaction."""
+    found = connection.connection.driver_connection
+    if not isinstance(found, psycopg.Connection):
+        message = f"COPY needs psycopg, this connection is a {type(found).__name__}"
+        raise TypeError(message)
+    return found
+
+
+@contextmanager
+def transaction(where: Connection | Engine) -> Iterator[Connection]:
+    """Join the transaction of a connection, or open one of an engine and commit it at the end.
+
+    Raises:
+        TryAgainError: the database is away or busy.
+    """
+    with translated():
+        if isinstance(where, Connection):
+            yield where
+        else:
+            with where.begin() as connection:
+                yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn "the database is away, or busy" into TryAgainError; faults of the program pass as they are."""
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        message = f"the database did not answer: {_first_line(getattr(error, 'orig', None) or error)}"
+        raise TryAgainError(message) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        message = f"the database did not answer: {_first_line(error)}"
+        raise TryAgainError(message) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,82 @@
+"""Writing the read side: rows and positions together or not at all."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from infra.database import tables
+from infra.database.bulk import Keep, copy_rows
+from infra.database.connection import transaction
+from infra.errors import ReplanError
+
+Positions = Mapping[tuple[str, int], int]
+"""Next offset by (topic, partition)."""
+
+_FIRST_EVENT = Keep("event_id", ("partition", "offset"))
+_KEEP = {
+    "dead_letters": Keep("letter_id", ("partition", "offset")),
+    "latest_features": Keep("symbol", ("date", "revision", "offset", "partition"), smallest=False),
+}
+
+
+def positions(
+    engine: Engine, projector: str, partitions: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], int]:
+    """Look up a projector's next offset of each topic-partition; those never stored are left out."""
+    table = tables.positions.c
+    wanted = tuple_(table.topic, table.partition).in_(list(partitions))
+    query = select(table.topic, table.partition, table.next_offset).where(
+        table.projector == projector, wanted
+    )
+    with transaction(engine) as connection:
+        return {(topic, partition): offset for topic, partition, offset in connection.execute(query)}
+
+
+def store(
+    engine: Engine,
+    projector: str,
+    rows: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]],
+    starts: Positions,
+    ends: Positions,
+) -> int:
+    """Store rows by table (column names, rows) and the positions after them in one transaction.
+
+    Returns:
+        How many rows were inserted or replaced; an event delivered twice counts once.
+
+    Raises:
+        ReplanError: the stored positions are not `starts`: another process projects as well.
+        TryAgainError: the database is away; whether it stored anything, its positions will tell.
+    """
+    with transaction(engine) as connection:
+        _advance(connection, projector, starts, ends)
+        return sum(
+            copy_rows(
+                connection, tables.metadata.tables[name], columns, values, _KEEP.get(name, _FIRST_EVENT)
+            )
+            for name, (columns, values) in rows.items()
+            if values
+        )
+
+
+def _advance(connection: Connection, projector: str, starts: Positions, ends: Positions) -> None:
+    """Move the positions, if they are where this batch began; the rows stay locked until the commit."""
+    for place, end in ends.items():
+        start = starts.get(place, 0)
+        statement = insert(tables.positions).values(
+            projector=projector, topic=place[0], partition=place[1], next_offset=end
+        )
+        moved = connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["projector", "topic", "partition"],
+                set_={"next_offset": end, "updated_at": func.now()},
+                where=tables.positions.c.next_offset == start,
+            )
+        )
+        if moved.rowcount != 1:
+            message = (
+                f"{projector} is no longer at {start} of {place[0]}-{place[1]}: another process moved it"
+            )
+            raise ReplanError(message)

@@ -1,0 +1,234 @@
+"""The tables: the read side (`public`, rebuilt from the topics at any time) and the flows' private state.
+
+A read-side table holds the events of one topic, so (partition, offset) names a record; `event_id` is unique,
+of an event delivered twice the lowest (partition, offset) stays. Prices and errors are rupees.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+PRIVATE = "private"
+
+
+def _of_topic(name: str, *columns: Column[object], identity: str = "event_id") -> Table:
+    """Declare a table of one topic's records: where each lies, what it is called, when it was said."""
+    return Table(
+        name,
+        metadata,
+        Column("partition", Integer, nullable=False),
+        Column("offset", BigInteger, nullable=False),
+        Column(identity, Text, nullable=False),
+        Column("timestamp", DateTime(timezone=True), nullable=False),
+        *columns,
+        PrimaryKeyConstraint("partition", "offset"),
+        UniqueConstraint(identity),
+    )
+
+
+def _of_event(name: str, *columns: Column[object]) -> Table:
+    """Declare a table of one event type, with the record that made it happen (null: a foreign event)."""
+    return _of_topic(
+        name,
+        Column("producer", Text, nullable=False),
+        Column("cause_topic", Text),
+        Column("cause_partition", Integer),
+        Column("cause_offset", BigInteger),
+        *columns,
+    )
+
+
+sessions = _of_event(
+    "sessions",
+    Column("event_type", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False, index=True),
+    Column("data_location", Text, nullable=False),
+    Column("revision", BigInteger),
+    Column("payload", JSONB, nullable=False),
+)
+
+predictions = _of_event(
+    "predictions",
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("predicted_close", Double, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("as_of", Date),
+    Column("last_close", Double),
+    Column("low_80", Double),
+    Column("high_80", Double),
+    Column("low_95", Double),
+    Column("high_95", Double),
+    Column("revision", BigInteger, nullable=False),
+)
+Index("predictions_symbol_date", predictions.c.symbol, predictions.c.date)
+Index("predictions_date", predictions.c.date)
+
+actuals = _of_event(
+    "actuals",
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("actual_close", Double, nullable=False),
+    Column("previous_date", Date),
+    Column("revision", BigInteger, nullable=False),
+)
+Index("actuals_symbol_date", actuals.c.symbol, actuals.c.date)
+
+errors = _of_event(
+    "errors",
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("predicted", Double, nullable=False),
+    Column("actual", Double, nullable=False),
+    Column("error", Double, nullable=False),
+    Column("abs_error", Double, nullable=False),
+    Column("pct_error", Double),
+    Column("model_version", Text),
+    Column("as_of", Date),
+    Column("baseline_error", Double),
+    Column("within_95", Boolean),
+    Column("revision", BigInteger, nullable=False),
+)
+Index("errors_symbol_date", errors.c.symbol, errors.c.date)
+Index("errors_date", errors.c.date)
+
+expired = _of_event(
+    "expired",
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("predicted", Double, nullable=False),
+    Column("sessions_waited", BigInteger, nullable=False),
+    Column("model_version", Text),
+    Column("as_of", Date),
+)
+
+trainings = _of_event(
+    "trainings",
+    Column("reason", Text, nullable=False),
+    Column("data_end_date", Date, nullable=False),
+    Column("payload", JSONB, nullable=False),
+)
+
+models = _of_event(
+    "models",
+    Column("event_type", Text, nullable=False),
+    Column("model_version", Text, nullable=False, index=True),
+    Column("payload", JSONB, nullable=False),
+)
+
+alerts = _of_event(
+    "alerts",
+    Column("event_type", Text, nullable=False),
+    Column("rule", Text, nullable=False, index=True),
+    Column("symbol", Text),
+    Column("date", Date),
+    Column("message", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+)
+
+slices = _of_event(
+    "slices",
+    Column("flow", Text, nullable=False, index=True),
+    Column("group", Text, nullable=False),
+    Column("run_id", Text, nullable=False, index=True),
+    Column("attempt", BigInteger, nullable=False),
+    Column("payload", JSONB, nullable=False),
+)
+
+redrives = _of_event(
+    "redrives",
+    Column("event_type", Text, nullable=False),
+    Column("letter_id", Text, nullable=False, index=True),
+    Column("attempt", BigInteger, nullable=False),
+    Column("payload", JSONB, nullable=False),
+)
+
+dead_letters = _of_topic(
+    "dead_letters",
+    Column("flow", Text, index=True),
+    Column("reason", Text),
+    Column("error_class", Text),
+    Column("source_topic", Text),
+    Column("source_partition", Integer),
+    Column("source_offset", BigInteger),
+    Column("run_id", Text),
+    Column("size", Integer, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    identity="letter_id",
+)
+
+latest_features = Table(
+    "latest_features",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("date", Date, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("timestamp", DateTime(timezone=True), nullable=False),
+    Column("feature_set", Text),
+    Column("last_close", Double),
+    Column("features", JSONB, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("projector", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+join_inputs = Table(
+    "join_inputs",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("link_date", Date),
+    Column("value", Double, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    schema=PRIVATE,
+)
+Index("join_inputs_date", join_inputs.c.symbol, join_inputs.c.date)
+Index("join_inputs_link", join_inputs.c.symbol, join_inputs.c.link_date)
+
+window_inputs = Table(
+    "window_inputs",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("values", JSONB, nullable=False),
+    schema=PRIVATE,
+)
+Index("window_inputs_date", window_inputs.c.flow, window_inputs.c.date)

@@ -1,0 +1,282 @@
+"""The feature table: every symbol's features of every session, a Delta table on S3.
+
+A projection of the `features` topic. Each commit carries the positions of the records it holds, so that a
+crash neither loses nor doubles a row, and a second writer that starts from the same positions is refused by
+the table's own conflict check. Columns: symbol, date, feature_set, revision, last_close (rupees), event_id,
+topic partition and offset of the event, then one float64 column per feature (null where an event has none).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import ReplanError, StopError, TryAgainError
+from infra.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Positions = Mapping[tuple[str, int], int]
+"""Next offset by (topic, partition)."""
+
+OWN_COLUMNS = ("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset")
+"""What is not a feature."""
+
+_TIMEOUT = "30s"
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|\u21b3")  # colours and arrows of the library's messages
+_SAME_KEY = "new.symbol = old.symbol AND new.date = old.date"
+_NEWER = (
+    "new.revision > old.revision OR (new.revision = old.revision AND (new.offset > old.offset"
+    " OR (new.offset = old.offset AND new.partition > old.partition)))"
+)
+
+
+class FeatureTable:
+    """Reads and writes the table; created empty by its first use. One instance per thread."""
+
+    def __init__(self, settings: Settings, *, name: str = "features") -> None:
+        """Nothing is contacted yet."""
+        self.uri = f"s3://{settings.features_bucket}/{name}"
+        self._options = _storage_options(settings)
+        self._opened: Any = None
+        self._newest: dict[str, date] = {}
+        self._newest_version = -1
+
+    def version(self) -> int:
+        """Tell the newest version."""
+        with _translated(self.uri):
+            return int(self._current().version())
+
+    def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Look up the next offset of each topic-partition; those never written are left out."""
+        with _translated(self.uri):
+            return self._positions(self._current(), partitions)
+
+    def apply(self, frame: "pd.DataFrame", starts: Positions, ends: Positions) -> int:
+        """Store one row per (symbol, date), its newest revision, together with the positions `ends`.
+
+        Args:
+            frame: OWN_COLUMNS and features; later rows are not newer by their order, but by revision, then
+                offset, then partition.
+            starts: positions that this batch continues from.
+            ends: positions after it.
+
+        Returns:
+            The version that was committed.
+
+        Raises:
+            ReplanError: the table is not at `starts`: somebody else wrote, begin from its positions.
+            TryAgainError: the store is away.
+        """
+        with _translated(self.uri):
+            table = self._current()
+            _assert_at(self._positions(table, starts), starts)
+            rows = _arrow(_newest_rows(frame))
+            if self._all_new(table, rows):
+                self._append(table, rows, ends)
+            else:
+                self._merge(table, rows, ends)
+            return self._remember(rows)
+
+    def read(
+        self,
+        columns: Iterable[str] | None = None,
+        until: date | None = None,
+        since: date | None = None,
+        version: int | None = None,
+    ) -> tuple["pd.DataFrame", int]:
+        """Read rows of sessions `since`..`until` (both included) from one pinned version.
+
+        Returns:
+            The rows sorted by (date, symbol), `date` as datetime64, and the version they are from.
+        """
+        with _translated(self.uri):
+            table = self._current()
+            if version is not None:
+                table.load_as_version(version)
+            wanted = list(columns) if columns is not None else None
+            found = _scan(table, wanted, since, until)
+            return found.to_pandas(date_as_object=False), int(table.version())
+
+    def compact(self) -> None:
+        """Rewrite the many small files of live sessions into few; readers notice nothing."""
+        with _translated(self.uri):
+            self._current().optimize.compact()
+
+    def _current(self) -> Any:
+        from deltalake import DeltaTable, Schema  # noqa: PLC0415  (heavy)
+
+        if self._opened is None:
+            self._opened = DeltaTable.create(
+                self.uri,
+                schema=Schema.from_arrow(_own_schema()),
+                mode="ignore",
+                storage_options=self._options,
+                # the default computes bounds of the first 32 columns; only these two prune files
+                configuration={"delta.dataSkippingStatsColumns": "symbol,date"},
+            )
+        self._opened.update_incremental()
+        return self._opened
+
+    def _positions(self, table: Any, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        found = {place: table.transaction_version(_app_id(*place)) for place in partitions}
+        return {place: offset for place, offset in found.items() if offset is not None}
+
+    def _all_new(self, table: Any, rows: "pa.Table") -> bool:
+        """Tell whether every row lies after its symbol's last date, so that none can be there yet."""
+        if self._newest_version != table.version():
+            stored = _scan(table, ["symbol", "date"], None, None)
+            self._newest = _last_dates(stored)
+            self._newest_version = table.version()
+        last = self._newest
+        pairs = zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)
+        return all(symbol not in last or day > last[symbol] for symbol, day in pairs)
+
+    def _append(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
+        from deltalake import write_deltalake  # noqa: PLC0415
+
+        write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=_carrying(ends))
+
+    def _merge(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        days = pc.min_max(rows["date"]).as_py()
+        # the bounds let whole files be left alone: a merge would otherwise read the table
+        within = f"old.date >= DATE '{days['min']}' AND old.date <= DATE '{days['max']}'"
+        merger = table.merge(
+            _with_all_columns(rows, table),
+            f"{_SAME_KEY} AND {within}",
+            source_alias="new",
+            target_alias="old",
+            merge_schema=True,
+            commit_properties=_carrying(ends),
+        )
+        merger.when_matched_update_all(_NEWER).when_not_matched_insert_all().execute()
+
+    def _remember(self, rows: "pa.Table") -> int:
+        """Keep the symbols' last dates up to date, if nobody else committed in between."""
+        self._opened.update_incremental()
+        version = int(self._opened.version())
+        if version == self._newest_version + 1:
+            for symbol, day in _last_dates(rows).items():
+                self._newest[symbol] = max(day, self._newest.get(symbol, day))
+            self._newest_version = version
+        return version
+
+
+def _storage_options(settings: Settings) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": settings.s3_url,
+        "AWS_ACCESS_KEY_ID": settings.s3_access_key,
+        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key.get_secret_value(),
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+        "aws_conditional_put": "etag",
+        "timeout": _TIMEOUT,
+        "connect_timeout": "5s",
+        "max_retries": "3",
+        "retry_timeout": _TIMEOUT,
+    }
+
+
+def _app_id(topic: str, partition: int) -> str:
+    return f"{topic}-{partition}"
+
+
+def _carrying(ends: Positions) -> Any:
+    from deltalake import CommitProperties, Transaction  # noqa: PLC0415
+
+    return CommitProperties(
+        app_transactions=[Transaction(_app_id(*place), offset) for place, offset in ends.items()]
+    )
+
+
+def _assert_at(stored: Positions, starts: Positions) -> None:
+    for (topic, partition), start in starts.items():
+        if (found := stored.get((topic, partition), 0)) != start:
+            message = f"the feature table is at {found} of {topic}-{partition}, this batch starts at {start}"
+            raise ReplanError(message)
+
+
+def _own_schema() -> "pa.Schema":
+    import pyarrow as pa  # noqa: PLC0415
+
+    types = (
+        pa.string(),
+        pa.date32(),
+        pa.string(),
+        pa.int64(),
+        pa.float64(),
+        pa.string(),
+        pa.int32(),
+        pa.int64(),
+    )
+    return pa.schema(list(zip(OWN_COLUMNS, types, strict=True)))
+
+
+def _newest_rows(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Keep of each (symbol, date) the newest row of the batch; a merge refuses two."""
+    if not frame.duplicated(["symbol", "date"]).any():
+        return frame
+    ordered = frame.sort_values(["revision", "offset", "partition"], kind="stable")
+    return ordered.drop_duplicates(["symbol", "date"], keep="last")
+
+
+def _arrow(frame: "pd.DataFrame") -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415
+
+    own = _own_schema()
+    features = [(name, pa.float64()) for name in frame.columns if name not in OWN_COLUMNS]
+    return pa.Table.from_pandas(frame, schema=pa.schema([*own, *features]), preserve_index=False)
+
+
+def _with_all_columns(rows: "pa.Table", table: Any) -> "pa.Table":
+    """Add the table's other features as nulls: a newer revision replaces the whole row."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    missing = [f.name for f in table.schema().fields if f.name not in rows.column_names]
+    for name in missing:
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.float64()))
+    return rows
+
+
+def _last_dates(rows: "pa.Table") -> dict[str, date]:
+    grouped = rows.group_by("symbol").aggregate([("date", "max")])
+    return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
+
+
+def _scan(table: Any, columns: list[str] | None, since: date | None, until: date | None) -> "pa.Table":
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    condition = pc.scalar(value=True)
+    if since is not None:
+        condition = condition & (pc.field("date") >= since)
+    if until is not None:
+        condition = condition & (pc.field("date") <= until)
+    wanted = columns and list(dict.fromkeys([*columns, "date", "symbol"]))
+    found = table.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
+    return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(
+        columns or found.column_names
+    )
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    """Turn the library's failures into ours."""
+    from deltalake.exceptions import CommitFailedError, DeltaProtocolError, SchemaMismatchError  # noqa: PLC0415
+
+    try:
+        yield
+    except CommitFailedError as error:
+        message = f"somebody else committed to {uri} at the same time: {error}"
+        raise ReplanError(message) from error
+    except (DeltaProtocolError, SchemaMismatchError) as error:
+        message = f"the feature table {uri} does not fit this program: {error}"
+        raise StopError(message) from error
+    except OSError as error:  # the library's way of saying that the store failed
+        cause = " ".join(_DECORATION.sub("", str(error)).split())[:500]
+        message = f"the object store did not serve {uri}: {cause}"
+        raise TryAgainError(message) from error

@@ -1,0 +1,119 @@
+"""How far every flow has come: committed against what can be read, in records and in seconds."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from events.envelope import ContractError, decode
+from events.payloads import SliceCommitted
+from infra.kafka import clients
+from infra.kafka.topics import partitions
+from infra.settings import Settings
+from infra.wiring import Route, routes
+
+ASK_MS = 10_000
+LEDGER_TAIL = 3_000
+"""Offsets of the ledger that are looked at for a flow's last commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """One group on one partition; offsets count transaction markers too, `committed` None means missing."""
+
+    group: str
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+    lag: int
+    seconds_behind: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the row as JSON types."""
+        return asdict(self)
+
+
+def lags(settings: Settings) -> list[Lag]:
+    """Measure every group of the wiring on every partition that it reads.
+
+    `seconds_behind` is the age of the oldest record that is not processed; 0 when there is none.
+    """
+    return [row for route in routes() for row in _route_lags(settings, route)]
+
+
+def _route_lags(settings: Settings, route: Route) -> list[Lag]:
+    reader = clients.consumer(settings, group=route.flow, fetch_max_wait_ms=100)
+    try:
+        spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
+        ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
+        return [_lag(reader, route.flow, spot, int(ends[spot])) for spot in spots]
+    finally:
+        reader.close(autocommit=False)
+
+
+def _lag(reader: KafkaConsumer, group: str, spot: TopicPartition, end: int) -> Lag:
+    committed = reader.committed(spot, timeout_ms=ASK_MS)
+    behind = end - (committed or 0)
+    seconds = _age_at(reader, spot, committed or 0) if behind else 0.0
+    return Lag(group, spot.topic, spot.partition, committed, end, behind, seconds)
+
+
+def _age_at(reader: KafkaConsumer, spot: TopicPartition, offset: int) -> float:
+    """Tell how old the first record at or after an offset is, in seconds."""
+    reader.assign([spot])
+    reader.seek(spot, offset)
+    records = [r for batch in reader.poll(timeout_ms=1_000, max_records=1).values() for r in batch]
+    if not records:
+        return 0.0
+    return round(max(0.0, datetime.now(UTC).timestamp() - records[0].timestamp / 1000), 3)
+
+
+def unsettled(settings: Settings, readers: dict[str, KafkaConsumer]) -> int:
+    """Sum the lag of all groups; `readers` keeps the clients between calls, for whoever asks often."""
+    total = 0
+    for route in routes():
+        reader = readers.setdefault(route.flow, clients.consumer(settings, group=route.flow))
+        spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
+        ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
+        total += sum(int(ends[s]) - int(reader.committed(s, timeout_ms=ASK_MS) or 0) for s in spots)
+    return total
+
+
+def sensors(settings: Settings) -> list[dict[str, Any]]:
+    """List the sensors for `nepse status`: name, flow, lag in records, time of the last commit."""
+    last = _last_commits(settings)
+    behind: dict[str, int] = {}
+    for row in lags(settings):
+        behind[row.group] = behind.get(row.group, 0) + row.lag
+    return [
+        {"name": r.name, "flow": r.flow, "lag": behind.get(r.flow, 0), "last_commit": last.get(r.flow)}
+        for r in routes()
+    ]
+
+
+def _last_commits(settings: Settings) -> dict[str, str]:
+    """Look in the newest part of the ledger for each flow's last commit."""
+    reader = clients.consumer(settings, fetch_max_wait_ms=100)
+    spot = TopicPartition("slices", 0)
+    try:
+        reader.assign([spot])
+        end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
+        reader.seek(spot, max(0, end - LEDGER_TAIL))
+        found: dict[str, str] = {}
+        while (reader.position(spot) or end) < end:
+            for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
+                found.update(_commit_of(record.value))
+        return found
+    finally:
+        reader.close(autocommit=False)
+
+
+def _commit_of(value: bytes) -> dict[str, str]:
+    try:
+        event = decode(value)
+    except ContractError:
+        return {}
+    flow = event.payload.flow if isinstance(event.payload, SliceCommitted) else None
+    return {flow: event.timestamp.isoformat(timespec="milliseconds")} if flow else {}

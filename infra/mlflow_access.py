@@ -1,0 +1,69 @@
+"""MLflow's client with bounded waits, and its errors in our words."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from infra.errors import RejectError, TryAgainError
+
+REQUEST_SECONDS, RETRIES = 10, 2
+OURS_TO_MEND = frozenset(
+    {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"}
+)
+
+
+@cache
+def client(url: str) -> Any:
+    """Return a client of the server at `url`; the first call imports MLflow (2 s)."""
+    os.environ.update(
+        MLFLOW_HTTP_REQUEST_TIMEOUT=str(REQUEST_SECONDS),  # MLflow's own defaults wait for many minutes
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES=str(RETRIES),
+        MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
+        MLFLOW_DISABLE_TELEMETRY="true",
+    )
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+    return MlflowClient(tracking_uri=url, registry_uri=url)
+
+
+def error_code(error: Exception) -> str:
+    """Name of MLflow's error code; INTERNAL_ERROR when the server was not reached."""
+    return str(getattr(error, "error_code", "INTERNAL_ERROR"))
+
+
+@contextmanager
+def guarded(doing: str) -> Iterator[None]:
+    """Translate MLflow's failures while `doing` something.
+
+    Raises:
+        RejectError: the server understood and says that it is impossible.
+        TryAgainError: the server is away, busy or broken.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from requests import RequestException  # noqa: PLC0415
+
+    try:
+        yield
+    except MlflowException as error:
+        kind = RejectError if error_code(error) in OURS_TO_MEND else TryAgainError
+        message = f"MLflow could not {doing}: {str(error).splitlines()[0][:300]}"
+        raise kind(message) from error
+    except RequestException as error:
+        message = f"MLflow could not {doing}: {type(error).__name__}"
+        raise TryAgainError(message) from error
+
+
+def made_by(create: Any, find: Any) -> Any:
+    """Create something by name, or find it when it (or a faster neighbour) is there already."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    if (found := find()) is not None:
+        return found
+    try:
+        return create()
+    except MlflowException as error:
+        if error_code(error) != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return find()

@@ -1,0 +1,95 @@
+"""What a training leaves in MLflow: a run with its figures and pictures, and the model with its file."""
+
+import json
+import math
+import time
+from hashlib import sha256
+from typing import Any
+
+from infra.artifact import TRUSTED
+from infra.registry_types import Submission
+from infra.store import Store
+
+EXPERIMENT = "nepse-close"
+MODEL_FILE = "model.skops"
+
+
+def log_run(client: Any, store: Store, experiment: str, submission: Submission) -> Any:
+    """Start the run of a training and log everything but the model; earlier halves of it are ended."""
+    key = sha256(submission.trigger.encode()).hexdigest()[:32]
+    for old in client.search_runs(
+        [experiment], f"tags.trigger_key = '{key}' and attributes.status = 'RUNNING'"
+    ):
+        client.set_terminated(old.info.run_id, "KILLED")
+    tags = {
+        **submission.tags,
+        "trigger": submission.trigger,
+        "trigger_key": key,
+        "why": submission.why[:1000],
+    }
+    name = f"train to {submission.card.get('training_end', '?')}"
+    run = client.create_run(experiment, run_name=name, tags=tags)
+    client.log_batch(run.info.run_id, metrics=_metrics(submission), params=_params(submission))
+    for path, data in _files(submission).items():
+        store.put_new(f"{run.info.artifact_uri}/{path}", data)
+    return run
+
+
+def log_model(client: Any, store: Store, run: Any, submission: Submission) -> tuple[str, str, str]:
+    """Log the model under the run: location of its file, the registry's source, MLflow's id."""
+    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
+
+    model = client.create_logged_model(
+        run.info.experiment_id, name="model", source_run_id=run.info.run_id, model_type="sklearn"
+    )
+    location = f"{model.artifact_location}/{MODEL_FILE}"
+    store.put_new(location, submission.data)
+    description = _mlmodel(model.model_id, run.info.run_id, submission)
+    store.put_new(f"{model.artifact_location}/MLmodel", description.encode())
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    client.finalize_logged_model(model.model_id, "READY")
+    return location, f"models:/{model.model_id}", str(model.model_id)
+
+
+def _metrics(submission: Submission) -> list[Any]:
+    from mlflow.entities import Metric  # noqa: PLC0415
+
+    now = int(time.time() * 1000)
+    finite = {name: value for name, value in submission.metrics.items() if math.isfinite(value)}
+    return [Metric(name, float(value), now, 0) for name, value in finite.items()]
+
+
+def _params(submission: Submission) -> list[Any]:
+    from mlflow.entities import Param  # noqa: PLC0415
+
+    return [Param(name, str(value)[:500]) for name, value in submission.params.items()]
+
+
+def _files(submission: Submission) -> dict[str, bytes]:
+    files = {f"pictures/{name}": data for name, data in submission.pictures.items()}
+    files["card.json"] = json.dumps(dict(submission.card), indent=2).encode()
+    files["model_card.md"] = submission.report.encode()
+    if submission.input_example is not None:
+        files["input_example.json"] = json.dumps([dict(submission.input_example)]).encode()
+    return files
+
+
+def _mlmodel(model_id: str, run_id: str, submission: Submission) -> str:
+    """Describe the file in MLflow's own words, so that its page shows the signature and its loader works."""
+    import sklearn  # noqa: PLC0415
+    from mlflow.models import Model  # noqa: PLC0415
+    from mlflow.models.signature import ModelSignature  # noqa: PLC0415
+    from mlflow.types.schema import ColSpec, Schema  # noqa: PLC0415
+
+    inputs = Schema([ColSpec("double", name, required=False) for name in submission.card.get("features", [])])
+    outputs = Schema([ColSpec("double", "log_return")])
+    model = Model(run_id=run_id, model_id=model_id, signature=ModelSignature(inputs, outputs))
+    model.add_flavor(
+        "sklearn",
+        pickled_model=MODEL_FILE,  # MLflow's name for any model file; ours is skops, never pickle
+        sklearn_version=sklearn.__version__,
+        serialization_format="skops",
+        skops_trusted_types=list(TRUSTED),
+        code=None,
+    )
+    return str(model.to_yaml())

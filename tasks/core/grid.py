@@ -1,0 +1,164 @@
+"""What features share: reference prices, session returns, the carried and adjusted price path, the market.
+
+Everything at session t is a function of sessions t-WINDOW+1 .. t, so that one new session computed from the
+window equals the same session computed from all of history. Windows count *market* sessions, not trades.
+
+Three conventions:
+
+* **Reference price** of a session: the last close, unless the exchange's own previous close differs from it
+  by more than 0.5 %. Then the exchange has adjusted for a bonus, right or dividend, and its figure counts.
+* **Carried path**: between trades a price stands as it was for at most CARRY sessions; longer, it is unknown.
+* **Moves outside the band** of +-10.5 % can't be trading (the exchange stops at 10 %): such a session's
+  return is unknown, the path is rescaled so that it runs on without a jump.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.core.panel import Panel, Wide
+
+WINDOW = 120
+"""Sessions, the current one included, that any feature may look at."""
+
+CARRY = 20
+"""Sessions that an untraded price stands; windows over the path span at most WINDOW - CARRY sessions."""
+
+BAND = 0.105
+"""Largest believable move of a session, as a fraction of the reference price."""
+
+ADJUSTED = 0.005
+"""A previous close this far (as a fraction) from the last close says that the exchange adjusted it."""
+
+LIMIT = 0.097
+"""A move from here to BAND counts as *at the limit*: tick sizes keep the close just under 10 %."""
+
+Sessions = npt.NDArray[np.float64]
+"""A float64 array [n_sessions, 1]: one number a session, ready to be spread over symbols."""
+
+
+def reference_prices(close: Wide, prev_close: Wide) -> tuple[Wide, Wide, npt.NDArray[np.int64]]:
+    """Find what each session's close is to be compared with.
+
+    Returns:
+        The reference price, the last close (at most CARRY sessions old, both NaN where unknown) and the
+        sessions since that close (-1 where unknown); each [n_sessions, n_symbols].
+    """
+    rows = np.arange(len(close), dtype=np.int64)[:, None]
+    seen = np.maximum.accumulate(np.where(np.isfinite(close), rows, -1), axis=0)
+    last_row = np.vstack([np.full((1, close.shape[1]), -1, dtype=np.int64), seen[:-1]])[: len(close)]
+    known = (last_row >= 0) & (rows - last_row <= CARRY)
+    age = np.where(known, rows - last_row, -1)
+    last = np.where(known, np.take_along_axis(close, np.maximum(last_row, 0), axis=0), np.nan)
+    moved = np.isfinite(prev_close) & ~(np.abs(prev_close / last - 1) <= ADJUSTED)
+    return np.where(moved, prev_close, last), last, age
+
+
+class Grid:
+    """Shared intermediates over a panel, each computed once; features are asked for rows `first` on."""
+
+    def __init__(self, panel: Panel, first: int) -> None:
+        """Take what rows `first` on can depend on; shorter histories are padded with unknown sessions."""
+        start = first - (WINDOW - 1)
+        padding = np.full((panel.values.shape[0], max(0, -start), panel.values.shape[2]), np.nan)
+        self._values = np.concatenate([padding, panel.values[:, max(0, start) :]], axis=1)
+        self._fields = Panel(panel.dates, panel.symbols, self._values)
+        self.dates = panel.dates[first:]
+        self.first = WINDOW - 1
+
+    def field(self, name: str) -> Wide:
+        """A raw field with all rows of the window, in rupees of the day."""
+        return self._fields[name]
+
+    def lag(self, wide: npt.NDArray[np.float64], sessions: int = 0) -> npt.NDArray[np.float64]:
+        """Values `sessions` before each output row; [n_output, ...]."""
+        return wide[self.first - sessions : len(wide) - sessions]
+
+    def sums(
+        self, wide: npt.NDArray[np.float64], windows: tuple[int, ...]
+    ) -> dict[int, npt.NDArray[np.float64]]:
+        """Sums over the last so many sessions; NaN as soon as one of them is unknown.
+
+        Terms are added newest first, so the result does not depend on where the panel begins.
+        """
+        total = np.zeros_like(self.lag(wide))
+        out: dict[int, npt.NDArray[np.float64]] = {}
+        for sessions in range(1, max(windows) + 1):
+            total += self.lag(wide, sessions - 1)
+            if sessions in windows:
+                out[sessions] = total.copy()
+        return out
+
+    def weighted(self, wide: Wide, weights: npt.NDArray[np.float64]) -> Wide:
+        """Weighted sum over lags 0, 1, ..; NaN as soon as one of them is unknown."""
+        total = np.zeros_like(self.lag(wide))
+        for sessions, weight in enumerate(weights):
+            total += weight * self.lag(wide, sessions)
+        return total
+
+    @cached_property
+    def references(self) -> tuple[Wide, Wide, npt.NDArray[np.int64]]:
+        """Reference price, last close and its age for every row of the window."""
+        return reference_prices(self.field("close"), self.field("prev_close"))
+
+    @cached_property
+    def move(self) -> Wide:
+        """Log return of the session on its reference price; NaN if untraded, unknown or outside the band."""
+        ratio = self.field("close") / self.references[0]
+        return np.log(np.where(np.abs(ratio - 1) <= BAND, ratio, np.nan))
+
+    @cached_property
+    def carried(self) -> Wide:
+        """The close, or the last one at most CARRY sessions old, in rupees of its own day."""
+        close, (_, last, _) = self.field("close"), self.references
+        return np.where(np.isfinite(close), close, last)
+
+    @cached_property
+    def steps(self) -> Wide:
+        """Session returns of the carried path: 0 where untraded or unbelievable, NaN before any price."""
+        still = np.isfinite(self.references[1]) | np.isfinite(self.move)
+        return np.where(np.isfinite(self.move), self.move, np.where(still, 0.0, np.nan))
+
+    @cached_property
+    def rescale(self) -> Wide:
+        """Factor of each row that brings earlier rupees to the rupees of the window's last row, cumulated."""
+        close, (_, last, _) = self.field("close"), self.references
+        jump = np.log(close / last) - self.move
+        outside = np.isfinite(close) & ~np.isfinite(self.move)
+        jump = np.where(outside, np.log(close / last), jump)
+        # Below this a difference is rounding, not an adjustment: a factor of exactly 1 keeps plain prices exact.
+        jump = np.where(np.abs(jump) > ADJUSTED / 2, jump, 0.0)
+        ahead = np.cumsum(jump[::-1], axis=0)[::-1]
+        return np.exp(np.vstack([ahead[1:], np.zeros((1, close.shape[1]))]))
+
+    def adjusted(self, wide: Wide) -> Wide:
+        """Prices on the basis of the window's last row."""
+        return wide * self.rescale
+
+    def in_rupees(self, wide: Wide) -> Wide:
+        """Output rows on that basis, turned back into rupees of their own day."""
+        return wide / self.lag(self.rescale)
+
+    @cached_property
+    def path(self) -> Wide:
+        """Carried closes on the basis of the window's last row."""
+        return self.adjusted(self.carried)
+
+    @cached_property
+    def traded(self) -> npt.NDArray[np.bool_]:
+        """Whether the symbol has a close in the session."""
+        return np.isfinite(self.field("close"))
+
+    @cached_property
+    def turnover(self) -> Wide:
+        """Turnover in rupees: 0 where a known symbol did not trade, NaN where 0 stands for missing."""
+        given = self.field("turnover")
+        given = np.where(given > 0, given, np.nan)
+        return np.where(self.traded, given, np.where(np.isfinite(self.carried), 0.0, np.nan))
+
+    @cached_property
+    def volume(self) -> Wide:
+        """Units traded: 0 where a known symbol did not trade."""
+        idle = np.where(np.isfinite(self.carried), 0.0, np.nan)
+        return np.where(self.traded, self.field("volume"), idle)

@@ -1,0 +1,78 @@
+"""Errors over many sessions: is the champion still as good as it promised?"""
+
+from collections import defaultdict
+from datetime import timedelta
+from statistics import fmean
+
+from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTrained
+from infra.bootstrap import Loop
+from infra.database import state
+from infra.kafka.records import Received, of_kind
+from tasks.core.alerting import SustainedError
+from tasks.serving import PERSISTENCE
+
+LOOK_BACK = timedelta(days=45)
+"""Far enough for the rule's sessions, holidays included."""
+
+Due = list[tuple[Received[ErrorComputed], ModelRetrainingTriggered]]
+
+
+def retraining_due(
+    loop: Loop, received: list[Received[ErrorComputed]], ends: dict[tuple[str, int], int]
+) -> Due:
+    """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
+
+    Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
+    then. Every partition judges its own symbols; their triggers carry the same id and count once.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    judged = [
+        r
+        for r in received
+        if r.payload.model_version not in {None, PERSISTENCE} and r.payload.pct_error is not None
+    ]
+    if not judged:
+        return []
+    oldest = min(r.payload.date for r in judged) - LOOK_BACK
+    with state.transaction(loop.database) as connection:
+        state.append_window(connection, "monitor", [_row(r) for r in judged])
+        history = state.window(connection, "monitor", oldest, ends)
+    firsts = _firsts(judged)
+    return [(cause, due) for cause in firsts if (due := _judge(loop, cause, history))]
+
+
+def _row(received: Received[ErrorComputed]) -> state.WindowInput:
+    error = received.payload
+    values = {"version": error.model_version, "pct_error": abs(error.pct_error or 0.0)}
+    return state.WindowInput(*received.place, received.id, error.symbol, error.date, values)
+
+
+def _firsts(received: list[Received[ErrorComputed]]) -> list[Received[ErrorComputed]]:
+    """Keep the first error of each session and version."""
+    firsts: dict[tuple[object, object], Received[ErrorComputed]] = {}
+    for r in received:
+        firsts.setdefault((r.payload.date, r.payload.model_version), r)
+    return list(firsts.values())
+
+
+def _judge(
+    loop: Loop, cause: Received[ErrorComputed], history: list[state.WindowInput]
+) -> ModelRetrainingTriggered | None:
+    day, version = cause.payload.date, cause.payload.model_version
+    levels: dict[object, list[float]] = defaultdict(list)
+    for row in history:
+        if row.date < day and row.values["version"] == version:
+            levels[row.date].append(row.values["pct_error"])
+    sessions = [fmean(levels[d]) for d in sorted(levels)]  # type: ignore[type-var]
+    why = SustainedError().verdict(sessions, _promised(loop, str(version)))
+    last = max((row.date for row in history if row.date < day), default=day)
+    return ModelRetrainingTriggered(reason="sustained_error", data_end_date=last, detail=why) if why else None
+
+
+def _promised(loop: Loop, version: str) -> float | None:
+    """Look up the version's own mean absolute percentage error on its held-out sessions."""
+    entries = loop.models.between(0, loop.models.refresh())
+    trained = [r.payload for r in of_kind(entries, ModelTrained) if r.payload.model_version == version]
+    return trained[-1].performance.get("mape") if trained else None

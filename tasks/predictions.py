@@ -1,0 +1,120 @@
+"""Feature vectors become predictions, each by the version valid for its target session."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from prefect import task
+
+from events.payloads import FeaturesComputed, PredictionMade
+from infra.errors import RejectError
+from tasks.core.calendar import next_session
+from tasks.core.training import TrainedModel, predict
+from tasks.serving import PERSISTENCE, ModelBook
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of a feature vector: a prediction, or why there is none."""
+
+    prediction: PredictionMade | None
+    reason: str = ""
+
+
+class Vectors:
+    """Feature vectors of one slice; a class of its own so that Prefect does not walk through thousands."""
+
+    def __init__(self, items: list[FeaturesComputed]) -> None:
+        """Keep the vectors in the order of their offsets."""
+        self.items = items
+
+
+@task
+def make_predictions(book: ModelBook, vectors: Vectors) -> list[Made]:
+    """Predict the next close of every vector, in their order; `v0` where no trained version may or can."""
+    made: list[Made | None] = [None] * len(vectors.items)
+    for version, places in _by_version(book, vectors.items).items():
+        chosen = [vectors.items[i] for i in places]
+        for place, outcome in zip(places, _predict_by(book, version, chosen), strict=True):
+            made[place] = outcome
+    return [m for m in made if m is not None]
+
+
+def _by_version(book: ModelBook, vectors: list[FeaturesComputed]) -> dict[str, list[int]]:
+    """Group vectors by the version that may predict their target session and has all it needs."""
+    book.refresh()
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, vector in enumerate(vectors):
+        groups[_able(book, book.version_for(next_session(vector.date)), vector)].append(place)
+    return groups
+
+
+def _able(book: ModelBook, version: str, vector: FeaturesComputed) -> str:
+    if version == PERSISTENCE or vector.last_close is None:
+        return PERSISTENCE
+    try:
+        needed = book.model(version).card.features
+    except RejectError:
+        return book.version_for(next_session(vector.date))  # the book has struck the broken version off
+    return version if all(name in vector.features for name in needed) else PERSISTENCE
+
+
+def _predict_by(book: ModelBook, version: str, vectors: list[FeaturesComputed]) -> list[Made]:
+    if version == PERSISTENCE:
+        return [_persist(vector) for vector in vectors]
+    return _forecast(book.model(version), version, vectors)
+
+
+def _persist(vector: FeaturesComputed) -> Made:
+    """Forecast the last close; an event that carries none has at least its first lag."""
+    last = vector.last_close if vector.last_close is not None else vector.features.get("Close_Lag_1")
+    if last is None:
+        return Made(None, "neither last_close nor Close_Lag_1 is there: nothing to predict from")
+    used = "last_close" if vector.last_close is not None else "Close_Lag_1"
+    return Made(_prediction(vector, last, PERSISTENCE, [used], last))
+
+
+def _forecast(model: TrainedModel, version: str, vectors: list[FeaturesComputed]) -> list[Made]:
+    features = model.card.features
+    frame = pd.DataFrame([vector.features for vector in vectors], columns=features, dtype=float)
+    frame["symbol"] = [vector.symbol for vector in vectors]
+    frame["last_close"] = [vector.last_close for vector in vectors]
+    rows = predict(model, frame).round(4).itertuples(index=False)
+    build = _builder(version, features)
+    return [Made(build(vector, row)) for vector, row in zip(vectors, rows, strict=True)]
+
+
+def _builder(version: str, features: list[str]) -> "Callable[[FeaturesComputed, object], PredictionMade]":
+    def build(vector: FeaturesComputed, row: object) -> PredictionMade:
+        close, low80, high80, low95, high95 = (
+            float(getattr(row, name))
+            for name in ("predicted_close", "low_80", "high_80", "low_95", "high_95")
+        )
+        intervals = {"interval_80": (low80, high80), "interval_95": (low95, high95)}
+        return _prediction(vector, close, version, features, vector.last_close, **intervals)
+
+    return build
+
+
+def _prediction(  # noqa: PLR0913, PLR0917  (the parts of one event)
+    vector: FeaturesComputed,
+    close: float,
+    version: str,
+    used: list[str],
+    last: float | None,
+    interval_80: tuple[float, float] | None = None,
+    interval_95: tuple[float, float] | None = None,
+) -> PredictionMade:
+    return PredictionMade(
+        symbol=vector.symbol,
+        date=next_session(vector.date),
+        predicted_close=close,
+        model_version=version,
+        features_used=used,
+        as_of=vector.date,
+        last_close=last,
+        interval_80=interval_80,
+        interval_95=interval_95,
+        revision=vector.revision,
+    )

@@ -1,0 +1,50 @@
+"""The session index of this process, fed from the raw-data topic, and the frames it points to."""
+
+import threading
+from collections import OrderedDict
+
+import pandas as pd
+
+from infra.bootstrap import Loop
+from tasks.core.prices import session_from_parquet
+from tasks.core.sessions import Held, SessionIndex
+
+FRAMES_KEPT = 1_000
+"""Stored sessions kept in memory, about 40 kB each."""
+
+
+class Sessions:
+    """Follows raw-data; raw objects never change, so their frames are kept."""
+
+    def __init__(self, loop: Loop) -> None:
+        """Nothing is read yet."""
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._read = 0
+        self._frames: OrderedDict[str, pd.DataFrame] = OrderedDict()
+        self.index = SessionIndex()
+
+    def refresh(self) -> SessionIndex:
+        """Bring the index up to the topic's last committed event."""
+        with self._lock:
+            end = self._loop.raw_data.refresh()
+            for entry in self._loop.raw_data.between(self._read, end):
+                self.index.add(entry.place.offset, entry.payload)
+            self._read = end
+            return self.index
+
+    def frames(self, held: list[Held]) -> dict[str, pd.DataFrame]:
+        """Read the frames of sessions, by location. Raises like `Store.get`."""
+        with self._lock:
+            missing = [h.location for h in held if h.location not in self._frames]
+            for location, content in self._loop.store.get_many(missing).items():
+                self._frames[location] = session_from_parquet(content, location)
+            found = {h.location: self._frames[h.location] for h in held}
+            while len(self._frames) > FRAMES_KEPT:
+                self._frames.popitem(last=False)
+        return found
+
+
+def sessions(loop: Loop) -> Sessions:
+    """Give this process's sessions, warm."""
+    return loop.keep("sessions", lambda: Sessions(loop))
