@@ -14,7 +14,7 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils._bunch.Bunch",
 )
-"""Types beyond skops's own list that a model of ours holds; a model's own file is never asked what to trust."""
+"""Types beyond skops's own list that our models hold; a model's own file is never asked what to trust."""
 
 CARD = "nepse_card_"
 """Attribute of the estimator in which its card travels."""

@@ -13,6 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import ReplanError, StopError, TryAgainError
+from infra.feature_rows import arrow_rows, last_dates, own_schema, scan, with_columns
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 Positions = Mapping[tuple[str, int], int]
 """Next offset by (topic, partition)."""
-
-OWN_COLUMNS = ("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset")
-"""What is not a feature."""
 
 _TIMEOUT = "30s"
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|\u21b3")  # colours and arrows of the library's messages
@@ -74,7 +72,7 @@ class FeatureTable:
         with _translated(self.uri):
             table = self._current()
             _assert_at(self._positions(table, starts), starts)
-            rows = _arrow(_newest_rows(frame))
+            rows = arrow_rows(frame, _columns(table))
             if self._all_new(table, rows):
                 self._append(table, rows, ends)
             else:
@@ -98,7 +96,7 @@ class FeatureTable:
             if version is not None:
                 table.load_as_version(version)
             wanted = list(columns) if columns is not None else None
-            found = _scan(table, wanted, since, until)
+            found = scan(table, wanted, since, until)
             return found.to_pandas(date_as_object=False), int(table.version())
 
     def compact(self) -> None:
@@ -112,7 +110,7 @@ class FeatureTable:
         if self._opened is None:
             self._opened = DeltaTable.create(
                 self.uri,
-                schema=Schema.from_arrow(_own_schema()),
+                schema=Schema.from_arrow(own_schema()),
                 mode="ignore",
                 storage_options=self._options,
                 # the default computes bounds of the first 32 columns; only these two prune files
@@ -128,8 +126,8 @@ class FeatureTable:
     def _all_new(self, table: Any, rows: "pa.Table") -> bool:
         """Tell whether every row lies after its symbol's last date, so that none can be there yet."""
         if self._newest_version != table.version():
-            stored = _scan(table, ["symbol", "date"], None, None)
-            self._newest = _last_dates(stored)
+            stored = scan(table, ["symbol", "date"], None, None)
+            self._newest = last_dates(stored)
             self._newest_version = table.version()
         last = self._newest
         pairs = zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)
@@ -147,7 +145,7 @@ class FeatureTable:
         # the bounds let whole files be left alone: a merge would otherwise read the table
         within = f"old.date >= DATE '{days['min']}' AND old.date <= DATE '{days['max']}'"
         merger = table.merge(
-            _with_all_columns(rows, table),
+            with_columns(rows, _columns(table)),
             f"{_SAME_KEY} AND {within}",
             source_alias="new",
             target_alias="old",
@@ -161,7 +159,7 @@ class FeatureTable:
         self._opened.update_incremental()
         version = int(self._opened.version())
         if version == self._newest_version + 1:
-            for symbol, day in _last_dates(rows).items():
+            for symbol, day in last_dates(rows).items():
                 self._newest[symbol] = max(day, self._newest.get(symbol, day))
             self._newest_version = version
         return version
@@ -182,6 +180,10 @@ def _storage_options(settings: Settings) -> dict[str, str]:
     }
 
 
+def _columns(table: Any) -> list[str]:
+    return [column.name for column in table.schema().fields]
+
+
 def _app_id(topic: str, partition: int) -> str:
     return f"{topic}-{partition}"
 
@@ -199,68 +201,6 @@ def _assert_at(stored: Positions, starts: Positions) -> None:
         if (found := stored.get((topic, partition), 0)) != start:
             message = f"the feature table is at {found} of {topic}-{partition}, this batch starts at {start}"
             raise ReplanError(message)
-
-
-def _own_schema() -> "pa.Schema":
-    import pyarrow as pa  # noqa: PLC0415
-
-    types = (
-        pa.string(),
-        pa.date32(),
-        pa.string(),
-        pa.int64(),
-        pa.float64(),
-        pa.string(),
-        pa.int32(),
-        pa.int64(),
-    )
-    return pa.schema(list(zip(OWN_COLUMNS, types, strict=True)))
-
-
-def _newest_rows(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Keep of each (symbol, date) the newest row of the batch; a merge refuses two."""
-    if not frame.duplicated(["symbol", "date"]).any():
-        return frame
-    ordered = frame.sort_values(["revision", "offset", "partition"], kind="stable")
-    return ordered.drop_duplicates(["symbol", "date"], keep="last")
-
-
-def _arrow(frame: "pd.DataFrame") -> "pa.Table":
-    import pyarrow as pa  # noqa: PLC0415
-
-    own = _own_schema()
-    features = [(name, pa.float64()) for name in frame.columns if name not in OWN_COLUMNS]
-    return pa.Table.from_pandas(frame, schema=pa.schema([*own, *features]), preserve_index=False)
-
-
-def _with_all_columns(rows: "pa.Table", table: Any) -> "pa.Table":
-    """Add the table's other features as nulls: a newer revision replaces the whole row."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    missing = [f.name for f in table.schema().fields if f.name not in rows.column_names]
-    for name in missing:
-        rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.float64()))
-    return rows
-
-
-def _last_dates(rows: "pa.Table") -> dict[str, date]:
-    grouped = rows.group_by("symbol").aggregate([("date", "max")])
-    return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
-
-
-def _scan(table: Any, columns: list[str] | None, since: date | None, until: date | None) -> "pa.Table":
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    condition = pc.scalar(value=True)
-    if since is not None:
-        condition = condition & (pc.field("date") >= since)
-    if until is not None:
-        condition = condition & (pc.field("date") <= until)
-    wanted = columns and list(dict.fromkeys([*columns, "date", "symbol"]))
-    found = table.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
-    return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(
-        columns or found.column_names
-    )
 
 
 @contextmanager

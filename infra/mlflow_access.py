@@ -1,7 +1,7 @@
 """MLflow's client with bounded waits, and its errors in our words."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ def client(url: str) -> Any:
         MLFLOW_HTTP_REQUEST_MAX_RETRIES=str(RETRIES),
         MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
         MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
     )
     from mlflow.tracking import MlflowClient  # noqa: PLC0415
 
@@ -55,15 +56,27 @@ def guarded(doing: str) -> Iterator[None]:
         raise TryAgainError(message) from error
 
 
-def made_by(create: Any, find: Any) -> Any:
-    """Create something by name, or find it when it (or a faster neighbour) is there already."""
+def found(find: Callable[[], Any]) -> Any:
+    """Return what `find` finds, None when the server says that there is no such thing."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-    if (found := find()) is not None:
-        return found
     try:
-        return create()
+        return find()
+    except MlflowException as error:
+        if error_code(error) != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def made(create: Callable[[], Any], find: Callable[[], Any]) -> Any:
+    """Find something by its name, made before if it was not there; a faster neighbour may make it."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    if (present := find()) is not None:
+        return present
+    try:
+        create()
     except MlflowException as error:
         if error_code(error) != "RESOURCE_ALREADY_EXISTS":
             raise
-        return find()
+    return find()

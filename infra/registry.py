@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from infra.artifact import digest
 from infra.errors import RejectError
-from infra.mlflow_access import client, error_code, guarded, made_by
+from infra.mlflow_access import client, found, guarded, made
 from infra.registry_run import EXPERIMENT, log_model, log_run
 from infra.registry_types import Submission, Version
 from infra.settings import Settings
@@ -51,8 +51,8 @@ class Registry:
     def versions(self) -> list[Version]:
         """List all versions, oldest first."""
         with guarded("list the versions"):
-            found = self._client.search_model_versions(f"name = '{self._settings.model_name}'")
-        return sorted(map(self._version, found), key=lambda version: version.number)
+            entries = self._client.search_model_versions(f"name = '{self._settings.model_name}'")
+        return sorted(map(self._version, entries), key=lambda version: version.number)
 
     def get(self, name: str) -> Version:
         """Return a version by its name (`v12`); RejectError when there is none."""
@@ -104,7 +104,7 @@ class Registry:
                 model_id=model_id,
                 description=submission.report or None,
                 tags=_tags(submission, location),
-                await_creation_for=10,
+                await_creation_for=0,  # MLflow's database store creates at once
             )
             self._client.set_terminated(run.info.run_id, "FINISHED")
 
@@ -118,14 +118,15 @@ class Registry:
         return mine[0]
 
     def _alias(self, version: Version) -> None:
-        """Give a new version its alias, unless a later one has it: a repeat must not turn time back."""
+        """Give a new version its alias once: a repeat must not undo what was decided since."""
+        if "aliased" in version.tags:
+            return
         alias = CHAMPION if version.promoted else CHALLENGER
-        if int(self._aliases().get(alias, 0)) < version.number and "aliased" not in version.tags:
+        if int(self._aliases().get(alias, 0)) < version.number:
             self._point(alias, version)
         with guarded(f"tag {version.name}"):
-            self._client.set_model_version_tag(
-                self._settings.model_name, str(version.number), "aliased", alias
-            )
+            name, number = self._settings.model_name, str(version.number)
+            self._client.set_model_version_tag(name, number, "aliased", alias)
 
     def _point(self, alias: str, version: Version) -> None:
         with guarded(f"make {version.name} the {alias}"):
@@ -137,27 +138,20 @@ class Registry:
         return dict(model.aliases) if model is not None else {}
 
     def _model(self) -> Any:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        try:
-            return self._client.get_registered_model(self._settings.model_name)
-        except MlflowException as error:
-            if error_code(error) == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
+        return found(lambda: self._client.get_registered_model(self._settings.model_name))
 
     def _ensure_model(self) -> None:
         name = self._settings.model_name
-        about = "Next session's close of NEPSE shares; the versions' descriptions are their model cards."
-        made_by(lambda: self._client.create_registered_model(name, description=about), self._model)
+        about = "Next session's close of NEPSE shares; each version's description is its model card."
+        made(lambda: self._client.create_registered_model(name, description=about), self._model)
 
     def _experiment(self) -> str:
         location = f"s3://{self._settings.models_bucket}/{EXPERIMENT}"
-        made_by(
+        experiment = made(
             lambda: self._client.create_experiment(EXPERIMENT, artifact_location=location),
             lambda: self._client.get_experiment_by_name(EXPERIMENT),
         )
-        return str(self._client.get_experiment_by_name(EXPERIMENT).experiment_id)
+        return str(experiment.experiment_id)
 
     def _url(self, number: int) -> str:
         name = quote(self._settings.model_name, safe="")

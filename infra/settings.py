@@ -131,10 +131,13 @@ def origins(settings: Settings) -> dict[str, str]:
     file = settings.home / SETTINGS_FILE
     lines = file.read_text().splitlines() if file.exists() else []
     stored = {line.split("=", 1)[0].strip().upper() for line in lines}
-    return {name: _origin(f"NEPSE_{name.upper()}", stored) for name in Settings.model_fields}
+    return {name: _origin(settings, name, stored) for name in Settings.model_fields}
 
 
-def _origin(variable: str, stored: set[str]) -> str:
-    if os.environ.get(variable):
+def _origin(settings: Settings, name: str, stored: set[str]) -> str:
+    if name != "home" and os.environ.get(f"NEPSE_{name.upper()}"):
         return "environment"
-    return SETTINGS_FILE if variable in stored else "default"
+    if f"NEPSE_{name.upper()}" in stored:
+        return SETTINGS_FILE
+    default = Settings.model_fields[name].default
+    return "default" if getattr(settings, name) == default else "command line"

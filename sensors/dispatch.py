@@ -48,7 +48,7 @@ class Result:
 
 
 def classify(error: BaseException) -> Outcome:
-    """Decide by the failure's kind; what nobody has named is the data's fault until halving shows otherwise."""
+    """Decide by the failure's kind; one that nobody has named is taken for the data's fault."""
     if isinstance(error, errors.StopError):
         return Outcome.STOP
     if isinstance(error, _MOVED):
@@ -78,11 +78,13 @@ class Dispatcher:
         inline = self.route.mode == "inline"
         run = self._new_run(deployment_id, ranges, Pending() if inline else Scheduled())
         if inline:
-            flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+            flow: Any = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
             state: Any = run_flow(flow, flow_run=run, parameters={"slices": ranges}, return_type="state")
         else:
-            finished = wait_for_flow_run(run.id, timeout=WORKER_SECONDS, poll_interval=1)
-            state = run_coro_as_sync(finished).state  # type: ignore[union-attr]
+            finished: Any = run_coro_as_sync(
+                wait_for_flow_run(run.id, timeout=WORKER_SECONDS, poll_interval=1)
+            )
+            state = finished.state
         return judge(state)
 
     def _new_run(self, deployment_id: UUID, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:

@@ -67,7 +67,7 @@ def keep_running(name: str) -> None:
 def run_once(name: str) -> None:
     """Execute a deployment here as a Prefect run of its own; raises what made it fail."""
     wired = next(d for d in deployments() if d["name"] == name)
-    flow = load_flow_from_entrypoint(wired["entrypoint"], use_placeholder_flow=False)
+    flow: Any = load_flow_from_entrypoint(wired["entrypoint"], use_placeholder_flow=False)
     me = f"host:{socket.gethostname()}:{os.getpid()}"
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(f"{flow.name}/{name}")

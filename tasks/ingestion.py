@@ -52,7 +52,9 @@ class Line:
 
 
 @task
-def read_sessions(files: Iterable[InputFile]) -> tuple[list[Session], list[Line]]:
+def read_sessions(
+    files: Iterable[InputFile], since: date | None = None, until: date | None = None
+) -> tuple[list[Session], list[Line]]:
     """Parse files into sessions, oldest first; what is no price file gets a line that says why."""
     found: list[Session] = []
     refused: list[Line] = []
@@ -61,7 +63,8 @@ def read_sessions(files: Iterable[InputFile]) -> tuple[list[Session], list[Line]
             found.extend(_sessions_of(file))
         except NotAPriceFileError as error:
             refused.append(Line(file.name, None, note=f"refused: {error}"))
-    return sorted(found, key=lambda s: (s.day, s.source)), refused
+    chosen = [s for s in found if (since or date.min) <= s.day <= (until or date.max)]
+    return sorted(chosen, key=lambda s: (s.day, s.source)), refused
 
 
 def _sessions_of(file: InputFile) -> list[Session]:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from events.payloads import ActualAvailable, PredictionMade
 from infra.database import state
+from infra.database.connection import transaction
 from infra.kafka.records import Received
 from tasks.core.joining import Pair, Side, Spot, new_pairs
 
@@ -41,7 +42,7 @@ def meet(database: Engine, work: JoinSlice) -> list[Pair]:
         TryAgainError: the database is away.
     """
     rows = [_row(received) for received in work.records]
-    with state.transaction(database) as connection:
+    with transaction(database) as connection:
         state.append_join(connection, rows)
         dates = {(row.symbol, row.date) for row in rows}
         links = {(row.symbol, row.link_date) for row in rows if row.link_date}

@@ -7,6 +7,7 @@ from statistics import fmean
 from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTrained
 from infra.bootstrap import Loop
 from infra.database import state
+from infra.database.connection import transaction
 from infra.kafka.records import Received, of_kind
 from tasks.core.alerting import SustainedError
 from tasks.serving import PERSISTENCE
@@ -36,7 +37,7 @@ def retraining_due(
     if not judged:
         return []
     oldest = min(r.payload.date for r in judged) - LOOK_BACK
-    with state.transaction(loop.database) as connection:
+    with transaction(loop.database) as connection:
         state.append_window(connection, "monitor", [_row(r) for r in judged])
         history = state.window(connection, "monitor", oldest, ends)
     firsts = _firsts(judged)

@@ -88,7 +88,7 @@ class ModelBook:
 
 
 def _takes_office(payload: object) -> str | None:
-    """Name the version that an event puts into office; a writer of ModelTrained that does not say so means it."""
+    """Name the version that an event puts into office; ModelTrained does unless it says otherwise."""
     if isinstance(payload, ModelPromoted) or (
         isinstance(payload, ModelTrained) and payload.promoted is not False
     ):

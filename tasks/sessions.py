@@ -2,10 +2,13 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 import pandas as pd
 
 from infra.bootstrap import Loop
+from infra.errors import RejectError
+from tasks.core.layout import NotAPriceFileError
 from tasks.core.prices import session_from_parquet
 from tasks.core.sessions import Held, SessionIndex
 
@@ -32,6 +35,17 @@ class Sessions:
                 self.index.add(entry.place.offset, entry.payload)
             self._read = end
             return self.index
+
+    def usable(self, held: list[Held]) -> dict[str, pd.DataFrame]:
+        """Read the frames of sessions, leaving out those that turned out to be none (dead letters by now)."""
+        found = {}
+        try:
+            return self.frames(held)
+        except (RejectError, NotAPriceFileError):
+            for one in held:
+                with suppress(RejectError, NotAPriceFileError):
+                    found.update(self.frames([one]))
+        return found
 
     def frames(self, held: list[Held]) -> dict[str, pd.DataFrame]:
         """Read the frames of sessions, by location. Raises like `Store.get`."""

@@ -18,6 +18,7 @@ CONNECT_SECONDS = 5
 POOL_SECONDS = 10
 _OPTIONS = (
     "-c statement_timeout=60s -c lock_timeout=15s -c idle_in_transaction_session_timeout=300s -c timezone=UTC"
+    " -c jit=off"  # compiling costs more than our statements last
 )
 _CREATING = 7_100_312  # any number that nobody else uses for an advisory lock in this database
 

@@ -48,7 +48,7 @@ def _of_event(name: str, *columns: Column[object]) -> Table:
         name,
         Column("producer", Text, nullable=False),
         Column("cause_topic", Text),
-        Column("cause_partition", Integer),
+        Column("cause_partition", BigInteger),
         Column("cause_offset", BigInteger),
         *columns,
     )
@@ -121,6 +121,7 @@ expired = _of_event(
 
 trainings = _of_event(
     "trainings",
+    Column("event_type", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("data_end_date", Date, nullable=False),
     Column("payload", JSONB, nullable=False),
@@ -145,6 +146,7 @@ alerts = _of_event(
 
 slices = _of_event(
     "slices",
+    Column("event_type", Text, nullable=False),
     Column("flow", Text, nullable=False, index=True),
     Column("group", Text, nullable=False),
     Column("run_id", Text, nullable=False, index=True),
@@ -166,7 +168,7 @@ dead_letters = _of_topic(
     Column("reason", Text),
     Column("error_class", Text),
     Column("source_topic", Text),
-    Column("source_partition", Integer),
+    Column("source_partition", BigInteger),
     Column("source_offset", BigInteger),
     Column("run_id", Text),
     Column("size", Integer, nullable=False),

@@ -67,7 +67,7 @@ def _age_at(reader: KafkaConsumer, spot: TopicPartition, offset: int) -> float:
     records = [r for batch in reader.poll(timeout_ms=1_000, max_records=1).values() for r in batch]
     if not records:
         return 0.0
-    return round(max(0.0, datetime.now(UTC).timestamp() - records[0].timestamp / 1000), 3)
+    return round(max(0.0, datetime.now(UTC).timestamp() - float(records[0].timestamp) / 1000), 3)
 
 
 def unsettled(settings: Settings, readers: dict[str, KafkaConsumer]) -> int:

@@ -66,4 +66,5 @@ def _passage(blocked: Path, entry: pwd.struct_passwd) -> list[str]:
             f"choose another folder with --home, or chmod o+x {blocked}"
         )
         raise StackError(message)
-    return ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    # With the securebit access(2), by which Postgres looks for its own programs, counts the right too.
+    return ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]

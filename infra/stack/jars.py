@@ -2,7 +2,6 @@
 
 import argparse
 import fcntl
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -51,6 +51,8 @@ def _command(settings: Settings, ports: dict[str, int]) -> list[str]:
         "ip.bind": settings.host,
         "master.port": ports["S3 master"],
         "master.telemetry": "false",
+        # A master that comes back waits this long for others before it leads again; there are none.
+        "master.electionTimeout": "1s",
         "master.volumeSizeLimitMB": VOLUME_MB,
         "volume.port": ports["S3 volumes"],
         "volume.max": 0,  # as many as the disk holds; the default of 8 fills with the first bucket

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -69,7 +70,7 @@ class Supervisor:
             await event.wait()
         self._note(phase="up")
 
-    async def _wind_up(self, tasks: list["asyncio.Task[None]"], failed: BaseException | None) -> None:
+    async def _wind_up(self, tasks: list["asyncio.Task[Any]"], failed: BaseException | None) -> None:
         self._note(phase="stopping", error=None if failed is None else str(failed))
         for task in tasks:
             task.cancel()
@@ -190,7 +191,7 @@ def main() -> int:
     """Supervise in the background: `python -m infra.stack.supervisor HOME`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("home", type=Path)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         supervise(load_settings(parser.parse_args().home))
     except LoopError:

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.panel import Panel, Wide
+from tasks.core.panel import FIELDS, Panel, Wide
 
 WINDOW = 120
 """Sessions, the current one included, that any feature may look at."""
@@ -33,6 +33,9 @@ ADJUSTED = 0.005
 
 LIMIT = 0.097
 """A move from here to BAND counts as *at the limit*: tick sizes keep the close just under 10 %."""
+
+_ROUNDING = 1e-12
+"""A deviation this small beside its mean is what is left of a constant after rounding."""
 
 Sessions = npt.NDArray[np.float64]
 """A float64 array [n_sessions, 1]: one number a session, ready to be spread over symbols."""
@@ -63,13 +66,13 @@ class Grid:
         start = first - (WINDOW - 1)
         padding = np.full((panel.values.shape[0], max(0, -start), panel.values.shape[2]), np.nan)
         self._values = np.concatenate([padding, panel.values[:, max(0, start) :]], axis=1)
-        self._fields = Panel(panel.dates, panel.symbols, self._values)
         self.dates = panel.dates[first:]
         self.first = WINDOW - 1
 
     def field(self, name: str) -> Wide:
         """A raw field with all rows of the window, in rupees of the day."""
-        return self._fields[name]
+        wide: Wide = self._values[FIELDS.index(name)]
+        return wide
 
     def lag(self, wide: npt.NDArray[np.float64], sessions: int = 0) -> npt.NDArray[np.float64]:
         """Values `sessions` before each output row; [n_output, ...]."""
@@ -89,6 +92,15 @@ class Grid:
             if sessions in windows:
                 out[sessions] = total.copy()
         return out
+
+    def spread(self, wide: Wide, sessions: int) -> tuple[Wide, Wide]:
+        """Mean and population standard deviation over the last sessions; a constant's deviation is 0."""
+        mean = self.sums(wide, (sessions,))[sessions] / sessions
+        total = np.zeros_like(mean)
+        for back in range(sessions):
+            total += (self.lag(wide, back) - mean) ** 2
+        deviation = np.sqrt(total / sessions)
+        return mean, np.where(deviation <= _ROUNDING * np.abs(mean), 0.0, deviation)
 
     def weighted(self, wide: Wide, weights: npt.NDArray[np.float64]) -> Wide:
         """Weighted sum over lags 0, 1, ..; NaN as soon as one of them is unknown."""
@@ -127,7 +139,7 @@ class Grid:
         jump = np.log(close / last) - self.move
         outside = np.isfinite(close) & ~np.isfinite(self.move)
         jump = np.where(outside, np.log(close / last), jump)
-        # Below this a difference is rounding, not an adjustment: a factor of exactly 1 keeps plain prices exact.
+        # Less than this is rounding, not an adjustment: a factor of exactly 1 keeps plain prices exact.
         jump = np.where(np.abs(jump) > ADJUSTED / 2, jump, 0.0)
         ahead = np.cumsum(jump[::-1], axis=0)[::-1]
         return np.exp(np.vstack([ahead[1:], np.zeros((1, close.shape[1]))]))

@@ -81,7 +81,7 @@ def first_of_each(sides: Iterable[Side[S_co]]) -> list[Side[S_co]]:
 
 
 def error_of(prediction: PredictionMade, actual: ActualAvailable) -> ErrorComputed:
-    """Compute error = predicted - actual, its size, and its percentage of the actual (None when that is 0)."""
+    """Compute error = predicted - actual, its size, and its percentage of the actual (None if that is 0)."""
     error = round(prediction.predicted_close - actual.actual_close, DIGITS)
     baseline = prediction.last_close
     interval = prediction.interval_95

@@ -12,7 +12,7 @@ MODEL, BASELINE, GUIDE = "#0b6e99", "#b35c00", "#888888"
 
 
 def predicted_against_actual(evaluation: Evaluation) -> bytes:
-    """Draw forecast returns against those that came, in percent, with the mean of each decile of forecasts."""
+    """Draw forecast returns against those that came, in percent, and the mean of each tenth of them."""
     predicted = 100 * evaluation.rows["predicted"].to_numpy(dtype=float)
     actual = 100 * evaluation.rows["target"].to_numpy(dtype=float)
     figure = Figure(figsize=(6.4, 5.0), dpi=110, layout="constrained")

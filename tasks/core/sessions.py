@@ -21,7 +21,7 @@ class Held:
 
 @dataclass
 class SessionIndex:
-    """Sessions in order of their dates, every revision kept; looking back costs the window, not the history."""
+    """Sessions by date, every revision kept; looking back costs the window, not the history."""
 
     days: list[date] = field(default_factory=list)
     _held: dict[date, list[Held]] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class SessionIndex:
             self._hashes.setdefault(payload.content_hash, held)
 
     def window(self, offset: int, day: date, sessions: int) -> list[Held]:
-        """List the newest `sessions` sessions up to and with `day`, as told at offsets <= `offset`; oldest first."""
+        """List the newest sessions up to and with `day`, as told at offsets <= `offset`, oldest first."""
         found: list[Held] = []
         for earlier in self._backwards(day):
             held = self._as_of(offset, earlier)

@@ -128,7 +128,7 @@ def predict_return(model: TrainedModel, frame: pd.DataFrame) -> Vector:
     if frame.empty:
         return np.empty(0)
     raw = model.pipeline.predict(matrix(frame, model.card.features))
-    return np.clip(np.asarray(raw, dtype=float), *CIRCUIT)
+    return np.asarray(np.clip(raw, *CIRCUIT), dtype=np.float64)
 
 
 def predict(model: TrainedModel, frame: pd.DataFrame) -> pd.DataFrame:

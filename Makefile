@@ -1,0 +1,59 @@
+# Everything lands in this folder: .venv (packages), .jars (the broker), .nepse (the stack's state).
+# Needs make, Python 3.11 or newer with its venv module, and the network for the first run.
+
+PYTHON ?= python3
+DATA ?=
+SESSIONS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+ifeq ($(wildcard $(HOME)/.),)
+export UV_CACHE_DIR ?= $(CURDIR)/.venv/.cache
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint up down clean lock
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY)  ## the whole loop, live; DATA=<folder or URL> for real files, SESSIONS=<n> played live
+	@$(BIN)/nepse demo $(if $(DATA),--data "$(DATA)") $(if $(SESSIONS),--sessions $(SESSIONS))
+
+test: lint  ## everything that must pass: format, lint, types, layers, tests on real servers
+	@$(BIN)/pytest
+
+lint: $(READY)  ## format, lint, types and layers only
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: $(READY)  ## start the local stack
+	@$(BIN)/nepse up
+
+down:  ## stop the local stack
+	@if [ -x $(BIN)/nepse ]; then $(BIN)/nepse down; fi
+
+clean: down  ## stop the stack; remove its state, the packages and the broker
+	@rm -rf .venv .nepse .jars .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+lock: $(READY)  ## resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
+		--output-file requirements.lock
+	@echo "requirements.lock is new; the next make installs it"
+
+# pip installs uv alone, uv the rest: it takes a quarter of pip's time. Both check every hash.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11, or missing: make PYTHON=/path/to/a/newer/python3"; exit 1; }
+	@echo "making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { echo "Python lacks its venv module (Debian: apt install python3-venv)"; exit 1; }
+	@awk '/^uv==/{keep=1} keep{print} keep && !/\\$$/{exit}' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	@echo "fetching the packages of requirements.lock (about 600 MB the first time)"
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m infra.stack.jars
+	@touch $@

@@ -1,0 +1,33 @@
+"""Step 2: an ingested session becomes a feature vector for every symbol that traded."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from tasks.core.features import FEATURE_SET
+
+from events.payloads import DataIngested, OffsetRange
+from infra.bootstrap import Loop
+from infra.kafka.records import of_kind
+from infra.kafka.slices import Slice
+from tasks.features import compute_vectors
+from tasks.work import Account, process, run_name
+
+
+@flow(name="compute-features", flow_run_name=run_name)
+def compute_features(slices: list[OffsetRange]) -> State[Any]:
+    """Publish FeaturesComputed for every DataIngested of the slices."""
+    return process("compute-features", slices, _steps)
+
+
+def _steps(loop: Loop, work: Slice) -> Account:
+    ingested = of_kind(work.read(), DataIngested)
+    vectors = compute_vectors(loop, ingested)
+    for cause, error in vectors.refused:
+        work.reject(cause, str(error), error)
+    for cause, payloads in vectors.computed:
+        for payload in payloads:
+            work.publish("features", payload, cause, payload.symbol, payload.revision)
+    days = sorted(cause.payload.date for cause, _ in vectors.computed)
+    told = f"sessions {days[0]} to {days[-1]}" if len(days) > 1 else f"session {days[0]}" if days else ""
+    return Account(told, feature_set=FEATURE_SET)

@@ -1,0 +1,180 @@
+"""`nepse demo`: the whole loop, from nothing, on a terminal."""
+
+import shutil
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from infra.cli import shared
+from infra.errors import UsageError
+
+if TYPE_CHECKING:
+    from infra.cli.demo.source import Source
+    from infra.cli.demo.watch import Played, Watcher
+    from infra.settings import Settings
+
+MARKER = "demo"
+LOAD_SECONDS = 900
+TRAIN_SECONDS = 600
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    home: shared.Home = None,
+    data: Annotated[
+        str | None, typer.Option(help="Folder or URL with history.parquet and daily/*.csv.")
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=2, max=200, help="Sessions that are played as if live.")] = 10,
+) -> None:
+    """Start everything, load price history, train, and play the last sessions as if they arrived live.
+
+    The stack stays up afterwards. Example: nepse demo --sessions 5, or nepse demo --data path/to/prices
+    """
+    began = time.monotonic()
+    where = f"exchange files in {data}" if data else "the project's own simulator (seeded; no real prices)"
+    shared.out.print(f"[bold]NEPSE loop demo[/bold] on {where}", highlight=False, soft_wrap=True)
+    settings = _fresh(shared.settings_of(context, home))
+    threshold = sessions // 2 + 1
+    shared.out.print(f"retraining is asked for after {threshold} new sessions here (normally 100)")
+    settings = _start(settings, threshold)
+    _play(settings, _split(settings, data, sessions), began)
+
+
+def _split(settings: "Settings", data: str | None, sessions: int) -> "Source":
+    from infra.cli.demo.source import prepare  # noqa: PLC0415
+
+    with shared.err.status("reading the files"):
+        source = prepare(settings, data, sessions)
+    plan = source.plan
+    history = f"history: {plan.sessions} sessions {plan.since} to {plan.until}, {plan.rows} rows"
+    shared.out.print(f"{history}; {len(plan.live)} sessions to play", highlight=False)
+    return source
+
+
+def _fresh(settings: "Settings") -> "Settings":
+    """Begin from nothing: an earlier demo's state goes, anybody else's stays.
+
+    Raises:
+        UsageError: the home holds a stack that no demo made.
+    """
+    from infra.stack import control  # noqa: PLC0415
+
+    if (settings.home / MARKER).exists():
+        control.take_down(settings.home)
+        shutil.rmtree(settings.home)
+    elif settings.home.exists() and any(settings.home.iterdir()):
+        message = (
+            f"{settings.home} holds a stack of its own, and the demo starts from nothing:"
+            f" name another folder with --home, or remove this one with 'make clean'"
+        )
+        raise UsageError(message)
+    return settings
+
+
+def _start(settings: "Settings", threshold: int) -> "Settings":
+    from infra.cli.stack import up_and_wait  # noqa: PLC0415
+    from infra.stack import state  # noqa: PLC0415
+
+    prepared = state.prepare_home(settings.home, settings.port_offset or None)
+    (prepared.home / MARKER).touch()
+    state.add_setting(prepared.home, "NEPSE_RETRAIN_AFTER_SESSIONS", str(threshold))
+    return up_and_wait(prepared.home)
+
+
+def _play(settings: "Settings", source: "Source", began: float) -> None:
+    from infra.cli.demo.show import session_line, summary  # noqa: PLC0415
+    from infra.cli.demo.watch import Watcher  # noqa: PLC0415
+
+    watcher = Watcher(settings)
+    _load(settings, source, watcher)
+    _train(settings, watcher)
+    watcher.live, watcher.alerts_before = True, watcher.counts["alerts"]
+    played: list[Played] = []
+    for name in source.plan.live:
+        trained = len(watcher.models)
+        played += _play_one(settings, source, watcher, name)
+        shared.out.print(session_line(played[-1]), highlight=False)
+        _await_retraining(watcher, trained)
+    shared.out.print(summary(settings, watcher, played, time.monotonic() - began), highlight=False)
+
+
+def _load(settings: "Settings", source: "Source", watcher: "Watcher") -> None:
+    """Ingest the history through the ingest flow, and show how each flow follows."""
+    import threading  # noqa: PLC0415
+
+    from infra.prefect_runs import run_here  # noqa: PLC0415
+
+    plan = source.plan
+    parameters = {"paths": [source.table, source.daily], "since": str(plan.since), "until": str(plan.until)}
+    failures: list[BaseException] = []
+
+    def ingest() -> None:
+        try:
+            run_here(settings, "ingest/ingest", parameters)
+        except BaseException as error:  # noqa: BLE001  (raised again below, in the thread that shows it)
+            failures.append(error)
+
+    thread = threading.Thread(target=ingest, daemon=True)
+    thread.start()
+    _follow(watcher, plan.rows, plan.sessions, lambda: bool(failures), thread)
+    if failures:
+        raise failures[0]
+
+
+def _follow(watcher: "Watcher", rows: int, sessions: int, failed: object, thread: object) -> None:
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=shared.err) as progress:
+        bars = {
+            "sessions": progress.add_task("sessions", total=sessions),
+            "compute-features": progress.add_task("features", total=rows),
+            "predict": progress.add_task("predicted", total=rows),
+            "join-errors": progress.add_task("joined", total=None),
+        }
+
+        def done() -> bool:
+            progress.update(bars["sessions"], completed=watcher.counts["raw-data"])
+            for flow in ("compute-features", "predict", "join-errors"):
+                progress.update(bars[flow], completed=watcher.sent[flow])
+            return failed() or (
+                not thread.is_alive() and watcher.sent["predict"] >= rows and watcher.settled()
+            )
+
+        watcher.until(done, LOAD_SECONDS, "loading the history")
+
+
+def _train(settings: "Settings", watcher: "Watcher") -> None:
+    from infra.cli.demo.show import model_line  # noqa: PLC0415
+    from infra.prefect_runs import run_here  # noqa: PLC0415
+
+    with shared.err.status("training the first model"):
+        run_here(settings, "schedule-retraining/schedule-retraining", {"reason": "first_model"})
+        watcher.until(lambda: bool(watcher.models), TRAIN_SECONDS, "the first training")
+        watcher.until(watcher.settled, TRAIN_SECONDS, "the check of the first model")
+    shared.out.print(model_line(watcher.models[-1]), highlight=False)
+
+
+def _play_one(settings: "Settings", source: "Source", watcher: "Watcher", name: str) -> "list[Played]":
+    from infra.prefect_runs import run_here  # noqa: PLC0415
+
+    lines = run_here(settings, "ingest/ingest", {"paths": [f"{source.daily}/{name}"]})
+    fresh = [line for line in lines if line["events"]]
+    return [watcher.play(line["session"], line["accepted"]) for line in fresh]
+
+
+def _await_retraining(watcher: "Watcher", trained: int) -> None:
+    """Where the session completed enough new ones, wait for the retraining and tell of it."""
+    from infra.cli.demo.show import model_line  # noqa: PLC0415
+
+    if len(watcher.triggers) > len(watcher.models):
+        reason = watcher.triggers[-1].reason
+        with shared.err.status(f"retraining: {reason}"):
+            watcher.until(lambda: len(watcher.models) > trained, TRAIN_SECONDS, "the retraining")
+            watcher.until(watcher.settled, TRAIN_SECONDS, "the check of the new model")
+        shared.out.print(model_line(watcher.models[-1]), highlight=False)

@@ -1,0 +1,121 @@
+"""Watching the topics from outside, as any consumer could: what arrived, and when it became visible."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka import TopicPartition
+
+from events.envelope import ContractError, Event, decode
+from events.payloads import (
+    DataIngested,
+    ErrorComputed,
+    FeaturesComputed,
+    ModelRetrainingTriggered,
+    ModelTrained,
+    PredictionMade,
+    SliceCommitted,
+)
+from events.topics import TOPICS
+from infra.errors import TryAgainError
+from infra.kafka import clients
+from infra.kafka.lag import unsettled
+from infra.kafka.topics import partitions
+from infra.settings import Settings
+
+
+@dataclass
+class Played:
+    """One session as it was played: counts, and the seconds from DataIngested to the last PredictionMade."""
+
+    day: str
+    rows: int
+    predictions: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Watcher:
+    """A read_committed consumer of every topic that keeps what the demo tells."""
+
+    settings: Settings
+    counts: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+    errors: list[ErrorComputed] = field(default_factory=list)
+    models: list[ModelTrained] = field(default_factory=list)
+    triggers: list[ModelRetrainingTriggered] = field(default_factory=list)
+    alerts_before: int = 0
+    live: bool = False
+    _seen: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    _announced: dict[str, datetime] = field(default_factory=dict)
+    _readers: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start at the end of every topic."""
+        spots = [TopicPartition(t, p) for t in TOPICS for p in range(partitions(self.settings, t))]
+        self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=50)
+        self._consumer.assign(spots)
+        for spot, end in self._consumer.end_offsets(spots, timeout_ms=10_000).items():
+            self._consumer.seek(spot, end)
+
+    def look(self, timeout_ms: int = 20) -> None:
+        """Take in what has become visible."""
+        batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=20_000)
+        now = datetime.now(UTC)
+        for spot, records in batches.items():
+            self.counts[spot.topic] += len(records)
+            if self.live or spot.topic in {"slices", "models", "training"}:
+                for record in records:
+                    self._take(record.value, now)
+
+    def _take(self, value: bytes, now: datetime) -> None:
+        try:
+            event: Event[Any] = decode(value)
+        except ContractError:
+            return  # dead letters keep foreign bytes
+        payload = event.payload
+        if isinstance(payload, SliceCommitted):
+            self.sent[payload.flow] += payload.counts.get("out", 0)
+        elif isinstance(payload, ModelTrained):
+            self.models.append(payload)
+        elif isinstance(payload, ModelRetrainingTriggered):
+            self.triggers.append(payload)
+        elif isinstance(payload, DataIngested):
+            self._announced[str(payload.date)] = event.timestamp
+        elif isinstance(payload, ErrorComputed):
+            self.errors.append(payload)
+        elif isinstance(payload, (PredictionMade, FeaturesComputed)):
+            day = str(payload.as_of if isinstance(payload, PredictionMade) else payload.date)
+            key = f"{event.event_type} {day}"
+            self._seen[key] = (self._seen.get(key, (0, now))[0] + 1, now)
+
+    def until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        """Look until something is true.
+
+        Raises:
+            TryAgainError: it did not become true in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not done():
+            self.look()
+            if time.monotonic() > deadline:
+                message = f"{what} did not happen within {seconds:g} s: see 'nepse status', 'nepse lag'"
+                raise TryAgainError(message)
+
+    def settled(self) -> bool:
+        """Tell whether every flow has processed everything."""
+        self.look(200)
+        return unsettled(self.settings, self._readers) == 0
+
+    def play(self, day: str, rows: int) -> Played:
+        """Wait until a session has gone through the whole loop, and tell how it went."""
+        wanted, errors = f"PredictionMade {day}", len(self.errors)
+        self.until(lambda: self._seen.get(wanted, (0,))[0] >= rows, 120, f"predictions of {day}")
+        self.until(self.settled, 120, f"the end of session {day}")
+        count, last = self._seen[wanted]
+        joined = len(self.errors) - errors
+        return Played(day, rows, count, joined, (last - self._announced[day]).total_seconds())

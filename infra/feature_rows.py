@@ -1,0 +1,99 @@
+"""Rows of the feature table: their columns and types, and which of two rows stays."""
+
+import logging
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+OWN_COLUMNS = ("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset")
+"""What is not a feature."""
+
+MOST_FEATURES = 1_000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+_log = logging.getLogger(__name__)
+
+
+def own_schema() -> "pa.Schema":
+    """Tell the types of OWN_COLUMNS; every other column is a float64 feature."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts, numbers = (pa.string(), pa.date32(), pa.string()), (pa.int64(), pa.float64(), pa.string())
+    types = (*texts, *numbers, pa.int32(), pa.int64())
+    return pa.schema(list(zip(OWN_COLUMNS, types, strict=True)))
+
+
+def newest_rows(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Keep of each (symbol, date) the newest row: by revision, then offset, then partition."""
+    if not frame.duplicated(["symbol", "date"]).any():
+        return frame
+    ordered = frame.sort_values(["revision", "offset", "partition"], kind="stable")
+    return ordered.drop_duplicates(["symbol", "date"], keep="last")
+
+
+def storable(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Choose the feature names that the table can hold beside its `known` columns.
+
+    Anybody may publish features of any name. Left out, with a warning: what is no identifier (the engine
+    breaks on some, and such a column would break every later merge), one of our own columns, another
+    spelling of a name that is there (names differ by more than case), and what exceeds MOST_FEATURES.
+    """
+    spelled = {name.lower(): name for name in (*OWN_COLUMNS, *known)}
+    reserved = set(OWN_COLUMNS)
+    kept, refused = [], []
+    for name in names:
+        room = name.lower() in spelled or len(spelled) < MOST_FEATURES
+        fits = bool(_NAME.fullmatch(name)) and name not in reserved and room
+        if fits and spelled.setdefault(name.lower(), name) == name:
+            kept.append(name)
+        else:
+            refused.append(name[:80])
+    if refused:
+        _log.warning("the feature table can't hold these features, which are left out: %a", refused[:20])
+    return kept
+
+
+def arrow_rows(frame: "pd.DataFrame", known: Iterable[str]) -> "pa.Table":
+    """Make the rows to store, given the columns that the table has."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    features = storable([str(name) for name in frame.columns if name not in OWN_COLUMNS], known)
+    schema = pa.schema([*own_schema(), *((name, pa.float64()) for name in features)])
+    return pa.Table.from_pandas(newest_rows(frame), schema=schema, preserve_index=False)
+
+
+def with_columns(rows: "pa.Table", known: Iterable[str]) -> "pa.Table":
+    """Add the table's other features as nulls: a newer revision replaces the whole row."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    for name in known:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.float64()))
+    return rows
+
+
+def last_dates(rows: "pa.Table") -> dict[str, date]:
+    """Find each symbol's last session."""
+    grouped = rows.group_by("symbol").aggregate([("date", "max")])
+    return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
+
+
+def scan(table: Any, columns: list[str] | None, since: date | None, until: date | None) -> "pa.Table":
+    """Read columns of sessions `since`..`until`, sorted by (date, symbol), from the loaded version."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    condition = pc.scalar(value=True)
+    if since is not None:
+        condition = condition & (pc.field("date") >= since)
+    if until is not None:
+        condition = condition & (pc.field("date") <= until)
+    wanted = columns and list(dict.fromkeys([*columns, "date", "symbol"]))
+    found = table.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
+    return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(
+        columns or found.column_names
+    )

@@ -1,0 +1,144 @@
+"""Runs of deployments: created at the Prefect server, executed in this process or by the worker.
+
+Prefect is imported inside the functions: a command line that asks for help does not need it (1.5 s), and it
+reads its environment when imported, so `adopt` has to come first there.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from infra.errors import LoopError, StopError, TryAgainError
+from infra.settings import Settings
+from infra.stack import probes
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun, State
+
+WAIT_SECONDS = 3_600
+
+
+def adopt(settings: Settings, *, debug: bool = False) -> None:
+    """Point this process and its client libraries at the stack; before Prefect or MLflow are imported.
+
+    Without `debug` Prefect's log goes to the server only, not to the terminal.
+    """
+    os.environ.update(settings.environment())
+    if not debug:
+        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+        logging.getLogger().setLevel(logging.CRITICAL)
+
+
+@cache
+def deployment(name: str) -> tuple[UUID, str]:
+    """Look `flow/deployment` up once: its id and its entrypoint.
+
+    Raises:
+        StopError: there is no such deployment.
+    """
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_deployment_by_name(name)
+    except ObjectNotFound as error:
+        message = f"the Prefect server has no deployment {name}: run 'prefect deploy --all', or 'nepse up'"
+        raise StopError(message) from error
+    return found.id, str(found.entrypoint)
+
+
+def create_run(name: str, parameters: dict[str, Any], state: "State[Any]", **options: Any) -> "FlowRun":
+    """Create a run of a deployment in the given state; `options` as Prefect's client takes them."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
+    deployment_id, _ = deployment(name)
+    with get_client(sync_client=True) as client:
+        return client.create_flow_run_from_deployment(
+            deployment_id, parameters=parameters, state=state, **options
+        )
+
+
+def execute(name: str, run: "FlowRun", parameters: dict[str, Any]) -> "State[Any]":
+    """Execute a pending run in this process; returns its final state, whatever it is.
+
+    Prefect's heartbeat thread costs a sync flow one second a run; no environment variable can express None.
+    """
+    from prefect.flow_engine import run_flow  # noqa: PLC0415
+    from prefect.flows import load_flow_from_entrypoint  # noqa: PLC0415
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
+
+    flow: Any = load_flow_from_entrypoint(deployment(name)[1], use_placeholder_flow=False)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        state: Any = run_flow(flow, flow_run=run, parameters=parameters, return_type="state")
+    return state  # type: ignore[no-any-return]
+
+
+def run_here(settings: Settings, name: str, parameters: dict[str, Any], run_name: str | None = None) -> Any:
+    """Run a deployment (`flow/deployment`) in this process as a run of its own; returns the flow's result.
+
+    Raises:
+        TryAgainError: the Prefect server does not answer.
+        Exception: what made the flow fail.
+    """
+    with _at(settings):
+        from prefect.states import Pending  # noqa: PLC0415
+
+        run = create_run(name, parameters, Pending(), name=run_name)
+        return execute(name, run, parameters).result(raise_on_failure=True)
+
+
+def submit(
+    settings: Settings, name: str, parameters: dict[str, Any], run_name: str | None = None
+) -> tuple[UUID, str]:
+    """Hand a run of a deployment to the worker; returns its id and the address of its page.
+
+    Raises:
+        TryAgainError: the Prefect server does not answer.
+    """
+    with _at(settings):
+        from prefect.states import Scheduled  # noqa: PLC0415
+
+        run = create_run(name, parameters, Scheduled(), name=run_name)
+    return run.id, f"{settings.prefect_ui}/runs/flow-run/{run.id}"
+
+
+def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":
+    """Await a run that the worker executes; returns its final state.
+
+    Raises:
+        TryAgainError: it has not ended after `seconds`.
+    """
+    from prefect.exceptions import FlowRunWaitTimeout  # noqa: PLC0415
+    from prefect.flow_runs import wait_for_flow_run  # noqa: PLC0415
+    from prefect.utilities.asyncutils import run_coro_as_sync  # noqa: PLC0415
+
+    try:
+        ended: Any = run_coro_as_sync(wait_for_flow_run(run_id, timeout=int(seconds), poll_interval=1))
+    except FlowRunWaitTimeout as error:
+        message = f"run {run_id} has not ended after {seconds:g} s: is a worker running ('nepse status')?"
+        raise TryAgainError(message) from error
+    return ended.state  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _at(settings: Settings) -> Iterator[None]:
+    """Work with this stack's server, or say at once that it is away."""
+    away = f"the Prefect server at {settings.prefect_ui} does not answer: run 'nepse up'"
+    try:
+        probes.get_json(f"{settings.prefect_ui}/api/health")
+    except TryAgainError as error:
+        raise TryAgainError(away) from error
+    adopt(settings)
+    import httpx  # noqa: PLC0415
+
+    try:
+        yield
+    except LoopError:
+        raise
+    except httpx.TransportError as error:
+        raise TryAgainError(away) from error

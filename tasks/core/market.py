@@ -1,0 +1,79 @@
+"""The market as a whole, session by session: what all symbols did together. Arrays are [n_sessions, 1]."""
+
+from functools import cached_property
+
+import numpy as np
+
+from tasks.core.grid import LIMIT, Grid, Sessions
+from tasks.core.panel import Wide
+
+FEWEST = 5
+"""Symbols with a known return that a session needs before it says anything about the market."""
+
+
+class Market:
+    """Aggregates over the symbols with a known return (`Grid.move`) in each session of a grid's window."""
+
+    def __init__(self, grid: Grid) -> None:
+        """Count who has a return; nothing else is computed before it is asked for."""
+        self.grid = grid
+        self.known = np.isfinite(grid.move)
+        count = self.known.sum(axis=1, keepdims=True).astype("float64")
+        self.count: Sessions = np.where(count >= FEWEST, count, np.nan)
+
+    def share(self, flags: Wide) -> Sessions:
+        """Fraction of the known symbols for which the flag holds."""
+        out: Sessions = (self.known & flags.astype(bool)).sum(axis=1, keepdims=True) / self.count
+        return out
+
+    @cached_property
+    def mean(self) -> Sessions:
+        """Equal-weighted log return."""
+        out: Sessions = np.where(self.known, self.grid.move, 0.0).sum(axis=1, keepdims=True) / self.count
+        return out
+
+    @cached_property
+    def weighted(self) -> Sessions:
+        """Turnover-weighted log return; NaN while turnover is missing (before 2011-03)."""
+        weight = np.where(self.known & np.isfinite(self.grid.turnover), self.grid.turnover, 0.0)
+        total = weight.sum(axis=1, keepdims=True)
+        moved = (weight * np.where(self.known, self.grid.move, 0.0)).sum(axis=1, keepdims=True)
+        out: Sessions = moved / np.where((total > 0) & np.isfinite(self.count), total, np.nan)
+        return out
+
+    @cached_property
+    def median(self) -> Sessions:
+        """Median log return."""
+        ordered = np.sort(np.where(self.known, self.grid.move, np.inf), axis=1)
+        count = self.known.sum(axis=1)
+        rows, upper = np.arange(len(ordered)), np.minimum(count // 2, ordered.shape[1] - 1)
+        middle = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, upper]) / 2
+        return np.where(np.isfinite(self.count), middle[:, None], np.nan)
+
+    @cached_property
+    def dispersion(self) -> Sessions:
+        """Standard deviation of log returns across symbols."""
+        apart = np.where(self.known, self.grid.move - self.mean, 0.0) ** 2
+        out: Sessions = np.sqrt(apart.sum(axis=1, keepdims=True) / self.count)
+        return out
+
+    @cached_property
+    def breadth(self) -> Sessions:
+        """Fraction of risers less fraction of fallers, -1 .. 1."""
+        return self.share(self.grid.move > 0) - self.share(self.grid.move < 0)
+
+    @cached_property
+    def at_upper(self) -> Sessions:
+        """Fraction of symbols that closed at the upper limit."""
+        return self.share(self.grid.move >= np.log1p(LIMIT))
+
+    @cached_property
+    def at_lower(self) -> Sessions:
+        """Fraction of symbols that closed at the lower limit."""
+        return self.share(self.grid.move <= np.log1p(-LIMIT))
+
+    @cached_property
+    def turnover(self) -> Sessions:
+        """Turnover of all symbols in rupees; NaN while it is missing."""
+        total = np.where(np.isfinite(self.grid.turnover), self.grid.turnover, 0.0).sum(axis=1, keepdims=True)
+        return np.where(total > 0, total, np.nan)

@@ -1,0 +1,93 @@
+"""A grid with what several features share."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.grid import Grid, Sessions
+from tasks.core.market import Market
+from tasks.core.panel import Panel, Wide
+
+_ODD = 0.25
+"""A VWAP or last price this far from the close (log) is an error of the source, not a gap."""
+
+
+class View(Grid):
+    """A grid with what several features share; arrays named here hold output rows only."""
+
+    def __init__(self, panel: Panel, first: int) -> None:
+        """See `Grid`."""
+        super().__init__(panel, first)
+        self.market = Market(self)
+
+    @cached_property
+    def returns(self) -> dict[int, Wide]:
+        """Log returns of the carried path over so many sessions."""
+        return self.sums(self.steps, (2, 3, 5, 10, 20, 60))
+
+    @cached_property
+    def averages(self) -> dict[int, tuple[Wide, Wide]]:
+        """Mean and deviation of the path."""
+        return {sessions: self.spread(self.path, sessions) for sessions in (5, 20, 60)}
+
+    @cached_property
+    def changes(self) -> Wide:
+        """Rupee change of the path, all rows of the window."""
+        return np.vstack([np.full((1, self.path.shape[1]), np.nan), np.diff(self.path, axis=0)])
+
+    @cached_property
+    def high(self) -> Wide:
+        """High, never below the close, which it is in a few hundred rows of the source."""
+        return np.fmax(self.field("high"), self.field("close"))
+
+    @cached_property
+    def low(self) -> Wide:
+        """Low, never above the close."""
+        return np.fmin(self.field("low"), self.field("close"))
+
+    @cached_property
+    def true_range(self) -> Wide:
+        """Log of Wilder's true range: the session's range widened to the path before it; 0 if untraded."""
+        before = np.vstack([np.full((1, self.path.shape[1]), np.nan), self.path[:-1]])
+        top, bottom = (
+            np.maximum(self.adjusted(self.high), before),
+            np.minimum(self.adjusted(self.low), before),
+        )
+        idle = np.where(np.isfinite(self.path), 0.0, np.nan)
+        return np.where(self.traded, np.log(top / bottom), idle)
+
+    @cached_property
+    def vwap_gap(self) -> Wide:
+        """Log of VWAP over close, all rows of the window; VWAP is turnover/volume where not given."""
+        units = np.where(self.volume > 0, self.volume, np.nan)
+        given = self.field("vwap")
+        return self.gap(np.where(np.isfinite(given), given, self.turnover / units))
+
+    def gap(self, price: Wide) -> Wide:
+        """Log distance of another price from the close, all rows of the window."""
+        distance = np.log(np.where(price > 0, price, np.nan) / self.field("close"))
+        return np.where(np.abs(distance) <= _ODD, distance, np.nan)
+
+    @cached_property
+    def extremes(self) -> tuple[Wide, Wide]:
+        """Highest and lowest close of the path over 100 sessions."""
+        top, bottom = self.lag(self.path).copy(), self.lag(self.path).copy()
+        for back in range(1, 100):
+            np.maximum(top, self.lag(self.path, back), out=top)
+            np.minimum(bottom, self.lag(self.path, back), out=bottom)
+        return top, bottom
+
+    def for_all(self, sessions: Sessions) -> Wide:
+        """A number per output session, given to every symbol."""
+        return np.broadcast_to(sessions, self.lag(self.path).shape)
+
+    def market_lag(self, sessions: Sessions, back: int = 0) -> Wide:
+        """A number of the market from `back` sessions ago, given to every symbol."""
+        return self.for_all(self.lag(sessions, back))
+
+    def rank(self, wide: Wide) -> Wide:
+        """Rank among the symbols that traded in the session, 0 (exclusive) .. 1; ties share their mean."""
+        known = np.where(self.lag(self.traded), wide, np.nan)
+        out: Wide = pd.DataFrame(known).rank(axis=1, pct=True).to_numpy("float64")
+        return out

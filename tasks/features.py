@@ -1,0 +1,114 @@
+"""Sessions become feature vectors: the window each may look at, computed together where that is the same."""
+
+from datetime import date
+
+import pandas as pd
+from prefect import task
+
+from events.payloads import DataIngested, FeaturesComputed
+from infra.bootstrap import Loop
+from infra.errors import RejectError
+from infra.kafka.records import Received
+from tasks.core.features import FEATURE_SET, compute, to_payload_rows
+from tasks.core.grid import WINDOW
+from tasks.core.layout import NotAPriceFileError
+from tasks.core.panel import Panel
+from tasks.core.sessions import Held
+from tasks.sessions import Sessions, sessions
+
+Cause = Received[DataIngested]
+
+
+class Vectors:
+    """Feature vectors by the offset that caused them, and why others have none.
+
+    A class of its own so that Prefect does not walk through thousands.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.computed: list[tuple[Cause, list[FeaturesComputed]]] = []
+        self.refused: list[tuple[Cause, RejectError]] = []
+
+
+@task
+def compute_vectors(loop: Loop, causes: list[Cause]) -> Vectors:
+    """Compute the features of each ingested session from the sessions known at its offset.
+
+    An object that is missing or no session makes its own record unusable, not the others.
+
+    Raises:
+        TryAgainError: the store or the broker is away.
+    """
+    known = sessions(loop)
+    index = known.refresh()
+    vectors = Vectors()
+    windows: dict[Cause, list[Held]] = {}
+    for cause in causes:
+        window = index.window(cause.place.offset, cause.payload.date, WINDOW)
+        if problem := _unusable(known, cause, window):
+            vectors.refused.append((cause, problem))
+        else:
+            windows[cause] = window
+    for group in _groups(windows):
+        vectors.computed.extend(_compute_group(known, group, windows))
+    return vectors
+
+
+def _unusable(known: Sessions, cause: Cause, window: list[Held]) -> RejectError | None:
+    """Try to read a session's own object; its older neighbours were read when they arrived."""
+    own = [held for held in window if held.location == cause.payload.data_location]
+    try:
+        known.frames(own)
+    except RejectError as error:
+        return error
+    except NotAPriceFileError as error:
+        return RejectError(str(error))
+    return None if own else RejectError(f"session {cause.payload.date} was superseded or retracted")
+
+
+def _groups(windows: dict[Cause, list[Held]]) -> list[list[Cause]]:
+    """Put together what one panel serves: every window is the tail of the panel as of its own session."""
+    groups: list[list[Cause]] = []
+    panel: dict[date, Held] = {}
+    for cause, window in windows.items():
+        wider = panel | {held.day: held for held in window}
+        days = sorted(day for day in wider if day <= cause.payload.date)[-WINDOW:]
+        same = all(panel.get(held.day, held) == held for held in window)
+        if groups and same and days == [held.day for held in window]:
+            groups[-1].append(cause)
+            panel = wider
+        else:
+            groups.append([cause])
+            panel = {held.day: held for held in window}
+    return groups
+
+
+def _compute_group(
+    known: Sessions, group: list[Cause], windows: dict[Cause, list[Held]]
+) -> list[tuple[Cause, list[FeaturesComputed]]]:
+    held = {h.day: h for cause in group for h in windows[cause]}
+    frames = known.usable(list(held.values()))
+    panel = Panel.from_sessions(
+        [(day, frames[h.location]) for day, h in held.items() if h.location in frames]
+    )
+    table = compute(panel, since=min(cause.payload.date for cause in group))
+    by_day = {day.date(): rows for day, rows in table.groupby("date")}
+    return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
+
+
+def _payloads(rows: pd.DataFrame | None, ingested: DataIngested) -> list[FeaturesComputed]:
+    if rows is None:
+        return []
+    vectors = zip(rows["symbol"], rows["last_close"], to_payload_rows(rows), strict=True)
+    return [
+        FeaturesComputed(
+            symbol=symbol,
+            date=ingested.date,
+            features=features,
+            feature_set=FEATURE_SET,
+            last_close=close,
+            revision=ingested.revision,
+        )
+        for symbol, close, features in vectors
+    ]

@@ -1,0 +1,65 @@
+"""Fixtures for all tests: the real stack, started once for those that need it."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings, load_settings
+from infra.stack import parts, ports, state
+
+NEPSE = str(Path(sys.executable).with_name("nepse"))
+UP_SECONDS = 290
+DOWN_SECONDS = 120
+OFFSETS = range(11_000, 20_000, 700)
+
+
+def nepse(*arguments: str, within: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a person would."""
+    return subprocess.run(
+        [NEPSE, *arguments], capture_output=True, text=True, timeout=within, check=False, cwd="/"
+    )
+
+
+def free_offset(home: Path) -> int:
+    """Find a port offset at which a whole stack fits."""
+    for offset in OFFSETS:
+        settings = load_settings(home, port_offset=offset)
+        if all(ports.free(settings.host, port) for port in ports.wanted(parts.plan(settings)).values()):
+            return offset
+    message = "no port offset leaves every port free"
+    raise AssertionError(message)
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line as a function of its arguments."""
+    return nepse
+
+
+@pytest.fixture
+def fresh_home() -> Iterator[tuple[Path, int]]:
+    """A short empty folder and a port offset at which a stack fits; whatever started there is taken down."""
+    with tempfile.TemporaryDirectory(prefix="nepse-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder) / "home"
+        yield home, free_offset(home)
+        nepse("down", "--home", str(home), within=DOWN_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Settings]:
+    """A whole stack in a folder of its own; at the end it has to go without leaving a process."""
+    with tempfile.TemporaryDirectory(prefix="nepse-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder) / "home"
+        up = nepse("up", "--home", str(home), "--port-offset", str(free_offset(home)), within=UP_SECONDS)
+        assert up.returncode == 0, up.stderr
+        token = known.token if (known := state.read_state(home)) else ""
+        try:
+            yield load_settings(home)
+        finally:
+            down = nepse("down", "--home", str(home), within=DOWN_SECONDS)
+        assert down.returncode == 0, down.stderr
+        assert state.members(token) == []

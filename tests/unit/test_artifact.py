@@ -1,0 +1,79 @@
+"""The model file is checked before it is trusted."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import FunctionTransformer
+
+from infra.artifact import CARD, Artifact, digest, dump, load
+from infra.errors import RejectError
+from tasks.core.learners import fit_blend
+from tasks.core.training import Card, TrainedModel
+from tasks.models import pack, unpack
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    """A small model of the real kind."""
+    import pandas as pd  # noqa: PLC0415
+
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(900, 3))
+    sessions = pd.Series(np.repeat(np.arange(30), 30))
+    blend = fit_blend(features, 0.01 * features[:, 0], sessions, seed=0)
+    card = Card(
+        ["a", "b", "c"], "2024-01-01", "2024-06-01", "2024-05-01", 30, 900, 10, 0, {"80": 1.3, "95": 2.1}
+    )
+    return TrainedModel(blend, card)
+
+
+def test_a_model_comes_back_whole(model: TrainedModel) -> None:
+    """Forecasts and card are the same after a round trip, and the original is left alone."""
+    data = pack(model)
+    again = unpack(data, digest(data))
+    rows = np.random.default_rng(1).normal(size=(50, 3))
+    assert np.array_equal(again.pipeline.predict(rows), model.pipeline.predict(rows))
+    assert again.card == model.card
+    assert not hasattr(model.pipeline, CARD)
+
+
+def test_a_changed_byte_is_refused(model: TrainedModel) -> None:
+    """The hash is compared before anything is read."""
+    data = bytearray(pack(model))
+    expected = digest(bytes(data))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(RejectError, match="the registry says"):
+        load(bytes(data), expected)
+
+
+def test_an_unknown_type_is_refused() -> None:
+    """A file with a function that we never use is neither loaded nor written, though its hash is right."""
+    strange = FunctionTransformer(json.loads)
+    setattr(strange, CARD, "{}")
+    data = skops.io.dumps(strange)
+    with pytest.raises(RejectError, match="do not trust"):
+        load(data, digest(data))
+    with pytest.raises(RejectError, match="do not trust"):
+        dump(Artifact(strange, {}))
+
+
+@pytest.mark.parametrize("data", [b"", b"not a zip", b"\x80\x04\x95pickle."])
+def test_what_is_no_archive_is_refused(data: bytes) -> None:
+    """Bytes of another kind, a pickle among them, end in one clear sentence."""
+    with pytest.raises(RejectError, match="not a readable skops archive"):
+        load(data, digest(data))
+
+
+@pytest.mark.parametrize("card", [None, "{}", "[]", "no json"])
+def test_a_model_without_a_proper_card_is_refused(card: str | None) -> None:
+    """An estimator alone, or one with a card that lacks entries, is not a model of ours."""
+    ridge: Any = Ridge()
+    if card is not None:
+        setattr(ridge, CARD, card)
+    data = skops.io.dumps(ridge)
+    with pytest.raises(RejectError, match="card"):
+        unpack(data, digest(data))
