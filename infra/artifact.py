@@ -60,10 +60,18 @@ def load(data: bytes, sha256_expected: str) -> Artifact:
         message = f"the model file has sha256 {found[:12]}, the registry says {sha256_expected[:12]}"
         raise RejectError(message)
     pipeline = _read(data)
-    if not hasattr(pipeline, CARD):
-        message = "the model file holds no pipeline with a card"
+    return Artifact(pipeline, _card(getattr(pipeline, CARD, None)))
+
+
+def _card(text: object) -> dict[str, Any]:
+    try:
+        card = json.loads(text) if isinstance(text, str) else None
+    except json.JSONDecodeError:
+        card = None
+    if not isinstance(card, dict):
+        message = "the model file holds no estimator with a card"
         raise RejectError(message)
-    return Artifact(pipeline, json.loads(getattr(pipeline, CARD)))
+    return card
 
 
 def _read(data: bytes) -> object:

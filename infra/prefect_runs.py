@@ -4,7 +4,6 @@ Prefect is imported inside the functions: a command line that asks for help does
 reads its environment when imported, so `adopt` has to come first there.
 """
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,17 +19,17 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
 WAIT_SECONDS = 3_600
+CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+"""Prefect's own name for how much of its log a terminal shows."""
 
 
-def adopt(settings: Settings, *, debug: bool = False) -> None:
+def adopt(settings: Settings) -> None:
     """Point this process and its client libraries at the stack; before Prefect or MLflow are imported.
 
-    Without `debug` Prefect's log goes to the server only, not to the terminal.
+    Prefect's log goes to the server only; the terminal gets it when the environment (or --debug) asks.
     """
     os.environ.update(settings.environment())
-    if not debug:
-        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-        logging.getLogger().setLevel(logging.CRITICAL)
+    os.environ.setdefault(CONSOLE_LEVEL, "CRITICAL")
 
 
 @cache
@@ -52,7 +51,7 @@ def deployment(name: str) -> tuple[UUID, str]:
     return found.id, str(found.entrypoint)
 
 
-def create_run(name: str, parameters: dict[str, Any], state: "State[Any]", **options: Any) -> "FlowRun":
+def create_run(name: str, parameters: dict[str, Any], state: "State[Any]", /, **options: Any) -> "FlowRun":
     """Create a run of a deployment in the given state; `options` as Prefect's client takes them."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415
 
@@ -118,7 +117,7 @@ def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":
     from prefect.utilities.asyncutils import run_coro_as_sync  # noqa: PLC0415
 
     try:
-        ended: Any = run_coro_as_sync(wait_for_flow_run(run_id, timeout=int(seconds), poll_interval=1))
+        ended: Any = run_coro_as_sync(wait_for_flow_run(run_id, timeout=int(seconds)))
     except FlowRunWaitTimeout as error:
         message = f"run {run_id} has not ended after {seconds:g} s: is a worker running ('nepse status')?"
         raise TryAgainError(message) from error

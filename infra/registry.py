@@ -114,7 +114,8 @@ class Registry:
         mine = [version for version in self.versions() if version.trigger == trigger]
         for late in mine[1:]:
             with guarded(f"delete the double {late.name}"):
-                self._client.delete_model_version(self._settings.model_name, str(late.number))
+                number = str(late.number)
+                found(lambda number=number: self._client.delete_model_version(self._settings.model_name, number))
         return mine[0]
 
     def _alias(self, version: Version) -> None:

@@ -33,6 +33,13 @@ def deployment_names(tag: str) -> list[str]:
     return [d["name"] for d in deployments() if tag in d.get("tags", [])]
 
 
+def full_name(name: str) -> str:
+    """Give a deployment's name as Prefect wants it, `flow/deployment`; a flow is named like its function."""
+    entrypoint = next(d["entrypoint"] for d in deployments() if d["name"] == name)
+    flow = str(entrypoint).rsplit(".", 1)[-1].replace("_", "-")
+    return f"{flow}/{name}"
+
+
 @cache
 def routes() -> tuple[Route, ...]:
     """List every sensor's route."""

@@ -3,23 +3,15 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from typing import Any
-from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectException
-from prefect.flow_engine import run_flow
-from prefect.flow_runs import wait_for_flow_run
-from prefect.flows import load_flow_from_entrypoint
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Pending, Scheduled
-from prefect.utilities.asyncutils import run_coro_as_sync
 
 from events.payloads import OffsetRange
-from infra import errors
+from infra import errors, prefect_runs
 from infra.kafka.records import ranges_label
 from infra.wiring import Route
 
@@ -68,50 +60,37 @@ class Dispatcher:
     def __call__(self, ranges: list[OffsetRange]) -> Result:
         """Create the run, execute it (inline, or by the worker) and say how it ended."""
         try:
-            with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-                return self._execute(ranges)
+            return self._execute(ranges)
         except Exception as error:  # noqa: BLE001  (every failure becomes a decision)
             return Result(classify(error), f"{type(error).__name__}: {error}", error)
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
-        deployment_id, entrypoint = deployment(f"{self.route.flow}/{self.route.flow}")
-        inline = self.route.mode == "inline"
-        run = self._new_run(deployment_id, ranges, Pending() if inline else Scheduled())
-        if inline:
-            flow: Any = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
-            state: Any = run_flow(flow, flow_run=run, parameters={"slices": ranges}, return_type="state")
-        else:
-            finished: Any = run_coro_as_sync(
-                wait_for_flow_run(run.id, timeout=WORKER_SECONDS, poll_interval=1)
-            )
-            state = finished.state
-        return judge(state)
+        if self.route.mode == "inline":
+            run = self._new_run(ranges, Pending())
+            return judge(prefect_runs.execute(self._deployment, run, {"slices": ranges}))
+        run = self._new_run(ranges, Scheduled())
+        return judge(prefect_runs.wait(run.id, WORKER_SECONDS))
 
-    def _new_run(self, deployment_id: UUID, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:
+    @property
+    def _deployment(self) -> str:
+        return f"{self.route.flow}/{self.route.flow}"
+
+    def _new_run(self, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:
         """Create a run under the first attempt number that no earlier, started run has used."""
         label = ranges_label(ranges)
-        with get_client(sync_client=True) as client:
-            for attempt in range(1, 1_000):
-                run = client.create_flow_run_from_deployment(
-                    deployment_id,
-                    parameters={"slices": [r.model_dump() for r in ranges]},
-                    state=state,
-                    name=f"{self.route.flow} {label}",
-                    tags=[f"attempt:{attempt}"] if attempt > 1 else [],
-                    idempotency_key=f"{self.cluster}:{self.route.flow}:{label}:{attempt}",
-                )
-                if run.state is None or run.state.is_pending() or run.state.is_scheduled():
-                    return run
+        for attempt in range(1, 1_000):
+            run = prefect_runs.create_run(
+                self._deployment,
+                {"slices": [r.model_dump() for r in ranges]},
+                state,
+                name=f"{self.route.flow} {label}",
+                tags=[f"attempt:{attempt}"] if attempt > 1 else [],
+                idempotency_key=f"{self.cluster}:{self.route.flow}:{label}:{attempt}",
+            )
+            if run.state is None or run.state.is_pending() or run.state.is_scheduled():
+                return run
         message = f"{self.route.flow} {label} was tried 1000 times"
         raise errors.StopError(message)
-
-
-@cache
-def deployment(name: str) -> tuple[UUID, str]:
-    """Look a deployment up once: its id and entrypoint."""
-    with get_client(sync_client=True) as client:
-        found = client.read_deployment_by_name(name)
-    return found.id, str(found.entrypoint)
 
 
 def judge(state: State[Any] | None) -> Result:

@@ -17,16 +17,15 @@ import psutil
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
 from prefect.client.schemas.objects import State, StateType
-from prefect.flow_engine import run_flow
-from prefect.flows import load_flow_from_entrypoint
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Crashed, Pending
 
+from infra.database.connection import create
 from infra.errors import StopError
+from infra.prefect_runs import create_run, deployment, execute
 from infra.running import request_stop, stopping, wait
 from infra.settings import load_settings
 from infra.stack.flows_host import announce
-from infra.wiring import deployment_names, deployments
+from infra.wiring import deployment_names, full_name
 
 TAGS = {"sensors": "sensor", "projectors": "projector"}
 LONGEST_PAUSE = 30.0
@@ -38,6 +37,7 @@ def main(group: str) -> None:
     settings = load_settings()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())
+    create(settings)
     threads = [
         threading.Thread(target=keep_running, args=(n,), name=n) for n in deployment_names(TAGS[group])
     ]
@@ -66,15 +66,12 @@ def keep_running(name: str) -> None:
 
 def run_once(name: str) -> None:
     """Execute a deployment here as a Prefect run of its own; raises what made it fail."""
-    wired = next(d for d in deployments() if d["name"] == name)
-    flow: Any = load_flow_from_entrypoint(wired["entrypoint"], use_placeholder_flow=False)
-    me = f"host:{socket.gethostname()}:{os.getpid()}"
+    wired = full_name(name)
     with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(f"{flow.name}/{name}")
-        _close_orphans(client, deployment.id)
-        run = client.create_flow_run_from_deployment(deployment.id, state=Pending(), tags=[me], name=name)
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state: Any = run_flow(flow, flow_run=run, parameters=dict(run.parameters), return_type="state")
+        _close_orphans(client, deployment(wired)[0])
+    me = f"host:{socket.gethostname()}:{os.getpid()}"
+    run = create_run(wired, {}, Pending(), tags=[me], name=name)
+    state = execute(wired, run, dict(run.parameters))
     if isinstance(state, State) and state.is_failed():
         state.result(raise_on_failure=True)
 

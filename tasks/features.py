@@ -93,7 +93,7 @@ def _compute_group(
         [(day, frames[h.location]) for day, h in held.items() if h.location in frames]
     )
     table = compute(panel, since=min(cause.payload.date for cause in group))
-    by_day = {day.date(): rows for day, rows in table.groupby("date")}
+    by_day = {day: rows for day, rows in table.groupby("date")}
     return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
 
 

@@ -8,12 +8,14 @@ from typing import Any
 from prefect import task
 
 from events.envelope import Event, Metadata, derive_id, encode
-from events.payloads import ActualAvailable, DataIngested, Payload
+from events.payloads import ActualAvailable, DataIngested
 from infra.bootstrap import Loop
-from infra.inputs import InputFile
+from infra.errors import RejectError
+from infra.inputs import InputFile, Unreadable
 from infra.kafka.records import Outgoing
 from infra.kafka.slices import CODE_VERSION
 from infra.kafka.source import Source
+from infra.progress import tell
 from tasks.core.layout import DailyFile, NotAPriceFileError
 from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet, session_to_parquet
 from tasks.core.sessions import SessionIndex
@@ -23,6 +25,8 @@ MARKET = "NEPSE"
 PRODUCER = "ingest"
 BATCH = 25
 """Sessions stored and announced together when there are many: about 8,000 events a transaction."""
+REASONS = 3
+"""Refused files whose reasons are told when nothing at all could be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +56,48 @@ class Line:
 
 
 @task
-def read_sessions(
-    files: Iterable[InputFile], since: date | None = None, until: date | None = None
-) -> tuple[list[Session], list[Line]]:
+def read_sessions(files: Iterable[InputFile], since: date, until: date) -> tuple[list[Session], list[Line]]:
     """Parse files into sessions, oldest first; what is no price file gets a line that says why."""
     found: list[Session] = []
     refused: list[Line] = []
     for file in files:
         try:
-            found.extend(_sessions_of(file))
+            found.extend(_sessions_of(file, since, until))
         except NotAPriceFileError as error:
             refused.append(Line(file.name, None, note=f"refused: {error}"))
-    chosen = [s for s in found if (since or date.min) <= s.day <= (until or date.max)]
-    return sorted(chosen, key=lambda s: (s.day, s.source)), refused
+    return sorted(found, key=lambda s: (s.day, s.source)), refused
 
 
-def _sessions_of(file: InputFile) -> list[Session]:
+def _sessions_of(file: InputFile, since: date, until: date) -> list[Session]:
     if file.name.endswith(".parquet"):
-        days = read_table_parquet(file.content, file.name)
+        days = read_table_parquet(file.content, file.name, since, until)
         return [Session(file.name, day, content, content_hash(content.rows)) for day, content in days]
     day = file_date(file.name)
     if day is None:
         message = f"{file.name} names no date: call it YYYY_MM_DD.csv"
         raise NotAPriceFileError(message)
+    if not since <= day <= until:
+        return []
     content = read_daily(file.content, file.name)
     return [Session(file.name, day, content, content_hash(content.rows))]
+
+
+def unread(unreadable: list[Unreadable]) -> list[Line]:
+    """Tell of places that can't be read in the same words as of files that are refused."""
+    return [Line(one.place, None, note=f"refused: {one.why}") for one in unreadable]
+
+
+def require_some(found: list[Session], refused: list[Line]) -> None:
+    """Let a run fail whose files were all refused, so that its page shows it.
+
+    Raises:
+        RejectError: files were refused and no session is left.
+    """
+    if refused and not found:
+        reasons = "; ".join(line.note.removeprefix("refused: ") for line in refused[:REASONS])
+        more = f"; and {len(refused) - REASONS} more" if len(refused) > REASONS else ""
+        message = f"nothing was ingested: {reasons}{more}"
+        raise RejectError(message)
 
 
 def ingest_all(loop: Loop, found: list[Session]) -> list[Line]:
@@ -87,14 +108,14 @@ def ingest_all(loop: Loop, found: list[Session]) -> list[Line]:
     """
     source = Source(loop.pool, PRODUCER)
     source.open()
+    lines: list[Line] = []
     try:
-        return [
-            line
-            for start in range(0, len(found), BATCH)
-            for line in ingest_batch(loop, source, found[start : start + BATCH])
-        ]
+        for start in range(0, len(found), BATCH):
+            tell("sessions", start, len(found))
+            lines += ingest_batch(loop, source, found[start : start + BATCH])
     finally:
         source.close()
+    return lines
 
 
 @task
@@ -173,7 +194,8 @@ def _records(session: Session, event: Event[DataIngested]) -> list[Outgoing]:
 
 def _event(payload: Any, event_id: str, correlation_id: str) -> Event[Any]:
     metadata = Metadata(event_id, correlation_id, payload.schema_version, None, CODE_VERSION)
-    return Event[Payload](datetime.now(UTC), PRODUCER, payload, metadata)
+    event: Event[Any] = Event(datetime.now(UTC), PRODUCER, payload, metadata)
+    return event
 
 
 def _line(session: Session, event: Event[DataIngested]) -> Line:

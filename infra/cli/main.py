@@ -1,5 +1,6 @@
 """The `nepse` command: global options, the commands of each module, and how failures look."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -10,7 +11,7 @@ from infra.cli import shared
 from infra.errors import LoopError, UsageError
 
 # Each module has `register(app)`. None of them imports a heavy library at its top: `--help` stays quick.
-MODULES = ("stack",)
+MODULES = ("stack", "data", "topics")
 FAILED, MISUSED = 1, 2
 
 app = typer.Typer(
@@ -45,6 +46,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; a failure becomes a sentence on standard error and an exit code."""
+    if "--debug" in arguments:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "NOTSET")
     try:
         app([one for one in arguments if one != "--debug"])
     except SystemExit as end:

@@ -15,7 +15,18 @@ from infra.errors import UsageError
 if TYPE_CHECKING:  # pydantic takes 0.3 s to import, which `--help` need not wait for
     from infra.settings import Settings
 
-__all__ = ["AsJson", "Home", "err", "escape", "home_of", "out", "print_json", "readable", "settings_of"]
+__all__ = [
+    "AsJson",
+    "Home",
+    "err",
+    "escape",
+    "home_of",
+    "out",
+    "plain",
+    "print_json",
+    "readable",
+    "settings_of",
+]
 
 Home = Annotated[
     Path | None,
@@ -66,3 +77,8 @@ def readable() -> Iterator[None]:
 def print_json(value: object) -> None:
     """Print one JSON document, plain, so that it survives a pipe."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def plain(text: str) -> str:
+    """Make foreign text harmless for a terminal: control and other unprintable characters become escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

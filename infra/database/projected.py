@@ -73,9 +73,9 @@ def _advance(connection: Connection, projector: str, starts: Positions, ends: Po
                 index_elements=["projector", "topic", "partition"],
                 set_={"next_offset": end, "updated_at": func.now()},
                 where=tables.positions.c.next_offset == start,
-            )
+            ).returning(tables.positions.c.next_offset)
         )
-        if moved.rowcount != 1:
+        if moved.one_or_none() is None:
             message = (
                 f"{projector} is no longer at {start} of {place[0]}-{place[1]}: another process moved it"
             )

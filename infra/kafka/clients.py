@@ -1,50 +1,87 @@
 """Kafka clients as this system uses them: never auto-commit, never read what is not committed."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 
+from infra.errors import TryAgainError
 from infra.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
+BOOTSTRAP_TIMEOUT_MS = 8_000
+"""How long a new client looks for the broker; its own default is 30 s, also where nobody listens."""
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
 def consumer(settings: Settings, *, group: str | None = None, **options: Any) -> KafkaConsumer:
-    """Make a consumer of committed records; keys and values stay bytes."""
-    return KafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
+    """Make a consumer of committed records; keys and values stay bytes. Raises TryAgainError: no broker."""
+    return _connect(
+        KafkaConsumer,
+        settings,
         group_id=group,
         client_id=options.pop("client_id", "nepse"),
         enable_auto_commit=False,
         isolation_level="read_committed",
         auto_offset_reset="none",
-        **{
-            "session_timeout_ms": settings.session_timeout_ms,
-            "request_timeout_ms": REQUEST_TIMEOUT_MS,
-            **options,
-        },
+        **{"session_timeout_ms": settings.session_timeout_ms, **options},
     )
 
 
 def producer(settings: Settings, transactional_id: str) -> KafkaProducer:
-    """Make a transactional producer; `init_transactions` is the caller's to call."""
-    return KafkaProducer(
-        bootstrap_servers=settings.bootstrap,
+    """Make a transactional producer; `init_transactions` is the caller's. Raises TryAgainError: no broker."""
+    return _connect(
+        KafkaProducer,
+        settings,
         client_id=transactional_id,
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.transaction_timeout_ms,
         delivery_timeout_ms=settings.delivery_timeout_ms,
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
         acks="all",
         retry_backoff_ms=10,
         linger_ms=20,
         batch_size=1024 * 1024,
-        max_request_size=4 * 1024 * 1024,
+        max_request_size=MAX_REQUEST_BYTES,
+    )
+
+
+def plain_producer(settings: Settings) -> KafkaProducer:
+    """Make a producer without transactions, for what people send. Raises TryAgainError: no broker."""
+    return _connect(
+        KafkaProducer,
+        settings,
+        client_id="nepse-emit",
+        delivery_timeout_ms=settings.delivery_timeout_ms,
+        acks="all",
+        enable_idempotence=True,
+        retry_backoff_ms=10,
+        linger_ms=5,
+        batch_size=64 * 1024,
+        max_request_size=MAX_REQUEST_BYTES,
     )
 
 
 def admin(settings: Settings) -> KafkaAdminClient:
-    """Make an admin client."""
-    return KafkaAdminClient(
-        bootstrap_servers=settings.bootstrap, client_id="nepse-admin", request_timeout_ms=REQUEST_TIMEOUT_MS
-    )
+    """Make an admin client. Raises TryAgainError: no broker."""
+    return _connect(KafkaAdminClient, settings, client_id="nepse-admin")
+
+
+def _connect(make: Callable[..., Any], settings: Settings, **options: Any) -> Any:
+    bounds = {"bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS, "request_timeout_ms": REQUEST_TIMEOUT_MS}
+    try:
+        return make(bootstrap_servers=settings.bootstrap, **{**bounds, **options})
+    except KafkaError as error:
+        message = f"no broker at {settings.bootstrap}: run 'nepse up' ({error})"
+        raise TryAgainError(message) from error
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[None]:
+    """Turn a broker that stops answering into TryAgainError, for callers that read or send directly."""
+    try:
+        yield
+    except KafkaError as error:
+        message = f"the broker at {settings.bootstrap} did not do what was asked: {error}"
+        raise TryAgainError(message) from error

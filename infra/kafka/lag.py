@@ -102,7 +102,7 @@ def _last_commits(settings: Settings) -> dict[str, str]:
         end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
         reader.seek(spot, max(0, end - LEDGER_TAIL))
         found: dict[str, str] = {}
-        while (reader.position(spot) or end) < end:
+        while int(reader.position(spot) or 0) < end:
             for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
                 found.update(_commit_of(record.value))
         return found

@@ -96,7 +96,7 @@ def take_down(home: Path) -> bool:
         supervisor.terminate()
         psutil.wait_procs([supervisor], timeout=STOP_SECONDS)
     left = _left(last)
-    process.end(left, grace=10.0)
+    process.end(left, grace=6.0)
     still = _left(last)
     if still:
         message = f"these processes do not end: {', '.join(str(one.pid) for one in still)}"

@@ -33,7 +33,7 @@ def _deploy() -> Part:
         once=True,
         ready=_nothing,
         after=remember_deployed,
-        within=120.0,
+        within=180.0,
     )
 
 

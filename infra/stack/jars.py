@@ -33,11 +33,13 @@ def fetch(settings: Settings, coordinate: str, say: Callable[[str], None]) -> li
     Raises:
         StackError: the download failed.
     """
+    if there := classpath(settings, coordinate):
+        return there
     folder = settings.jars_folder
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not classpath(settings, coordinate):
+        if not classpath(settings, coordinate):  # another process may just have fetched them
             say(f"fetching {coordinate} and what it needs from Maven Central (about 45 MB)")
             jars = _resolve(folder, coordinate)
             lines = [str(jar.relative_to(folder)) for jar in jars]

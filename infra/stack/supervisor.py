@@ -82,6 +82,8 @@ class Supervisor:
 
     async def _stop(self, part: Part) -> None:
         await process.stop(self.processes.pop(part.name), part)
+        if part.gone:
+            await self._hook(part, part.gone)
         self._note(part, state="stopped", pid=None)
 
     async def _keep(self, part: Part) -> None:
@@ -135,7 +137,7 @@ class Supervisor:
         except LoopError:
             raise
         except Exception as error:  # a client library's own words: say whose they are
-            message = f"{part.name} is up but could not be prepared: {type(error).__name__}: {error}"
+            message = f"{part.name} could not be prepared: {type(error).__name__}: {error}"
             raise StackError(message) from error
 
     async def _until_ready(self, part: Part, child: asyncio.subprocess.Process) -> None:

@@ -24,7 +24,7 @@ def parts(settings: Settings) -> list[Part]:
             needs=("postgres",),
             ready=ready,
             external=settings.mlflow_url is not None,
-            within=120.0,  # the first start runs all migrations
+            within=180.0,  # the first start runs all migrations
         )
     ]
 

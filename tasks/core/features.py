@@ -2,7 +2,7 @@
 
 Every value at session t depends on sessions t-WINDOW+1 .. t alone, so that one new session computed from a
 window of WINDOW sessions equals what a computation over all of history gives (up to rounding, 1e-9). What is
-not known is missing (NaN, null on the wire), never a made-up number. `docs` of each entry: `FEATURE_TABLE`.
+not known is missing (NaN, null on the wire), never a made-up number. For each: `FEATURE_TABLE`.
 """
 
 from datetime import date
@@ -109,5 +109,7 @@ def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Round finite numbers to `SIGNIFICANT` digits; whole powers of ten keep the shortest decimals."""
     size = np.floor(np.log10(np.maximum(np.abs(values), 10.0**-_FINEST))).astype("int64")
     scale = _POWERS[np.clip(SIGNIFICANT - 1 - size, 0, _FINEST)]
-    rounded: npt.NDArray[np.float64] = np.rint(values * scale) / scale + 0.0  # + 0.0 turns minus zero into 0.0
+    rounded: npt.NDArray[np.float64] = (
+        np.rint(values * scale) / scale + 0.0
+    )  # + 0.0 turns minus zero into 0.0
     return rounded

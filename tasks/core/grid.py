@@ -13,6 +13,7 @@ Three conventions:
 """
 
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,10 @@ ADJUSTED = 0.005
 LIMIT = 0.097
 """A move from here to BAND counts as *at the limit*: tick sizes keep the close just under 10 %."""
 
-_ROUNDING = 1e-12
-"""A deviation this small beside its mean is what is left of a constant after rounding."""
+_T = TypeVar("_T", bound=np.generic)
+
+ROUNDING = 1e-12
+"""A difference this small beside the price is what rounding leaves of none."""
 
 Sessions = npt.NDArray[np.float64]
 """A float64 array [n_sessions, 1]: one number a session, ready to be spread over symbols."""
@@ -74,7 +77,7 @@ class Grid:
         wide: Wide = self._values[FIELDS.index(name)]
         return wide
 
-    def lag(self, wide: npt.NDArray[np.float64], sessions: int = 0) -> npt.NDArray[np.float64]:
+    def lag(self, wide: npt.NDArray[_T], sessions: int = 0) -> npt.NDArray[_T]:
         """Values `sessions` before each output row; [n_output, ...]."""
         return wide[self.first - sessions : len(wide) - sessions]
 
@@ -100,7 +103,7 @@ class Grid:
         for back in range(sessions):
             total += (self.lag(wide, back) - mean) ** 2
         deviation = np.sqrt(total / sessions)
-        return mean, np.where(deviation <= _ROUNDING * np.abs(mean), 0.0, deviation)
+        return mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
 
     def weighted(self, wide: Wide, weights: npt.NDArray[np.float64]) -> Wide:
         """Weighted sum over lags 0, 1, ..; NaN as soon as one of them is unknown."""

@@ -7,6 +7,10 @@ session's mean those figures are 3.0 %, 0.9 % and 50 %: what the whole market do
 predictable, and a model that bets on it is right or wrong for all symbols at once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,6 +20,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import ThreadpoolController
 
 CLIP_SIGMA = 4.0
 """A standardised feature beyond it is an error or a crash; either way a line through it misleads."""
@@ -60,6 +65,29 @@ def fit_blend(
         seed: Of the trees.
     """
     known = _fillable(features)
+    with one_thread():
+        return _fitted(known, target, sessions, seed)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the learners' arithmetic on one thread.
+
+    Threads that share busy cores wait for each other at every barrier: with eight processes on two cores a
+    fit on two threads took 350 s instead of 11 s, and a prediction 125 ms instead of 6 ms.
+    """
+    with _pools().limit(limits=1):
+        yield
+
+
+def _fitted(
+    known: NDArray[np.float64], target: NDArray[np.float64], sessions: pd.Series, seed: int
+) -> VotingRegressor:
     relative = target - pd.Series(target).groupby(sessions.to_numpy()).transform("mean").to_numpy()
     fitted = {
         "absolute": boosted("absolute_error", seed).fit(known, target),

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.core.grid import LIMIT, Grid, Sessions
 from tasks.core.panel import Wide
@@ -21,9 +22,9 @@ class Market:
         count = self.known.sum(axis=1, keepdims=True).astype("float64")
         self.count: Sessions = np.where(count >= FEWEST, count, np.nan)
 
-    def share(self, flags: Wide) -> Sessions:
+    def share(self, flags: npt.NDArray[np.bool_]) -> Sessions:
         """Fraction of the known symbols for which the flag holds."""
-        out: Sessions = (self.known & flags.astype(bool)).sum(axis=1, keepdims=True) / self.count
+        out: Sessions = (self.known & flags).sum(axis=1, keepdims=True) / self.count
         return out
 
     @cached_property
@@ -60,7 +61,8 @@ class Market:
     @cached_property
     def breadth(self) -> Sessions:
         """Fraction of risers less fraction of fallers, -1 .. 1."""
-        return self.share(self.grid.move > 0) - self.share(self.grid.move < 0)
+        out: Sessions = self.share(self.grid.move > 0) - self.share(self.grid.move < 0)
+        return out
 
     @cached_property
     def at_upper(self) -> Sessions:

@@ -157,13 +157,18 @@ def _reasons(frame: pd.DataFrame) -> list[str]:
     return [bad_symbol(symbol) or bad_values(*values) or "" for symbol, *values in rows]
 
 
-def read_table_parquet(data: bytes, source: str) -> Iterator[tuple[date, DailyFile]]:
-    """Read a price history from parquet bytes; see `read_table`."""
+def read_table_parquet(
+    data: bytes, source: str, since: date = date.min, until: date = date.max
+) -> Iterator[tuple[date, DailyFile]]:
+    """Read the sessions `since` to `until` of a price history from parquet bytes; see `read_table`."""
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except (ValueError, OSError) as error:  # pyarrow's ArrowInvalid is a ValueError
         message = f"{source}: {_EXPECTED_TABLE}; this is not parquet ({error})"
         raise NotAPriceFileError(message) from error
+    if "date" in frame.columns:
+        days = pd.to_datetime(frame["date"]).dt.date
+        frame = frame[(days >= since) & (days <= until)]
     return read_table(frame, source)
 
 

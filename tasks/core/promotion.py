@@ -57,6 +57,9 @@ def verdict(candidate: Evaluation, champion: Evaluation | None = None) -> Promot
 
     Both evaluations must be of the same rows. Each comparison is `diebold_mariano` on the sessions' mean
     squared return errors, one-sided at 5 %.
+
+    Raises:
+        ValueError: the champion was not judged on the candidate's sessions, or there are fewer than seven.
     """
     losses = candidate.sessions["model"].to_numpy(dtype=float)
     rivals = {"persistence": candidate.sessions["persistence"]}

@@ -84,9 +84,12 @@ def diebold_mariano(first: Vector, second: Vector, lags: int = LAGS) -> PairedTe
     compared with Student's t of n - 1 degrees. Equal losses give statistic 0 and p 0.5.
 
     Raises:
-        ValueError: there are too few sessions for that many lags.
+        ValueError: there are too few sessions for that many lags, or a loss is missing.
     """
     lead, n, h = second - first, len(first), lags + 1
+    if not np.isfinite(lead).all():
+        message = "a paired test needs both losses of every session"
+        raise ValueError(message)
     if n <= h:
         message = f"a paired test with {lags} lags needs more than {h} sessions, there are {n}"
         raise ValueError(message)

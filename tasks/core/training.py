@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import VotingRegressor
 
 from tasks.core.intervals import LEVELS, calibrate, half_width, row_scale
-from tasks.core.learners import fit_blend
+from tasks.core.learners import fit_blend, one_thread
 from tasks.core.skill import Vector
 
 MIN_SESSIONS = 60
@@ -105,8 +105,9 @@ def train(  # noqa: PLR0913  (all but the frame are by name)
 
 def known_rows(frame: pd.DataFrame, data_end: date) -> pd.DataFrame:
     """Rows whose outcome was known at the end of session `data_end`, in order of date and symbol."""
-    dates = frame.assign(date=pd.to_datetime(frame["date"]), target_date=pd.to_datetime(frame["target_date"]))
-    known = dates[dates["target"].notna() & (dates["target_date"] <= pd.Timestamp(data_end))]
+    days = {name: pd.to_datetime(frame[name]).astype("datetime64[us]") for name in ("date", "target_date")}
+    dated = frame.assign(**days)
+    known = dated[dated["target"].notna() & (dated["target_date"] <= pd.Timestamp(data_end))]
     return known.sort_values(["date", "symbol"], ignore_index=True)
 
 
@@ -127,7 +128,8 @@ def predict_return(model: TrainedModel, frame: pd.DataFrame) -> Vector:
         raise KeyError(message)
     if frame.empty:
         return np.empty(0)
-    raw = model.pipeline.predict(matrix(frame, model.card.features))
+    with one_thread():
+        raw = model.pipeline.predict(matrix(frame, model.card.features))
     return np.asarray(np.clip(raw, *CIRCUIT), dtype=np.float64)
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from tasks.core.grid import Grid, Sessions
+from tasks.core.grid import ROUNDING, Grid, Sessions
 from tasks.core.market import Market
 from tasks.core.panel import Panel, Wide
 
@@ -33,8 +33,9 @@ class View(Grid):
 
     @cached_property
     def changes(self) -> Wide:
-        """Rupee change of the path, all rows of the window."""
-        return np.vstack([np.full((1, self.path.shape[1]), np.nan), np.diff(self.path, axis=0)])
+        """Rupee change of the path, all rows of the window; what rounding leaves of no change is 0."""
+        change = np.vstack([np.full((1, self.path.shape[1]), np.nan), np.diff(self.path, axis=0)])
+        return np.where(np.abs(change) <= ROUNDING * self.path, 0.0, change)
 
     @cached_property
     def high(self) -> Wide:

@@ -93,7 +93,7 @@ def test_a_killed_attempt_is_superseded(registry: Registry, monkeypatch: pytest.
     client = registry._client
     experiment = client.get_run(version.run_id).info.experiment_id
     runs = client.search_runs(
-        [experiment], f"params.seed = '0' and attributes.run_name = 'train to 2024-06-01'"
+        [experiment], "params.seed = '0' and attributes.run_name = 'train to 2024-06-01'"
     )
     mine = {run.info.run_id: run.info.status for run in runs if run.data.tags["trigger"] == sent.trigger}
     assert mine.pop(version.run_id) == "FINISHED"

@@ -88,7 +88,7 @@ def test_postgres_and_store_refuse_strangers(stack: Settings) -> None:
 
 def test_servers_listen_on_the_loopback_only(stack: Settings) -> None:
     """No part can be reached from another machine."""
-    ours = [process for process in state.members(known(stack.home).token)]
+    ours = state.members(known(stack.home).token)
     spots = {
         spot.laddr.ip
         for process in ours

@@ -144,6 +144,17 @@ def test_store_identities_are_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_store_clears_its_own_sockets_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed store's socket goes, one of another port stays."""
+    monkeypatch.setattr(objects, "SOCKETS", tmp_path)
+    mine, other = tmp_path / "seaweedfs-master-grpc-19343.sock", tmp_path / "seaweedfs-s3-8333.sock"
+    mine.touch()
+    other.touch()
+    objects.prepare(state.prepare_home(tmp_path / "home", 10))
+    assert not mine.exists()
+    assert other.exists()
+
+
 def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
     """Everybody on the machine can read command lines."""
     settings = state.prepare_home(tmp_path)

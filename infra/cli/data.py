@@ -1,0 +1,235 @@
+"""Commands that move prices: ingest, simulate, backfill."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from infra.cli import shared
+from infra.errors import RejectError, UsageError
+
+Line = dict[str, Any]
+LINES_A_FILE = 20
+"""A file with more sessions than this, a history table, is told in one line."""
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (ingest, simulate, backfill):
+        app.command()(command)
+
+
+def ingest(
+    context: typer.Context,
+    places: Annotated[
+        list[str], typer.Argument(metavar="PATH_OR_URL...", help="Files, folders, patterns or URLs.")
+    ],
+    home: shared.Home = None,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Read price files (daily CSV, history parquet) and announce every session that is new.
+
+    A file that repeats a session is skipped; one that is no price file is refused, the others go on.
+
+    Example: nepse ingest prices/2024_03_04.csv prices/daily https://host/2024_03_05.csv
+    """
+    from infra.inputs import absolute  # noqa: PLC0415
+    from infra.prefect_runs import run_here  # noqa: PLC0415
+
+    settings = shared.settings_of(context, home)
+    with progress("ingesting"):
+        lines: list[Line] = run_here(settings, "ingest/ingest", {"paths": [absolute(p) for p in places]})
+    if as_json:
+        shared.print_json(lines)
+    else:
+        _tell(lines)
+    _require_accepted(lines)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show on standard error how far a run in this process is, where a person can see it."""
+    from infra.progress import listening  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    shown = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=shared.err,
+        transient=True,
+        disable=not shared.err.is_terminal,
+    )
+    with shown:
+        bar = shown.add_task(what, total=None)
+        with listening(
+            lambda name, done, total: shown.update(bar, description=name, completed=done, total=total)
+        ):
+            yield
+
+
+def _tell(lines: list[Line]) -> None:
+    by_file: dict[str, list[Line]] = {}
+    for line in lines:
+        by_file.setdefault(line["file"], []).append(line)
+    for file, found in by_file.items():
+        for line in [_summed(file, found)] if len(found) > LINES_A_FILE else found:
+            shared.out.print(_sentence(line), highlight=False, markup=False, soft_wrap=True)
+    if any(line["events"] for line in lines):
+        shared.err.print("next: nepse lag, then nepse tail predictions --from-beginning", highlight=False)
+
+
+def _sentence(line: Line) -> str:
+    if not line["events"]:
+        return shared.plain(f"{line['file']}: {line['note']}")
+    counts = f"{line['accepted']} rows accepted, {line['rejected']} rejected, {line['events']} events sent"
+    note = f" ({line['note']})" if line["note"] else ""
+    return shared.plain(f"{line['file']}: session {line['session']}, {counts}{note}")
+
+
+def _summed(file: str, lines: list[Line]) -> Line:
+    """Add a long table's lines up."""
+    days = sorted(line["session"] for line in lines if line["session"])
+    skipped = sum(not line["events"] for line in lines)
+    total = {what: sum(line[what] for line in lines) for what in ("accepted", "rejected", "events")}
+    note = f"{len(lines) - skipped} sessions new, {skipped} skipped"
+    return {"file": file, "session": f"{days[0]} to {days[-1]}" if days else None, **total, "note": note}
+
+
+def _require_accepted(lines: list[Line]) -> None:
+    """End with a failure when a file was refused, after the others were told.
+
+    Raises:
+        RejectError: at least one file could not be used.
+    """
+    refused = [line for line in lines if line["note"].startswith("refused")]
+    if refused:
+        files = len({line["file"] for line in lines})
+        message = f"{len(refused)} of {files} files refused: {shared.plain(refused[0]['note'])}"
+        raise RejectError(message)
+
+
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new or empty.")],
+    sessions: Annotated[int, typer.Option(min=2, max=5_000, help="Sessions in all.")] = 300,
+    symbols: Annotated[int, typer.Option(min=1, max=2_000, help="Instruments.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same files.")] = 1,
+    live: Annotated[int, typer.Option(min=0, help="Of the sessions, how many come as daily files.")] = 10,
+) -> None:
+    """Write a made-up market in the exchange's layout, odd rows included: history.parquet and daily/*.csv.
+
+    Example: nepse simulate market --sessions 400 --symbols 30 --seed 7 --live 5
+    """
+    from infra.cli.reach import core  # noqa: PLC0415
+
+    if live > sessions:
+        message = f"--live {live} is more than --sessions {sessions}"
+        raise UsageError(message)
+    files, size = 0, 0
+    with progress("writing files"):
+        _require_empty(folder)
+        for name, content in core("simulator").write_market(
+            sessions=sessions, symbols=symbols, seed=seed, live=live
+        ):
+            size += _write(folder / name, content)
+            files += 1
+    shared.out.print(
+        f"{folder}: {files} files, {size:,} bytes", highlight=False, markup=False, soft_wrap=True
+    )
+    shared.err.print(
+        f"next: nepse ingest {folder}, or nepse demo --data {folder}", highlight=False, markup=False
+    )
+
+
+def _require_empty(folder: Path) -> None:
+    """Refuse to mix two markets.
+
+    Raises:
+        RejectError: there is something in the folder, or it is none.
+    """
+    if folder.exists() and not folder.is_dir():
+        message = f"{folder} is not a folder"
+        raise RejectError(message)
+    if folder.exists() and any(folder.iterdir()):
+        message = f"{folder} is not empty: name a new folder, so that two markets are not mixed"
+        raise RejectError(message)
+
+
+def _write(path: Path, content: bytes) -> int:
+    """Write one file; a full or read-only disk becomes a sentence."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.write_bytes(content)
+    except OSError as error:
+        message = f"can't write {path}: {error.strerror}"
+        raise RejectError(message) from error
+
+
+def backfill(
+    context: typer.Context,
+    start: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.", show_default=False)
+    ],
+    end: Annotated[
+        datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.", show_default=False)
+    ],
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these; separated by commas, or given again.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also what is stored already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Hand it to the worker and return.")] = False,
+    home: shared.Home = None,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Recompute the features of past sessions; predictions and errors follow through the live flows.
+
+    Example: nepse backfill --from 2024-01-01 --to 2024-01-31 --symbols NABIL,UPPER --dry-run
+    """
+    from infra import prefect_runs  # noqa: PLC0415
+
+    if end < start:
+        message = f"--to {end:%Y-%m-%d} is before --from {start:%Y-%m-%d}"
+        raise UsageError(message)
+    settings = shared.settings_of(context, home)
+    parameters = {
+        "start": f"{start:%Y-%m-%d}",
+        "end": f"{end:%Y-%m-%d}",
+        "symbols": _split(symbols),
+        "force": force,
+        "dry_run": dry_run,
+    }
+    if detach:
+        run_id, url = prefect_runs.submit(settings, "backfill/backfill", parameters)
+        _say(as_json, {"run_id": str(run_id), "url": url}, f"handed to the worker: {url}")
+        return
+    began = time.monotonic()
+    with progress("recomputing"):
+        found = prefect_runs.run_here(settings, "backfill/backfill", parameters)
+    text = f"{found['sessions']} sessions looked at, {found['published']} feature vectors published"
+    _say(as_json, found, f"{text} in {time.monotonic() - began:.1f} s{' (dry run)' if dry_run else ''}")
+
+
+def _split(symbols: list[str] | None) -> list[str] | None:
+    parts = [part.strip() for text in symbols or [] for part in text.split(",")]
+    return [part for part in parts if part] or None
+
+
+def _say(as_json: bool, value: dict[str, Any], text: str) -> None:
+    if as_json:
+        shared.print_json(value)
+    else:
+        shared.out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""Alert rules, the sustained-error rule, and the digest that people get."""
+
+from datetime import date
+
+import pytest
+
+from events.payloads import AlertRaised, ErrorComputed
+from tasks.core.alerting import AlertManager, SustainedError
+from tasks.core.digest import SHOWN, digest
+
+
+def an_error(abs_error: float, pct_error: float | None = 1.0) -> ErrorComputed:
+    """An error event of a given size."""
+    return ErrorComputed(
+        symbol="NABIL",
+        date=date(2024, 1, 2),
+        predicted=100.0,
+        actual=100.0,
+        error=-abs_error,
+        abs_error=abs_error,
+        pct_error=pct_error,
+    )
+
+
+@pytest.mark.parametrize(("abs_error", "raised"), [(49.99, []), (50.0, []), (50.01, ["abs_error"])])
+def test_the_chapters_rule(abs_error: float, raised: list[str]) -> None:
+    """An absolute error above 50 raises an alert; exactly 50 does not."""
+    assert [alert.rule for _, alert in AlertManager().process([an_error(abs_error)])] == raised
+
+
+def test_percentage_rule_takes_the_size_and_skips_null() -> None:
+    """A large negative percentage is a breach, an unknown percentage is none."""
+    found = AlertManager().process([an_error(1.0, -12.0), an_error(1.0, None)])
+    assert [(alert.rule, alert.value) for _, alert in found] == [("pct_error", 12.0)]
+
+
+def test_sustained_error_needs_all_its_sessions() -> None:
+    """Four bad sessions say nothing yet, five do, and a promise that is unknown never does."""
+    rule = SustainedError(sessions=5, ratio=1.5)
+    assert rule.verdict([9.0] * 4, 2.0) is None
+    assert "9.00 %" in (rule.verdict([1.0, *[9.0] * 5], 2.0) or "")
+    assert rule.verdict([2.9] * 5, 2.0) is None
+    assert rule.verdict([9.0] * 5, None) is None
+
+
+def test_digest_is_bounded() -> None:
+    """Ten thousand alerts of one rule are a handful of lines, the largest first, the rest counted."""
+    alerts = [
+        AlertRaised(rule="abs_error", severity="warning", message=f"m{n}", value=float(n))
+        for n in range(10_000)
+    ]
+    lines = digest(alerts).splitlines()
+    assert len(lines) == SHOWN + 2
+    assert lines[:2] == ["abs_error: 10000 raised", "  m9999"]
+    assert lines[-1] == f"  and {10_000 - SHOWN} more"

@@ -1,0 +1,83 @@
+"""Cutting slices and being patient: pure decisions of a sensor."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import TopicPartition
+
+from infra.wiring import Route
+from sensors.plan import Patience, cut, size, units
+
+P0, P1 = TopicPartition("predictions", 0), TopicPartition("predictions", 1)
+A0, A1 = TopicPartition("actuals", 0), TopicPartition("actuals", 1)
+JOIN = Route("sensor-join-errors", "join-errors", ("predictions", "actuals"), paired=True)
+PLAIN = Route("sensor-predict", "predict", ("features", "models"))
+
+
+def test_pairs_need_both_sides() -> None:
+    """A pair is only cut when both its partitions are assigned here."""
+    assert units(JOIN, {P0, A0, P1}) == [(P0, A0)]
+    assert units(JOIN, {P0, A0, P1, A1}) == [(P0, A0), (P1, A1)]
+
+
+def test_plain_routes_cut_each_partition_alone() -> None:
+    """Without pairing every partition is a unit of its own."""
+    spots = {TopicPartition("features", 1), TopicPartition("models", 0)}
+    assert units(PLAIN, spots) == [(TopicPartition("features", 1),), (TopicPartition("models", 0),)]
+
+
+def test_nothing_new_is_no_slice() -> None:
+    """A unit that stands at its end is left alone."""
+    assert cut((P0, A0), {P0: 5, A0: 7}, {P0: 5, A0: 7}, 100) == []
+
+
+def test_a_pair_keeps_its_empty_side() -> None:
+    """The side without news is in the slice as an empty range, since both offsets are checked."""
+    ranges = cut((P0, A0), {P0: 5, A0: 7}, {P0: 5, A0: 9}, 100)
+    assert [(r.topic, r.start, r.end) for r in ranges] == [("predictions", 5, 5), ("actuals", 7, 9)]
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(1, 40))
+def test_slices_tile_the_log(new_p: int, new_a: int, limit: int) -> None:
+    """Cutting again and again from where the last slice ended covers every offset once, within the limit."""
+    at, ends = {P0: 3, A0: 4}, {P0: 3 + new_p, A0: 4 + new_a}
+    covered = 0
+    while ranges := cut((P0, A0), at, ends, limit):
+        assert 0 < size(ranges) <= limit
+        assert {TopicPartition(r.topic, r.partition): r.start for r in ranges} == at
+        at = {TopicPartition(r.topic, r.partition): r.end for r in ranges}
+        covered += size(ranges)
+    assert at == ends
+    assert covered == new_p + new_a
+
+
+def test_bad_data_is_halved_down_to_one_record() -> None:
+    """A failing slice of 1000 offsets ends, in bounded attempts, at one record that is given up."""
+    patience, offsets, attempts = Patience(1000, 1000), 1000, 0
+    while not patience.data_failure(offsets):
+        offsets, attempts = patience.limit, attempts + 1
+        assert attempts < 15
+    assert offsets == 1
+
+
+def test_a_record_gets_a_second_chance() -> None:
+    """One failure of a single record is not enough to give it up."""
+    patience = Patience(1, 1000)
+    assert not patience.data_failure(1)
+    assert patience.data_failure(1)
+
+
+def test_outages_wait_longer_but_not_for_ever_and_never_halve() -> None:
+    """An outage doubles the wait up to 30 s and leaves the slice as large as it was."""
+    patience = Patience(1000, 1000)
+    waits = [patience.outage() for _ in range(9)]
+    assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
+    assert waits[-1] == 30.0
+    assert patience.limit == 1000
+
+
+def test_success_grows_slices_back() -> None:
+    """After the bad record the slices double until they are full again."""
+    patience = Patience(1, 8)
+    for _ in range(5):
+        patience.succeeded()
+    assert patience.limit == 8
