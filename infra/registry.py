@@ -114,9 +114,12 @@ class Registry:
         mine = [version for version in self.versions() if version.trigger == trigger]
         for late in mine[1:]:
             with guarded(f"delete the double {late.name}"):
-                number = str(late.number)
-                found(lambda number=number: self._client.delete_model_version(self._settings.model_name, number))
+                self._delete(late)
         return mine[0]
+
+    def _delete(self, version: Version) -> None:
+        name, number = self._settings.model_name, str(version.number)
+        found(lambda: self._client.delete_model_version(name, number))
 
     def _alias(self, version: Version) -> None:
         """Give a new version its alias once: a repeat must not undo what was decided since."""

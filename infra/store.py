@@ -51,7 +51,7 @@ class Store:
             try:
                 self._fs.pipe_file(uri, content, mode="create")
             except OSError as error:
-                if "PreconditionFailed" not in str(error):
+                if not _is_taken(error):
                     raise
             else:
                 return True
@@ -150,6 +150,12 @@ def _connect(settings: Settings) -> Any:
     )
     fs.retries = ATTEMPTS
     return fs
+
+
+def _is_taken(error: OSError) -> bool:
+    """Tell whether the condition of a put failed: somebody has the name, or is just taking it."""
+    answer = getattr(error.__cause__, "response", {})
+    return answer.get("Error", {}).get("Code") in {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 def _checked(uri: str) -> str:

@@ -25,7 +25,7 @@ from sensors.plan import Patience, Unit, cut, size, units
 
 Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
-IDLE_POLL_MS = 250
+IDLE_POLL_MS = 1_000
 BUSY_POLL_MS = 10
 OFFSET_SECONDS = 15
 
@@ -67,7 +67,7 @@ class Sensor:
             client_id=self.route.name,
             max_poll_interval_ms=86_400_000,
             partition_assignment_strategy=[RangePartitionAssignor],
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=1_000,  # a record ends the wait at once; idle sensors should cost nothing
         )
         dispatcher = Dispatcher(self.route, self.settings.bootstrap)
         threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)

@@ -21,9 +21,9 @@ from infra.cli import shared
 from infra.errors import RejectError, UsageError
 
 Line = dict[str, Any]
+REFUSED = "refused: "
 LINES_A_FILE = 20
 """A file with more sessions than this, a history table, is told in one line."""
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -92,6 +92,8 @@ def _tell(lines: list[Line]) -> None:
 
 
 def _sentence(line: Line) -> str:
+    if line["note"].startswith(REFUSED):
+        return shared.plain(line["note"])  # the reason names the file
     if not line["events"]:
         return shared.plain(f"{line['file']}: {line['note']}")
     counts = f"{line['accepted']} rows accepted, {line['rejected']} rejected, {line['events']} events sent"
@@ -114,10 +116,10 @@ def _require_accepted(lines: list[Line]) -> None:
     Raises:
         RejectError: at least one file could not be used.
     """
-    refused = [line for line in lines if line["note"].startswith("refused")]
+    refused = [line["note"] for line in lines if line["note"].startswith(REFUSED)]
     if refused:
         files = len({line["file"] for line in lines})
-        message = f"{len(refused)} of {files} files refused: {shared.plain(refused[0]['note'])}"
+        message = f"{len(refused)} of {files} files refused, first {shared.plain(refused[0][len(REFUSED) :])}"
         raise RejectError(message)
 
 
@@ -134,14 +136,14 @@ def simulate(
     """
     from infra.cli.reach import core  # noqa: PLC0415
 
-    if live > sessions:
-        message = f"--live {live} is more than --sessions {sessions}"
+    if live >= sessions:
+        message = f"--live {live} leaves no history: --sessions {sessions} has to be more"
         raise UsageError(message)
     files, size = 0, 0
     with progress("writing files"):
         _require_empty(folder)
         for name, content in core("simulator").write_market(
-            sessions=sessions, symbols=symbols, seed=seed, live=live
+            sessions=sessions, symbols=symbols, seed=seed, daily=live
         ):
             size += _write(folder / name, content)
             files += 1
@@ -219,8 +221,12 @@ def backfill(
     began = time.monotonic()
     with progress("recomputing"):
         found = prefect_runs.run_here(settings, "backfill/backfill", parameters)
-    text = f"{found['sessions']} sessions looked at, {found['published']} feature vectors published"
-    _say(as_json, found, f"{text} in {time.monotonic() - began:.1f} s{' (dry run)' if dry_run else ''}")
+    done = "to publish (dry run)" if dry_run else "published"
+    text = f"{found['sessions']} sessions looked at, {found['published']} feature vectors {done}"
+    _say(as_json, found, f"{text}, {time.monotonic() - began:.1f} s")
+    if found["published"]:
+        again = "the same without --dry-run" if dry_run else "nepse lag, until predict has caught up"
+        shared.err.print(f"next: {again}", highlight=False)
 
 
 def _split(symbols: list[str] | None) -> list[str] | None:

@@ -11,9 +11,10 @@ from infra.cli import shared
 from infra.errors import StackError
 
 if TYPE_CHECKING:
+    from infra.kafka.lag import SensorStatus
     from infra.settings import Settings
     from infra.stack.state import StackState
-    from infra.stack.status import PartStatus, SensorStatus
+    from infra.stack.status import PartStatus
 
 MARKS = {
     "waiting": "[dim]·[/dim]",
@@ -53,11 +54,18 @@ def up(
         control.check(settings, shared.err.print)
         _stay(settings)
     elif (now := state.running(settings.home)) is not None:
-        shared.out.print(f"already running in {settings.home}")
+        shared.out.print(f"already running in {settings.home}", soft_wrap=True)
         _wait(settings, now.pid)
     else:
-        control.check(settings, shared.err.print)
-        _wait(settings, control.launch(settings).pid)
+        start(settings)
+
+
+def start(settings: "Settings") -> None:
+    """Start a prepared stack in the background and show its parts until it is up."""
+    from infra.stack import control  # noqa: PLC0415
+
+    control.check(settings, shared.err.print)
+    _wait(settings, control.launch(settings).pid)
 
 
 def _stay(settings: "Settings") -> None:
@@ -122,7 +130,7 @@ def down(context: typer.Context, home: shared.Home = None) -> None:
 
     folder = shared.home_of(context, home)
     stopped = control.take_down(folder)
-    shared.out.print(f"stopped {folder}" if stopped else f"nothing is running in {folder}")
+    shared.out.print(f"stopped {folder}" if stopped else f"nothing is running in {folder}", soft_wrap=True)
 
 
 def status(context: typer.Context, home: shared.Home = None, as_json: shared.AsJson = False) -> None:

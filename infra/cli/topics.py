@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 from rich.table import Table
@@ -78,7 +80,7 @@ def emit(
     _require_known(topic)
     settings = _reachable(shared.settings_of(context, home))
     with _open(file) as lines:
-        sent = emitting.emit(settings, topic, key.encode() if key is not None else None, _records(lines))
+        sent = emitting.emit(settings, topic, None if key is None else os.fsencode(key), _records(lines))
     if as_json:
         shared.print_json({"topic": topic, "records": len(sent), "partitions": _by_partition(sent)})
     else:
@@ -150,18 +152,23 @@ def tail(
 
     Example: nepse tail predictions --from-beginning --count 3 --json
     """
-    from infra.kafka.following import follow  # noqa: PLC0415
+    from infra.kafka.tailing import follow  # noqa: PLC0415
 
     _require_known(topic)
     settings = _reachable(shared.settings_of(context, home))
     show = _json_line if as_json else _text_line
-    with (
-        suppress(KeyboardInterrupt),
-        closing(follow(settings, topic, from_beginning=from_beginning, seconds=timeout)) as records,
-    ):
+    started = partial(_say_started, topic, from_beginning)
+    records = follow(settings, topic, from_beginning=from_beginning, seconds=timeout, started=started)
+    with suppress(KeyboardInterrupt), closing(records):
         for record in islice(records, count):
             sys.stdout.write(show(record) + "\n")
             sys.stdout.flush()
+
+
+def _say_started(topic: str, from_beginning: bool) -> None:
+    """Tell who waits for something new that the waiting has begun."""
+    if not from_beginning:
+        shared.err.print(f"{topic}: what comes from now on; Ctrl-C ends", style="dim", highlight=False)
 
 
 def _json_line(record: Any) -> str:
@@ -184,13 +191,15 @@ def _event(value: bytes | None) -> dict[str, Any]:
         return {"event": None, "raw": _text(value)}
 
 
-def _no_number(name: str) -> None:
+def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _no_number(text)  # type: ignore[return-value]
+    if not math.isfinite(number):
+        _no_number(text)
+    return number
 
 
 def _text(value: bytes | None) -> str | None:

@@ -4,6 +4,8 @@ A read-side table holds the events of one topic, so (partition, offset) names a 
 of an event delivered twice the lowest (partition, offset) stays. Prices and errors are rupees.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -27,7 +29,7 @@ metadata = MetaData()
 PRIVATE = "private"
 
 
-def _of_topic(name: str, *columns: Column[object], identity: str = "event_id") -> Table:
+def _of_topic(name: str, *columns: Column[Any], identity: str = "event_id") -> Table:
     """Declare a table of one topic's records: where each lies, what it is called, when it was said."""
     return Table(
         name,
@@ -42,7 +44,7 @@ def _of_topic(name: str, *columns: Column[object], identity: str = "event_id") -
     )
 
 
-def _of_event(name: str, *columns: Column[object]) -> Table:
+def _of_event(name: str, *columns: Column[Any]) -> Table:
     """Declare a table of one event type, with the record that made it happen (null: a foreign event)."""
     return _of_topic(
         name,

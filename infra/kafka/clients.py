@@ -11,7 +11,7 @@ from infra.errors import TryAgainError
 from infra.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
-BOOTSTRAP_TIMEOUT_MS = 8_000
+BOOTSTRAP_TIMEOUT_MS = 6_000
 """How long a new client looks for the broker; its own default is 30 s, also where nobody listens."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 

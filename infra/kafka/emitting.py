@@ -58,7 +58,7 @@ def _acknowledged(settings: Settings, producer: KafkaProducer, futures: list[Any
     """Wait for every acknowledgement of what is under way."""
     seconds = settings.delivery_timeout_ms / 1000
     producer.flush(timeout=seconds)
-    found = []
+    found: list[Sent] = []
     for number, future in enumerate(futures, before + 1):
         try:
             place = future.get(timeout=seconds)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -33,6 +33,15 @@ class Lag:
     def as_dict(self) -> dict[str, Any]:
         """Give the row as JSON types."""
         return asdict(self)
+
+
+class SensorStatus(TypedDict):
+    """One sensor: its flow, records not yet committed, and when it last committed (ISO-8601, UTC)."""
+
+    name: str
+    flow: str
+    lag: int
+    last_commit: str | None
 
 
 def lags(settings: Settings) -> list[Lag]:
@@ -81,14 +90,14 @@ def unsettled(settings: Settings, readers: dict[str, KafkaConsumer]) -> int:
     return total
 
 
-def sensors(settings: Settings) -> list[dict[str, Any]]:
+def sensors(settings: Settings) -> list[SensorStatus]:
     """List the sensors for `nepse status`: name, flow, lag in records, time of the last commit."""
     last = _last_commits(settings)
     behind: dict[str, int] = {}
     for row in lags(settings):
         behind[row.group] = behind.get(row.group, 0) + row.lag
     return [
-        {"name": r.name, "flow": r.flow, "lag": behind.get(r.flow, 0), "last_commit": last.get(r.flow)}
+        SensorStatus(name=r.name, flow=r.flow, lag=behind.get(r.flow, 0), last_commit=last.get(r.flow))
         for r in routes()
     ]
 

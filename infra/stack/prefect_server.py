@@ -30,7 +30,7 @@ def parts(settings: Settings) -> list[Part]:
             ready=ready,
             after=create_pool,
             external=settings.prefect_url is not None,
-            within=180.0,  # the first start runs 100 migrations
+            within=180.0,  # the first start runs all migrations
         )
     ]
 

@@ -42,8 +42,8 @@ class StackState:
     parts: dict[str, PartState] = field(default_factory=dict)
 
 
-def prepare_home(home: Path, port_offset: int | None = None) -> Settings:
-    """Make the home and its secrets, keep a given port offset, and read the settings.
+def prepare_home(home: Path, port_offset: int | None = None, keep: dict[str, str] | None = None) -> Settings:
+    """Make the home and its secrets, keep a given port offset and other settings, and read them all.
 
     Secrets that are there are never overwritten; `settings.env` is readable by its owner only.
     """
@@ -58,6 +58,7 @@ def prepare_home(home: Path, port_offset: int | None = None) -> Settings:
     offset = port_offset if port_offset is not None else load_settings(home).port_offset
     if offset or port_offset is not None:
         lines["NEPSE_PORT_OFFSET"] = str(offset)
+    lines |= keep or {}
     write_private(file, "".join(f"{name}={text}\n" for name, text in lines.items()))
     given = {} if port_offset is None else {"port_offset": port_offset}
     return load_settings(home, **given)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.grid import LIMIT, Grid, Sessions
-from tasks.core.panel import Wide
 
 FEWEST = 5
 """Symbols with a known return that a session needs before it says anything about the market."""

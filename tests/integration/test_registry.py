@@ -39,7 +39,7 @@ def submission(*, promoted: bool = True) -> Submission:
     )
 
 
-def test_a_registered_version_can_be_found_and_fetched(registry: Registry) -> None:
+def test_a_registered_version_can_be_found_and_fetched(registry: Registry, stack: Settings) -> None:
     """The file is a plain object with the registered hash; the run holds figures, pictures and the card."""
     sent = submission()
     version = registry.register(sent)
@@ -51,8 +51,10 @@ def test_a_registered_version_can_be_found_and_fetched(registry: Registry) -> No
     assert registry.get("v1") == replace(version, tags=registry.get("v1").tags)
     run = registry._client.get_run(version.run_id)
     assert (run.info.status, run.data.metrics, run.data.params) == ("FINISHED", {"mae": 1.5}, {"seed": "0"})
-    files = {item.path for item in registry._client.list_artifacts(version.run_id)}
-    assert files == {"card.json", "input_example.json", "model_card.md", "pictures"}
+    files = {
+        uri.removeprefix(f"{run.info.artifact_uri}/") for uri in Store(stack).list(run.info.artifact_uri)
+    }
+    assert files == {"card.json", "input_example.json", "model_card.md", "pictures/error.png"}
     assert version.run_id in registry.run_url(version)
 
 

@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,13 +81,16 @@ def _fresh(settings: "Settings") -> "Settings":
 
 
 def _start(settings: "Settings", threshold: int) -> "Settings":
-    from infra.cli.stack import up_and_wait  # noqa: PLC0415
-    from infra.stack import state  # noqa: PLC0415
+    from infra.cli.stack import start  # noqa: PLC0415
+    from infra.prefect_runs import adopt  # noqa: PLC0415
+    from infra.stack.state import prepare_home  # noqa: PLC0415
 
-    prepared = state.prepare_home(settings.home, settings.port_offset or None)
-    (prepared.home / MARKER).touch()
-    state.add_setting(prepared.home, "NEPSE_RETRAIN_AFTER_SESSIONS", str(threshold))
-    return up_and_wait(prepared.home)
+    offset = settings.port_offset or None
+    ours = prepare_home(settings.home, offset, {"NEPSE_RETRAIN_AFTER_SESSIONS": str(threshold)})
+    (ours.home / MARKER).touch()
+    start(ours)
+    adopt(ours)
+    return ours
 
 
 def _play(settings: "Settings", source: "Source", began: float) -> None:
@@ -107,28 +112,21 @@ def _play(settings: "Settings", source: "Source", began: float) -> None:
 
 def _load(settings: "Settings", source: "Source", watcher: "Watcher") -> None:
     """Ingest the history through the ingest flow, and show how each flow follows."""
-    import threading  # noqa: PLC0415
-
     from infra.prefect_runs import run_here  # noqa: PLC0415
 
     plan = source.plan
     parameters = {"paths": [source.table, source.daily], "since": str(plan.since), "until": str(plan.until)}
-    failures: list[BaseException] = []
-
-    def ingest() -> None:
-        try:
-            run_here(settings, "ingest/ingest", parameters)
-        except BaseException as error:  # noqa: BLE001  (raised again below, in the thread that shows it)
-            failures.append(error)
-
-    thread = threading.Thread(target=ingest, daemon=True)
-    thread.start()
-    _follow(watcher, plan.rows, plan.sessions, lambda: bool(failures), thread)
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1) as thread:
+        ingesting = thread.submit(run_here, settings, "ingest/ingest", parameters)
+        _follow(watcher, plan.rows, plan.sessions, lambda: _running(ingesting))
 
 
-def _follow(watcher: "Watcher", rows: int, sessions: int, failed: object, thread: object) -> None:
+def _running(ingesting: "Future[object]") -> bool:
+    """Tell whether the ingestion goes on; raises what made it fail."""
+    return not ingesting.done() or ingesting.result() is None
+
+
+def _follow(watcher: "Watcher", rows: int, sessions: int, running: Callable[[], bool]) -> None:
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=shared.err) as progress:
         bars = {
@@ -142,9 +140,7 @@ def _follow(watcher: "Watcher", rows: int, sessions: int, failed: object, thread
             progress.update(bars["sessions"], completed=watcher.counts["raw-data"])
             for flow in ("compute-features", "predict", "join-errors"):
                 progress.update(bars[flow], completed=watcher.sent[flow])
-            return failed() or (
-                not thread.is_alive() and watcher.sent["predict"] >= rows and watcher.settled()
-            )
+            return not running() and watcher.sent["predict"] >= rows and watcher.settled()
 
         watcher.until(done, LOAD_SECONDS, "loading the history")
 

@@ -60,4 +60,5 @@ def _rows_by_session(settings: Settings, table: str) -> dict[date, int]:
 
     content = read_inputs(settings, [table])[0].content
     days = pd.read_parquet(io.BytesIO(content), columns=["date"])["date"]
-    return {day: int(rows) for day, rows in pd.to_datetime(days).dt.date.value_counts().items()}
+    counts = pd.to_datetime(days).dt.date.value_counts()
+    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Following a topic from outside: committed records only, no group, from the start or from now on."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -11,16 +11,25 @@ from infra.kafka import clients
 from infra.settings import Settings
 
 POLL_MS = 200
-ASK_MS = 8_000
+ASK_MS = 6_000
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def follow(
-    settings: Settings, topic: str, *, from_beginning: bool = False, seconds: float | None = None
-) -> Iterator[Any]:
+    settings: Settings,
+    topic: str,
+    *,
+    from_beginning: bool = False,
+    seconds: float | None = None,
+    started: Callable[[], None] = _nothing,
+) -> Generator[Any, None, None]:
     """Give a topic's committed records as they come, until `seconds` have passed (for ever without).
 
-    The end of the topic is taken at the first step, before anything is waited for. Records of one partition
-    come in their order.
+    `started` is called once the places to read from are known: what is committed from then on will be given.
+    Records of one partition come in their order.
 
     Raises:
         StackError: the broker does not know the topic.
@@ -31,6 +40,7 @@ def follow(
     try:
         with clients.answering(settings):
             _start(settings, reader, topic, from_beginning)
+        started()
         while deadline is None or time.monotonic() < deadline:
             with clients.answering(settings):
                 batches = reader.poll(timeout_ms=POLL_MS)

@@ -1,0 +1,150 @@
+"""The read side and the flows' private state, on a real Postgres."""
+
+import uuid
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from infra.database import connection, projected, state, tables
+from infra.errors import ReplanError, TryAgainError
+from infra.settings import Settings
+
+pytestmark = pytest.mark.stack
+
+DAY, NEXT, THIRD = date(2024, 3, 3), date(2024, 3, 4), date(2024, 3, 5)
+COLUMNS = (
+    "partition",
+    "offset",
+    "event_id",
+    "timestamp",
+    "producer",
+    "symbol",
+    "date",
+    "actual_close",
+    "revision",
+)
+
+
+@pytest.fixture
+def engine(stack: Settings) -> connection.Engine:
+    """The database with its tables."""
+    connection.create(stack)
+    connection.create(stack)  # twice does no harm
+    return connection.engine(stack)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name of this test's own."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+def close(offset: int, event_id: str, value: float = 1.0) -> tuple[object, ...]:
+    """A row of the actuals, in a partition that no topic has."""
+    return (999, offset, event_id, datetime.now(UTC), "test", "ZZTEST", DAY, value, 0)
+
+
+def stored(engine: connection.Engine, prefix: str) -> list[tuple[int, str]]:
+    """The test's own actuals."""
+    table = tables.actuals.c
+    query = (
+        select(table.offset, table.event_id).where(table.event_id.startswith(prefix)).order_by(table.offset)
+    )
+    with engine.connect() as open_:
+        return [(offset, event_id) for offset, event_id in open_.execute(query)]
+
+
+def test_rows_and_positions_are_one_transaction(engine: connection.Engine, name: str) -> None:
+    """A batch that continues from elsewhere stores nothing at all."""
+    base = uuid.uuid4().int % 2**40
+    place = ("actuals", 999)
+    batch = {"actuals": (COLUMNS, [close(base, name + "a"), close(base + 1, name + "b")])}
+    assert projected.store(engine, name, batch, {}, {place: 2}) == 2
+    late = {"actuals": (COLUMNS, [close(base + 2, name + "c")])}
+    with pytest.raises(ReplanError, match="no longer at 0"):
+        projected.store(engine, name, late, {place: 0}, {place: 3})
+    assert stored(engine, name) == [(base, name + "a"), (base + 1, name + "b")]
+    assert projected.positions(engine, name, [place, ("actuals", 998)]) == {place: 2}
+
+
+def test_an_event_delivered_twice_is_one_row(engine: connection.Engine, name: str) -> None:
+    """The lowest place stays, in whichever order the deliveries are seen."""
+    base = uuid.uuid4().int % 2**40
+    for end, offset in enumerate((base + 5, base + 1, base + 9), start=1):
+        batch = {"actuals": (COLUMNS, [close(offset, name)])}
+        projected.store(engine, name, batch, {("a", 0): end - 1}, {("a", 0): end})
+    assert stored(engine, name) == [(base + 1, name)]
+
+
+def waiting(topic: str, offset: int, day: date, link: date | None, symbol: str = "NABIL") -> state.JoinInput:
+    """A row of the join's state."""
+    return state.JoinInput(
+        topic, 0, offset, f"{topic}{offset}", symbol, day, link, 1.5, {"model_version": "3"}
+    )
+
+
+def test_appending_again_changes_nothing(engine: connection.Engine, name: str) -> None:
+    """A retried slice finds its rows there."""
+    rows = [waiting(name, offset, DAY, None) for offset in range(5)]
+    assert state.append_join(engine, rows[:3]) == 3
+    assert state.append_join(engine, rows) == 2
+    assert state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 9}) == rows
+
+
+def test_a_slice_sees_rows_below_its_ends_only(engine: connection.Engine, name: str) -> None:
+    """Rows that a failed attempt left beyond the end, and of other topics, are invisible."""
+    state.append_join(engine, [waiting(name, offset, DAY, None) for offset in range(5)])
+    state.append_join(engine, [waiting(name + "-other", 0, DAY, None)])
+    found = state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 2})
+    assert [row.offset for row in found] == [0, 1]
+
+
+def test_rows_match_by_date_or_by_link_once(engine: connection.Engine, name: str) -> None:
+    """Both ways of matching are looked at, a row that fits both comes once, others don't come."""
+    rows = [
+        waiting(name, 0, DAY, None),
+        waiting(name, 1, NEXT, DAY),
+        waiting(name, 2, DAY, DAY),
+        waiting(name, 3, THIRD, NEXT),
+        waiting(name, 4, DAY, None, symbol="NICAD 85/86"),
+    ]
+    state.append_join(engine, rows)
+    found = state.matching_join(engine, [("NABIL", DAY)], [("NABIL", DAY)], {(name, 0): 9})
+    assert found == rows[:3]
+
+
+def test_a_transaction_sees_what_it_appended(engine: connection.Engine, name: str) -> None:
+    """Append and look-up may share a transaction, which can still be given up."""
+    with engine.connect() as open_, open_.begin() as begun:
+        state.append_join(open_, [waiting(name, 0, DAY, None)])
+        assert len(state.matching_join(open_, [("NABIL", DAY)], [], {(name, 0): 1})) == 1
+        begun.rollback()
+    assert state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 1}) == []
+
+
+def test_a_window_is_a_flows_own(engine: connection.Engine, name: str) -> None:
+    """Sessions from a day on, below the ends, of this flow."""
+    rows = [
+        state.WindowInput("errors", 0, n, f"e{n}", "NABIL", day, {"abs_error": float(n)})
+        for n, day in enumerate((DAY, NEXT, THIRD, THIRD))
+    ]
+    assert state.append_window(engine, name, rows) == 4
+    assert state.append_window(engine, name, rows) == 0
+    state.append_window(engine, name + "-other", rows)
+    assert state.window(engine, name, NEXT, {("errors", 0): 3}) == rows[1:3]
+
+
+def test_a_database_that_is_away_asks_for_patience(stack: Settings) -> None:
+    """The message says what is wrong and holds no password."""
+    away = stack.model_copy(update={"database_url": SecretStr("postgresql://nepse:hidden@127.0.0.1:1")})
+    with pytest.raises(TryAgainError, match="database did not answer") as caught:
+        projected.positions(connection.engine(away), "x", [("actuals", 0)])
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_projector_that_never_ran_has_no_positions(engine: connection.Engine, name: str) -> None:
+    """It begins at the beginning, whatever others have read."""
+    projected.store(engine, name + "-other", {}, {}, {("actuals", 0): 3})
+    assert projected.positions(engine, name, [("actuals", 0)]) == {}

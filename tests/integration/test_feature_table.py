@@ -1,0 +1,120 @@
+"""The feature table, on a real object store."""
+
+import uuid
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from infra.errors import ReplanError
+from infra.feature_table import FeatureTable
+from infra.settings import Settings
+
+pytestmark = pytest.mark.stack
+
+PLACE = ("features", 0)
+FIRST = date(2024, 3, 3)
+
+
+@pytest.fixture
+def name() -> str:
+    """A table of this test's own."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def table(stack: Settings, name: str) -> FeatureTable:
+    """The table as a writer has it."""
+    return FeatureTable(stack, name=name)
+
+
+def rows(
+    offset: int, days: int = 1, revision: int = 0, first: date = FIRST, **features: float
+) -> pd.DataFrame:
+    """Two symbols' vectors of some sessions."""
+    made = [
+        (symbol, first + timedelta(day), "1", revision, 10.0, f"{offset}-{symbol}-{day}", 0, offset + day)
+        for day in range(days)
+        for symbol in ("NABIL", "NICAD 85/86")
+    ]
+    own = ["symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset"]
+    return pd.DataFrame(made, columns=own).assign(**features)
+
+
+def test_rows_and_positions_are_one_commit(table: FeatureTable, stack: Settings, name: str) -> None:
+    """Another process sees the rows and where to go on, or neither."""
+    before = table.version()
+    table.apply(rows(0, days=3, RSI=50.0), {PLACE: 0}, {PLACE: 7})
+    other = FeatureTable(stack, name=name)
+    found, version = other.read()
+    assert version == before + 1
+    assert len(found) == 6
+    assert other.positions([PLACE, ("features", 1)]) == {PLACE: 7}
+
+
+def test_a_batch_that_is_stored_already_is_refused(table: FeatureTable) -> None:
+    """After a crash between commit and acknowledgement the positions decide; nothing is doubled."""
+    table.apply(rows(0), {PLACE: 0}, {PLACE: 2})
+    with pytest.raises(ReplanError, match="at 2 of features-0"):
+        table.apply(rows(0), {PLACE: 0}, {PLACE: 2})
+    assert len(table.read()[0]) == 2
+
+
+def test_of_two_writers_at_once_one_is_refused(table: FeatureTable, stack: Settings, name: str) -> None:
+    """A writer that does not yet know of the other's commit is stopped by the table's conflict check."""
+    late = FeatureTable(stack, name=name)
+    seen = late._current()
+    table.apply(rows(0, RSI=1.0), {PLACE: 0}, {PLACE: 2})
+    late._current = lambda: seen  # type: ignore[method-assign]
+    with pytest.raises(ReplanError, match="at the same time"):
+        late.apply(rows(0, RSI=2.0), {PLACE: 0}, {PLACE: 2})
+    assert table.read(["RSI"])[0]["RSI"].tolist() == [1.0, 1.0]
+
+
+def test_the_newest_revision_replaces_the_whole_row(table: FeatureTable) -> None:
+    """A newer revision wins, an older one that comes late does not; a feature it lacks becomes null."""
+    table.apply(rows(0, revision=1, RSI=1.0, ATR=1.0), {PLACE: 0}, {PLACE: 2})
+    table.apply(rows(2, revision=2, RSI=2.0), {PLACE: 2}, {PLACE: 4})
+    table.apply(rows(4, revision=0, RSI=3.0, ATR=3.0), {PLACE: 4}, {PLACE: 6})
+    found, _ = table.read()
+    assert found["RSI"].tolist() == [2.0, 2.0]
+    assert found["ATR"].isna().all()
+    assert len(found) == 2
+
+
+def test_an_event_with_other_features_is_accepted(table: FeatureTable) -> None:
+    """The columns grow, appended or merged; what an event does not have is null."""
+    table.apply(rows(0, sma_5=1.0), {PLACE: 0}, {PLACE: 2})
+    table.apply(rows(2, first=FIRST + timedelta(9), Close_Lag_1=2.0), {PLACE: 2}, {PLACE: 4})
+    table.apply(rows(4, revision=1, RSI=3.0), {PLACE: 4}, {PLACE: 6})
+    found, _ = table.read()
+    assert found["Close_Lag_1"].isna().tolist() == [True, True, False, False]
+    assert found["RSI"].isna().tolist() == [False, False, True, True]
+    assert found["sma_5"].isna().all()
+
+
+def test_a_pinned_version_stays_readable(table: FeatureTable) -> None:
+    """A training can be repeated on what it read; sessions and columns can be chosen."""
+    pinned = table.apply(rows(0, days=4, RSI=1.0), {PLACE: 0}, {PLACE: 8})
+    table.apply(rows(8, days=4, revision=1, RSI=2.0), {PLACE: 8}, {PLACE: 16})
+    found, version = table.read(["RSI"], until=FIRST + timedelta(1), version=pinned)
+    assert version == pinned
+    assert found["RSI"].tolist() == [1.0] * 4
+    assert table.read(["RSI"], since=FIRST + timedelta(3))[0]["RSI"].tolist() == [2.0] * 2
+
+
+def test_positions_outlive_compaction(table: FeatureTable, stack: Settings, name: str) -> None:
+    """Maintenance changes files, not rows and not positions."""
+    for day in range(3):
+        table.apply(rows(day, first=FIRST + timedelta(day)), {PLACE: day}, {PLACE: day + 1})
+    before, _ = table.read()
+    table.compact()
+    again = FeatureTable(stack, name=name)
+    pd.testing.assert_frame_equal(again.read()[0], before)
+    assert again.positions([PLACE]) == {PLACE: 3}
+
+
+def test_a_batch_without_rows_moves_the_positions(table: FeatureTable) -> None:
+    """Nothing but unreadable records is progress, too."""
+    table.apply(rows(0).iloc[:0], {PLACE: 0}, {PLACE: 5})
+    assert table.positions([PLACE]) == {PLACE: 5}
