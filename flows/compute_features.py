@@ -4,12 +4,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from tasks.core.features import FEATURE_SET
 
 from events.payloads import DataIngested, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.slices import Slice
+from tasks.core.features import FEATURE_SET
 from tasks.features import compute_vectors
 from tasks.work import Account, process, run_name
 

@@ -12,7 +12,7 @@ from infra.kafka.records import of_kind
 from infra.kafka.slices import Slice
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
-from tasks.training import announcement, fit, model_card, register, stored_features
+from tasks.training import announcement, fit, model_card, register, stored_features, unanswered
 from tasks.work import Account, process, run_name
 
 
@@ -23,7 +23,7 @@ def retrain(slices: list[OffsetRange]) -> State[Any]:
 
 
 def _steps(loop: Loop, work: Slice) -> Account:
-    triggers = of_kind(work.read(), ModelRetrainingTriggered)
+    triggers = unanswered(loop, of_kind(work.read(), ModelRetrainingTriggered))
     if not triggers:
         return Account("nothing was asked for")
     newest = max(triggers, key=lambda t: (t.payload.data_end_date, t.place))

@@ -20,6 +20,8 @@ class Route:
     topics: tuple[str, ...]
     paired: bool = False
     mode: str = "inline"
+    records: int | None = None
+    """Most records of a slice, where the setting's number would be too many."""
 
 
 @cache

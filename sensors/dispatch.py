@@ -1,7 +1,7 @@
 """Turning a slice into a run of its flow: a real, deployment-linked Prefect run, in this warm process."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -37,6 +37,7 @@ class Result:
     outcome: Outcome
     why: str = ""
     error: BaseException | None = None
+    run_id: str = "never created"
 
 
 def classify(error: BaseException) -> Outcome:
@@ -67,9 +68,11 @@ class Dispatcher:
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         if self.route.mode == "inline":
             run = self._new_run(ranges, Pending())
-            return judge(prefect_runs.execute(self._deployment, run, {"slices": ranges}))
-        run = self._new_run(ranges, Scheduled())
-        return judge(prefect_runs.wait(run.id, WORKER_SECONDS))
+            state = prefect_runs.execute(self._deployment, run, {"slices": ranges})
+        else:
+            run = self._new_run(ranges, Scheduled())
+            state = prefect_runs.wait(run.id, WORKER_SECONDS)
+        return replace(judge(state), run_id=str(run.id))
 
     @property
     def _deployment(self) -> str:

@@ -35,6 +35,7 @@ log = logging.getLogger("nepse.host")
 def main(group: str) -> None:
     """Run every deployment of the group in a thread of its own until SIGTERM."""
     settings = load_settings()
+    logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every pause of a busy machine
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())
     create(settings)

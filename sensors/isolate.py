@@ -4,7 +4,8 @@ import traceback
 
 from events.payloads import OffsetRange
 from infra.kafka.pool import Pool
-from infra.kafka.slices import Run, open_slice
+from infra.kafka.records import Run
+from infra.kafka.slices import open_slice
 from infra.settings import Settings
 from infra.wiring import Route
 from sensors.dispatch import Result
@@ -16,7 +17,7 @@ def give_up(settings: Settings, route: Route, ranges: list[OffsetRange], result:
     """Commit the slice with its records as dead letters, under the flow's own group and id."""
     pool = Pool(settings)
     try:
-        with open_slice(pool, Run(route.flow, "sensor"), ranges) as work:
+        with open_slice(pool, Run(route.flow, result.run_id), ranges) as work:
             if work.done:
                 return
             for received in work.read():

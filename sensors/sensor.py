@@ -31,10 +31,16 @@ OFFSET_SECONDS = 15
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
-def sensor(flow: str, topics: list[str], paired: bool = False, mode: str = "inline") -> None:
+def sensor(
+    flow: str,
+    topics: list[str],
+    paired: bool = False,
+    mode: str = "inline",
+    records: int | None = None,
+) -> None:
     """Watch `topics` for `flow` until told to stop: new records become slices, slices become runs."""
     settings = load_settings()
-    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode)).run()
+    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode, records)).run()
 
 
 @dataclass
@@ -110,7 +116,7 @@ class Sensor:
             del self.work[unit]
         for unit in mine:
             if unit not in self.work:
-                most = self.settings.slice_records
+                most = self.route.records or self.settings.slice_records
                 self.work[unit] = Work(unit, Patience(most, most), wake_at=time.monotonic())
 
     def _start(self, consumer: KafkaConsumer, due: list[Work], submit: Submit) -> None:

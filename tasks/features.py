@@ -1,6 +1,7 @@
 """Sessions become feature vectors: the window each may look at, computed together where that is the same."""
 
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from prefect import task
@@ -93,7 +94,7 @@ def _compute_group(
         [(day, frames[h.location]) for day, h in held.items() if h.location in frames]
     )
     table = compute(panel, since=min(cause.payload.date for cause in group))
-    by_day = {day: rows for day, rows in table.groupby("date")}
+    by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
     return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
 
 

@@ -8,14 +8,14 @@ from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTraine
 from infra.bootstrap import Loop
 from infra.database import state
 from infra.database.connection import transaction
-from infra.kafka.records import Received, of_kind
+from infra.kafka.records import Because, Received, of_kind
 from tasks.core.alerting import SustainedError
 from tasks.serving import PERSISTENCE
 
 LOOK_BACK = timedelta(days=45)
 """Far enough for the rule's sessions, holidays included."""
 
-Due = list[tuple[Received[ErrorComputed], ModelRetrainingTriggered]]
+Due = list[tuple[Because, ModelRetrainingTriggered]]
 
 
 def retraining_due(
@@ -24,7 +24,8 @@ def retraining_due(
     """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
-    then. Every partition judges its own symbols; their triggers carry the same id and count once.
+    then. Every partition judges its own symbols; a version is complained of once, under one id, however many
+    partitions and sessions agree.
 
     Raises:
         TryAgainError: the database is away.
@@ -41,7 +42,7 @@ def retraining_due(
         state.append_window(connection, "monitor", [_row(r) for r in judged])
         history = state.window(connection, "monitor", oldest, ends)
     firsts = _firsts(judged)
-    return [(cause, due) for cause in firsts if (due := _judge(loop, cause, history))]
+    return [(_because(r), due) for r in firsts if (due := _judge(loop, r, history))][:1]
 
 
 def _row(received: Received[ErrorComputed]) -> state.WindowInput:
@@ -56,6 +57,12 @@ def _firsts(received: list[Received[ErrorComputed]]) -> list[Received[ErrorCompu
     for r in received:
         firsts.setdefault((r.payload.date, r.payload.model_version), r)
     return list(firsts.values())
+
+
+def _because(received: Received[ErrorComputed]) -> Because:
+    return Because(
+        f"sustained error of {received.payload.model_version}", received.correlation_id, received.place
+    )
 
 
 def _judge(

@@ -13,13 +13,13 @@ from infra.bootstrap import Loop
 from infra.errors import RejectError, TryAgainError
 from infra.feature_table import FeatureTable
 from infra.kafka import clients
-from infra.kafka.records import Received
+from infra.kafka.records import Received, of_kind
 from infra.kafka.topics import partitions
 from infra.registry_types import Submission, Version
 from infra.running import wait
 from tasks.core.dataset import with_target
 from tasks.core.features import FEATURE_SET, FEATURES
-from tasks.core.pictures import predicted_against_actual
+from tasks.core.pictures import error_over_time, predicted_against_actual
 from tasks.core.promotion import Evaluation, Promotion, evaluate, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
 from tasks.models import pack
@@ -46,6 +46,13 @@ class Rows:
     def __init__(self, frame: pd.DataFrame, version: int) -> None:
         """Keep the rows and the version they are from."""
         self.frame, self.version = frame, version
+
+
+def unanswered(loop: Loop, triggers: list[Trigger]) -> list[Trigger]:
+    """Leave out requests that a training has answered: the same request never trains twice."""
+    entries = loop.models.between(0, loop.models.refresh())
+    answered = {trigger for trained in of_kind(entries, ModelTrained) for trigger in trained.payload.triggers}
+    return [trigger for trigger in triggers if trigger.id not in answered]
 
 
 @task
@@ -122,7 +129,10 @@ def register(loop: Loop, trained: Trained, trigger: Trigger) -> Version:
             | {f"baseline_{name}": value for name, value in trained.evaluation.baseline.items()},
             params={"reason": trigger.payload.reason, "data_end_date": str(trigger.payload.data_end_date)},
             tags={"prefect_run_id": str(runtime.flow_run.id), "data_version": str(trained.data_version)},
-            pictures={"predicted_against_actual.png": predicted_against_actual(trained.evaluation)},
+            pictures={
+                "predicted_against_actual.png": predicted_against_actual(trained.evaluation),
+                "error_over_time.png": error_over_time(trained.evaluation),
+            },
             report=model_card(trained),
         )
     )

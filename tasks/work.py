@@ -12,8 +12,8 @@ from prefect.states import Cancelled, Completed
 from events.payloads import OffsetRange
 from infra.bootstrap import Loop, connect
 from infra.errors import SupersededError
-from infra.kafka.records import ranges_label
-from infra.kafka.slices import Run, Slice, open_slice
+from infra.kafka.records import Run, ranges_label
+from infra.kafka.slices import Slice, open_slice
 from tasks.reports import already_committed, summary
 
 

@@ -18,6 +18,15 @@ HEADER_BYTES = 1_000
 """Header values are cut to this many bytes: a traceback is a hint, not an archive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Who works on a slice: the flow, its Prefect run, and the how-manieth attempt it is."""
+
+    flow: str
+    run_id: str
+    attempt: int = 1
+
+
 class Place(NamedTuple):
     """Where a record lies."""
 
@@ -53,6 +62,15 @@ class Received(Generic[P_co]):
     def correlation_id(self) -> str:
         """The event's correlation: the id of what started the chain."""
         return self.event.metadata.correlation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """A cause that several records would name alike, at the place of the one that showed it."""
+
+    id: str
+    correlation_id: str
+    place: Place
 
 
 class Cause(Protocol):
@@ -92,19 +110,19 @@ def letter_id(flow: str, place: Place) -> str:
     return derive_id(flow, str(place), "dead-letter")
 
 
-def dead_letter(flow: str, record: Any, reason: str, error: BaseException | None, run_id: str) -> Outgoing:
+def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None) -> Outgoing:
     """Wrap a consumer record, its bytes untouched, with why and by whom it was refused."""
     place = Place(record.topic, record.partition, record.offset)
     facts = {
-        "letter_id": letter_id(flow, place),
+        "letter_id": letter_id(run.flow, place),
         "reason": reason,
         "error_class": type(error).__name__ if error else "",
         "source_topic": place.topic,
         "source_partition": str(place.partition),
         "source_offset": str(place.offset),
-        "flow": flow,
-        "run_id": run_id,
-        "attempt": "1",
+        "flow": run.flow,
+        "run_id": run.run_id,
+        "attempt": str(run.attempt),
     }
     headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
     return Outgoing("dead-letters", record.key, record.value, headers)

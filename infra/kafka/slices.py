@@ -5,7 +5,6 @@ The steps are numbered as in ARCHITECTURE.md, section "A slice, step by step".
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,19 +17,10 @@ from events.topics import TOPICS
 from infra.errors import ReplanError
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import committed, partition_of_range, read_ranges
-from infra.kafka.records import Cause, Outgoing, Place, Received, dead_letter, partition_of, ranges_label
+from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, partition_of, ranges_label
 from infra.kafka.transaction import Progress, transact
 
 CODE_VERSION = version("nepse-loop")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Who works on a slice: the flow, its Prefect run, and the how-manieth attempt it is."""
-
-    flow: str
-    run_id: str
-    attempt: int = 1
 
 
 class Slice:
@@ -163,7 +153,7 @@ class Slice:
         if place in self._rejected:
             return
         self._rejected.add(place)
-        self._outgoing.append(dead_letter(self.run.flow, record, reason, error, self.run.run_id))
+        self._outgoing.append(dead_letter(self.run, record, reason, error))
         self.count("rejected")
 
     def count(self, what: str, by: int = 1) -> None:

@@ -4,11 +4,16 @@ from kafka import TopicPartition
 from kafka.admin import NewTopic
 from kafka.structs import OffsetAndMetadata
 
+from events.payloads import SliceCommitted
 from events.topics import CO_PARTITIONED, TOPICS, Topic
 from infra.errors import StopError
 from infra.kafka import clients
+from infra.kafka.log import TopicLog
+from infra.kafka.records import of_kind
 from infra.settings import Settings
 from infra.wiring import Route, routes
+
+ASK_MS = 30_000
 
 
 def ensure(settings: Settings) -> list[str]:
@@ -29,7 +34,7 @@ def ensure(settings: Settings) -> list[str]:
     finally:
         admin.close()
     for route in routes():
-        _start_group(settings, route, [t for t in missing if t.name in route.topics])
+        _start_group(settings, route, {topic.name for topic in missing})
     return [topic.name for topic in missing]
 
 
@@ -65,14 +70,25 @@ def _new(settings: Settings, topic: Topic) -> NewTopic:
     )
 
 
-def _start_group(settings: Settings, route: Route, created: list[Topic]) -> None:
-    """Write offset 0 for a new topic, once: later a missing offset is a fault, not a beginning."""
-    if not created:
-        return
-    consumer = clients.consumer(settings, group=route.flow)
+def _start_group(settings: Settings, route: Route, created: set[str]) -> None:
+    """Write offset 0 for a new topic, or for a new flow, once: later a missing offset is a fault."""
+    reader = clients.consumer(settings, group=route.flow)
     try:
-        spots = [TopicPartition(t.name, p) for t in created for p in range(partitions(settings, t.name))]
-        consumer.assign(spots)
-        consumer.commit({spot: OffsetAndMetadata(0, "created", -1) for spot in spots}, timeout_ms=30_000)
+        spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
+        missing = [s for s in spots if s.topic in created or reader.committed(s, timeout_ms=ASK_MS) is None]
+        fresh = [s for s in missing if s.topic in created or not _ever_committed(settings, route.flow)]
+        if fresh:
+            reader.assign(fresh)
+            reader.commit({s: OffsetAndMetadata(0, "created", -1) for s in fresh}, timeout_ms=ASK_MS)
     finally:
-        consumer.close(autocommit=False)
+        reader.close(autocommit=False)
+
+
+def _ever_committed(settings: Settings, flow: str) -> bool:
+    """Look through the whole ledger, which only a group without offsets is worth."""
+    ledger = TopicLog(settings, "slices")
+    try:
+        entries = ledger.between(0, ledger.refresh())
+        return any(entry.payload.flow == flow for entry in of_kind(entries, SliceCommitted))
+    finally:
+        ledger.close()

@@ -17,7 +17,7 @@ class Evaluation:
     """A model and persistence on the same rows."""
 
     performance: dict[str, float]
-    """mae, rmse (rupees), mae_return, rmse_return, hit_rate, rank_ic (the last two where defined)."""
+    """mae, rmse (rupees), mape (percent), mae_return, rmse_return; hit_rate and rank_ic where defined."""
     baseline: dict[str, float]
     """mae, rmse, mae_return, rmse_return of persistence."""
     sessions: pd.DataFrame
@@ -77,6 +77,7 @@ def _errors(last: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> dict
     return {
         "mae": mae(actual, forecast),
         "rmse": rmse(actual, forecast),
+        "mape": 100 * mae(np.ones(len(last)), forecast / actual),
         "mae_return": mae(target, predicted),
         "rmse_return": rmse(target, predicted),
     }

@@ -85,7 +85,7 @@ def market(
 ) -> Path:
     """A small simulated market, around the chapter's dates, ingested by the command line."""
     folder = tmp_path_factory.mktemp("market")
-    for name, content in write_market(sessions=130, symbols=40, seed=7, live=3):
+    for name, content in write_market(sessions=130, symbols=40, seed=7, daily=3):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -40,9 +40,10 @@ def demo(
     The stack stays up afterwards. Example: nepse demo --sessions 5, or nepse demo --data path/to/prices
     """
     began = time.monotonic()
+    settings = _fresh(shared.settings_of(context, home))
+    data = data or settings.data
     where = f"exchange files in {data}" if data else "the project's own simulator (seeded; no real prices)"
     shared.out.print(f"[bold]NEPSE loop demo[/bold] on {where}", highlight=False, soft_wrap=True)
-    settings = _fresh(shared.settings_of(context, home))
     threshold = sessions // 2 + 1
     shared.out.print(f"retraining is asked for after {threshold} new sessions here (normally 100)")
     settings = _start(settings, threshold)

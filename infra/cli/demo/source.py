@@ -12,6 +12,8 @@ from infra.settings import Settings
 HISTORY_SESSIONS = 750
 SIMULATED_SYMBOLS = 300
 SEED = 20210103
+DAILY_BEFORE = 20
+"""Simulated sessions that come as daily files before those that are played."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def prepare(settings: Settings, data: str | None, live: int) -> Source:
 def _simulated(settings: Settings, live: int) -> str:
     folder = settings.home / "market"
     files = core("simulator").write_market(
-        sessions=HISTORY_SESSIONS + live, symbols=SIMULATED_SYMBOLS, seed=SEED, live=live
+        sessions=HISTORY_SESSIONS + live, symbols=SIMULATED_SYMBOLS, seed=SEED, daily=live + DAILY_BEFORE
     )
     for name, content in files:
         path = folder / name
