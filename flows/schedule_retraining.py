@@ -33,7 +33,7 @@ def schedule_retraining(
 def _count_sessions(loop: Loop, work: Slice) -> Account:
     ingested = of_kind(work.read(), DataIngested)
     asked = requests(loop)
-    for record in ingested:
+    for record in ingested if asked else []:
         days = known_sessions(loop, record.place.offset)
         count = due(days, asked, record.payload.date, loop.settings.retrain_after_sessions)
         if count:

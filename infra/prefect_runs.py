@@ -5,6 +5,7 @@ reads its environment when imported, so `adopt` has to come first there.
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
 WAIT_SECONDS = 3_600
+_THREAD = threading.local()
 CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """Prefect's own name for how much of its log a terminal shows."""
 
@@ -63,18 +65,32 @@ def create_run(name: str, parameters: dict[str, Any], state: "State[Any]", /, **
 
 
 def execute(name: str, run: "FlowRun", parameters: dict[str, Any]) -> "State[Any]":
-    """Execute a pending run in this process; returns its final state, whatever it is.
-
-    Prefect's heartbeat thread costs a sync flow one second a run; no environment variable can express None.
-    """
+    """Execute a pending run in this process; returns its final state, whatever it is."""
     from prefect.flow_engine import run_flow  # noqa: PLC0415
+
+    _without_heartbeat()
+    state: Any = run_flow(_flow(name), flow_run=run, parameters=parameters, return_type="state")
+    return state  # type: ignore[no-any-return]
+
+
+@cache
+def _flow(name: str) -> Any:
+    """Import a deployment's flow once."""
     from prefect.flows import load_flow_from_entrypoint  # noqa: PLC0415
+
+    return load_flow_from_entrypoint(deployment(name)[1], use_placeholder_flow=False)
+
+
+def _without_heartbeat() -> None:
+    """Switch the heartbeat off for this thread, once: it costs a sync flow one second at its end.
+
+    No environment variable can express None, and changing settings costs 0.1 s, so they are left changed.
+    """
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
 
-    flow: Any = load_flow_from_entrypoint(deployment(name)[1], use_placeholder_flow=False)
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state: Any = run_flow(flow, flow_run=run, parameters=parameters, return_type="state")
-    return state  # type: ignore[no-any-return]
+    if not hasattr(_THREAD, "settings"):
+        _THREAD.settings = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+        _THREAD.settings.__enter__()
 
 
 def run_here(settings: Settings, name: str, parameters: dict[str, Any], run_name: str | None = None) -> Any:

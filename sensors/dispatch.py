@@ -68,7 +68,7 @@ class Dispatcher:
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         if self.route.mode == "inline":
             run = self._new_run(ranges, Pending())
-            state = prefect_runs.execute(self._deployment, run, {"slices": ranges})
+            state: State[Any] | None = prefect_runs.execute(self._deployment, run, {"slices": ranges})
         else:
             run = self._new_run(ranges, Scheduled())
             state = prefect_runs.wait(run.id, WORKER_SECONDS)

@@ -1,6 +1,6 @@
-"""One process that hosts many long-running deployments: all sensors, or all projectors.
+"""One process that hosts many long-running deployments: sensors, or projectors.
 
-`python -m sensors.host sensors` is what the local stack runs. In production each sensor deployment can run by
+`python -m sensors.host forecasting` is one of what the local stack runs. In production each sensor deployment can run by
 itself: every copy joins its flow's group and gets its share of the partitions.
 """
 
@@ -27,7 +27,7 @@ from infra.settings import load_settings
 from infra.stack.flows_host import announce
 from infra.wiring import deployment_names, full_name
 
-TAGS = {"sensors": "sensor", "projectors": "projector"}
+TAGS = {"forecasting": "process:1", "judging": "process:2", "projectors": "projector"}
 LONGEST_PAUSE = 30.0
 log = logging.getLogger("nepse.host")
 

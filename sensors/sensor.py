@@ -26,7 +26,7 @@ from sensors.plan import Patience, Unit, cut, size, units
 Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
 IDLE_POLL_MS = 1_000
-BUSY_POLL_MS = 10
+BUSY_POLL_MS = 20
 OFFSET_SECONDS = 15
 
 

@@ -13,13 +13,15 @@ from infra.stack import probes
 from infra.stack.parts import Part
 
 WORKER = "local-worker"
+HOSTS = ("forecasting", "judging", "projectors")
+"""Our own processes, each with the deployments that `sensors.host` gives it."""
 SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 
 
 def parts(settings: Settings) -> list[Part]:
     """Describe what runs our flows; the deployments are left out when they are as they were."""
     deploy = [] if deployed(settings) else [_deploy()]
-    hosts = [_host("sensors"), _host("projectors")]
+    hosts = [_host(name) for name in HOSTS]
     return [*deploy, _worker(settings), *hosts]
 
 

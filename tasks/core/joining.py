@@ -60,16 +60,36 @@ def new_pairs(
     Every revision of an actual makes a pair of its own, whatever came first: so a retry with other slice
     boundaries finds the same pairs. Of events with equal ids the first offset counts.
     """
-    by_symbol: dict[str, list[Side[ActualAvailable]]] = defaultdict(list)
-    for actual in first_of_each(actuals):
-        by_symbol[actual.payload.symbol].append(actual)
+    held, following = _by_session(actuals)
     found = [
         (prediction, actual)
         for prediction in first_of_each(predictions)
-        for actual in by_symbol.get(prediction.payload.symbol, ())
+        for actual in _candidates(prediction.payload, held, following)
         if (inside(prediction.place) or inside(actual.place)) and belongs(prediction.payload, actual.payload)
     ]
     return sorted(found, key=lambda pair: (pair[1].place, pair[0].place))
+
+
+_Index = dict[tuple[str, date], list[Side[ActualAvailable]]]
+
+
+def _by_session(actuals: Iterable[Side[ActualAvailable]]) -> tuple[_Index, _Index]:
+    """Index actuals by their session, and by the session before it."""
+    held: _Index = defaultdict(list)
+    following: _Index = defaultdict(list)
+    for actual in first_of_each(actuals):
+        payload = actual.payload
+        held[payload.symbol, payload.date].append(actual)
+        if payload.previous_date is not None:
+            following[payload.symbol, payload.previous_date].append(actual)
+    return held, following
+
+
+def _candidates(prediction: PredictionMade, held: _Index, following: _Index) -> list[Side[ActualAvailable]]:
+    """List the actuals that may belong to a prediction, each once."""
+    named = held.get((prediction.symbol, prediction.date), [])
+    after = following.get((prediction.symbol, prediction.as_of), []) if prediction.as_of else []
+    return named + [actual for actual in after if actual.payload.date != prediction.date]
 
 
 def first_of_each(sides: Iterable[Side[S_co]]) -> list[Side[S_co]]:
@@ -99,9 +119,3 @@ def error_of(prediction: PredictionMade, actual: ActualAvailable) -> ErrorComput
         within_95=interval[0] <= actual.actual_close <= interval[1] if interval else None,
         revision=prediction.revision + actual.revision,
     )
-
-
-def window_of(payload: PredictionMade | ActualAvailable) -> tuple[str, date, date | None]:
-    """Name what a side can be found by: symbol, its session, and the session it is linked to."""
-    link = payload.as_of if isinstance(payload, PredictionMade) else payload.previous_date
-    return payload.symbol, payload.date, link

@@ -124,7 +124,7 @@ def test_other_home_on_the_same_ports_is_told_which_and_by_whom(
     assert state.read_state(fresh_home[0]) is None
 
 
-@pytest.mark.parametrize("name", ["mlflow", "worker", "sensors", "projectors"])
+@pytest.mark.parametrize("name", ["mlflow", "worker", "forecasting", "projectors"])
 def test_killed_part_comes_back_within_a_minute(stack: Settings, name: str) -> None:
     """The supervisor starts a part again that somebody killed."""
     before = known(stack.home).parts.get(name)

@@ -28,7 +28,7 @@ def test_parts_are_those_of_the_local_stack(compose: dict[str, Any], tmp_path: P
     """Whoever knows one knows the other."""
     local = {part.name for part in plan(load_settings(tmp_path)) if not part.once}
     assert set(compose["services"]) - ONCE >= local
-    assert set(compose["services"]) - ONCE <= local | {"sensors", "projectors"}
+    assert set(compose["services"]) - ONCE <= local
 
 
 @pytest.mark.parametrize(

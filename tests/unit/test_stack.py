@@ -229,13 +229,13 @@ def test_deployments_are_made_again_when_the_wiring_changes(tmp_path: Path) -> N
 def test_host_is_ready_only_while_its_process_lives(tmp_path: Path) -> None:
     """The file alone doesn't count."""
     settings = load_settings(tmp_path)
-    with pytest.raises(TryAgainError, match="sensors"):
-        flows_host.announced(settings, "sensors")
-    flows_host.announce(settings, "sensors", psutil.Process().pid)
-    flows_host.announced(settings, "sensors")
-    flows_host.announce(settings, "sensors", 2**22 - 1)
-    with pytest.raises(TryAgainError, match="sensors"):
-        flows_host.announced(settings, "sensors")
+    with pytest.raises(TryAgainError, match="forecasting"):
+        flows_host.announced(settings, "forecasting")
+    flows_host.announce(settings, "forecasting", psutil.Process().pid)
+    flows_host.announced(settings, "forecasting")
+    flows_host.announce(settings, "forecasting", 2**22 - 1)
+    with pytest.raises(TryAgainError, match="forecasting"):
+        flows_host.announced(settings, "forecasting")
 
 
 def supervised(settings: Settings, monkeypatch: pytest.MonkeyPatch, *parts: Part) -> supervisor.Supervisor:

@@ -101,7 +101,7 @@ def _play(settings: "Settings", source: "Source", began: float) -> None:
     watcher = Watcher(settings)
     _load(settings, source, watcher)
     _train(settings, watcher)
-    watcher.live, watcher.alerts_before = True, watcher.counts["alerts"]
+    watcher.go_live(source.plan.rows)
     played: list[Played] = []
     for name in source.plan.live:
         trained = len(watcher.models)

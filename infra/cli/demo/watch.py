@@ -26,6 +26,10 @@ from infra.kafka.lag import unsettled
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 
+LEDGER_TELLS = {"compute-features": "features", "predict": "predictions", "join-errors": "errors"}
+"""Whose number of published events is a topic's number."""
+HEAVY = {"actuals", *LEDGER_TELLS.values()}
+
 
 @dataclass
 class Played:
@@ -55,12 +59,26 @@ class Watcher:
     _readers: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Start at the end of every topic."""
-        spots = [TopicPartition(t, p) for t in TOPICS for p in range(partitions(self.settings, t))]
-        self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=50)
+        """Start at the end of the topics that tell enough while the history is loaded."""
+        self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=100)
+        self._assign([topic for topic in TOPICS if topic not in HEAVY])
+
+    def _assign(self, topics: list[str]) -> None:
+        """Read these topics: the ones already read go on, the others begin at their end."""
+        at = {spot: self._consumer.position(spot) for spot in self._consumer.assignment()}
+        spots = [TopicPartition(t, p) for t in topics for p in range(partitions(self.settings, t))]
+        ends = self._consumer.end_offsets(spots, timeout_ms=10_000)
         self._consumer.assign(spots)
-        for spot, end in self._consumer.end_offsets(spots, timeout_ms=10_000).items():
-            self._consumer.seek(spot, end)
+        for spot in spots:
+            self._consumer.seek(spot, at.get(spot, ends[spot]))
+
+    def go_live(self, history_rows: int) -> None:
+        """From here on read every topic; what the history made of the heavy ones, the ledger has told."""
+        self._assign(list(TOPICS))
+        self.live, self.alerts_before = True, self.counts["alerts"]
+        self.counts["actuals"] += history_rows
+        for flow, topic in LEDGER_TELLS.items():
+            self.counts[topic] += self.sent[flow]
 
     def look(self, timeout_ms: int = 20) -> None:
         """Take in what has become visible."""
@@ -68,7 +86,7 @@ class Watcher:
         now = datetime.now(UTC)
         for spot, records in batches.items():
             self.counts[spot.topic] += len(records)
-            if self.live or spot.topic in {"slices", "models", "training"}:
+            if self.live or spot.topic != "alerts":
                 for record in records:
                     self._take(record.value, now)
 
