@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from infra.errors import LoopError, StopError, TryAgainError
+from infra.running import expect_many_objects
 from infra.settings import Settings
 from infra.stack import probes
 
@@ -103,6 +104,7 @@ def run_here(settings: Settings, name: str, parameters: dict[str, Any], run_name
     with _at(settings):
         from prefect.states import Pending  # noqa: PLC0415
 
+        expect_many_objects()
         run = create_run(name, parameters, Pending(), name=run_name)
         return execute(name, run, parameters).result(raise_on_failure=True)
 

@@ -23,3 +23,12 @@ def wait(seconds: float) -> bool:
 def stop_signal() -> Event:
     """Hand out the flag itself, for loops that take theirs as an argument."""
     return _stop
+
+
+def expect_many_objects() -> None:
+    """Collect garbage less often: slices make thousands of small objects and no cycles.
+
+    With Python's own thresholds the collector takes a third to a half of a join's time.
+    """
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)

@@ -1,7 +1,7 @@
 """One process that hosts many long-running deployments: sensors, or projectors.
 
-`python -m sensors.host forecasting` is one of what the local stack runs. In production each sensor deployment can run by
-itself: every copy joins its flow's group and gets its share of the partitions.
+`python -m sensors.host forecasting` is one of what the local stack runs. In production each sensor
+deployment can run by itself: every copy joins its flow's group and gets its share of the partitions.
 """
 
 import logging
@@ -22,7 +22,7 @@ from prefect.states import Crashed, Pending
 from infra.database.connection import create
 from infra.errors import StopError
 from infra.prefect_runs import create_run, deployment, execute
-from infra.running import request_stop, stopping, wait
+from infra.running import expect_many_objects, request_stop, stopping, wait
 from infra.settings import load_settings
 from infra.stack.flows_host import announce
 from infra.wiring import deployment_names, full_name
@@ -38,6 +38,7 @@ def main(group: str) -> None:
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every pause of a busy machine
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())
+    expect_many_objects()
     create(settings)
     threads = [
         threading.Thread(target=keep_running, args=(n,), name=n) for n in deployment_names(TAGS[group])

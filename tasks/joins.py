@@ -70,4 +70,5 @@ def _row(received: Received[Any]) -> state.JoinInput:
 def _side(row: state.JoinInput) -> Side[Any]:
     kind = PredictionMade if row.topic == "predictions" else ActualAvailable
     place = Spot(row.topic, row.partition, row.offset)
-    return Side(place, row.event_id, row.payload.get("correlation_id", row.event_id), kind(**row.payload))
+    payload = {"features_used": (), **row.payload} if kind is PredictionMade else row.payload
+    return Side(place, row.event_id, row.payload.get("correlation_id", row.event_id), kind(**payload))

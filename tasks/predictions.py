@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 
 import pandas as pd
 from prefect import task
@@ -12,6 +14,12 @@ from infra.errors import RejectError
 from tasks.core.calendar import next_session
 from tasks.core.training import TrainedModel, predict
 from tasks.serving import PERSISTENCE, ModelBook
+
+
+@lru_cache(maxsize=4096)
+def target_of(day: date) -> date:
+    """Name the session that a prediction made after `day` is about."""
+    return next_session(day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ def _by_version(book: ModelBook, vectors: list[FeaturesComputed]) -> dict[str, l
     book.refresh()
     groups: dict[str, list[int]] = defaultdict(list)
     for place, vector in enumerate(vectors):
-        groups[_able(book, book.version_for(next_session(vector.date)), vector)].append(place)
+        groups[_able(book, book.version_for(target_of(vector.date)), vector)].append(place)
     return groups
 
 
@@ -56,7 +64,7 @@ def _able(book: ModelBook, version: str, vector: FeaturesComputed) -> str:
     try:
         needed = book.model(version).card.features
     except RejectError:
-        return book.version_for(next_session(vector.date))  # the book has struck the broken version off
+        return book.version_for(target_of(vector.date))  # the book has struck the broken version off
     return version if all(name in vector.features for name in needed) else PERSISTENCE
 
 
@@ -108,7 +116,7 @@ def _prediction(  # noqa: PLR0913, PLR0917  (the parts of one event)
 ) -> PredictionMade:
     return PredictionMade(
         symbol=vector.symbol,
-        date=next_session(vector.date),
+        date=target_of(vector.date),
         predicted_close=close,
         model_version=version,
         features_used=used,

@@ -65,5 +65,5 @@ def _report(work: Slice, account: Account) -> State[Any]:
 
 def run_name() -> str:
     """Name a run after its slices, also when somebody starts it again from the Prefect UI."""
-    slices = [OffsetRange.model_validate(s) for s in runtime.flow_run.parameters.get("slices", [])]
+    slices = [OffsetRange.model_validate(s) for s in runtime.flow_run.parameters.get("slices") or []]
     return f"{runtime.flow_run.flow_name} {ranges_label(slices)}"

@@ -11,7 +11,7 @@ from infra.kafka import clients
 from infra.kafka.bounded import bounded
 from infra.settings import Settings
 
-MAX_FETCH_BYTES = 16 * 1024 * 1024
+MAX_FETCH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass

@@ -80,6 +80,8 @@ def _poll_until_ends(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetR
         if time.monotonic() > deadline:
             message = f"the broker did not deliver {wanted[unfinished[0]]} within {READ_SECONDS:g} s"
             raise TryAgainError(message)
-        for partition, batch in reader.poll(timeout_ms=POLL_MS, max_records=50_000).items():
+        # No more than is left: the client decodes all that it hands out, wanted or not.
+        left = sum(wanted[p].end - (reader.position(p) or 0) for p in unfinished)
+        for partition, batch in reader.poll(timeout_ms=POLL_MS, max_records=left).items():
             records.extend(record for record in batch if record.offset < wanted[partition].end)
     return records
