@@ -1,5 +1,6 @@
 """Whether this process is to go on: one flag, set once, that everything long-running looks at."""
 
+import gc
 from threading import Event
 
 _stop = Event()
