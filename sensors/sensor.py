@@ -25,8 +25,10 @@ from sensors.plan import Patience, Unit, cut, size, units
 
 Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
-IDLE_POLL_MS = 1_000
-BUSY_POLL_MS = 20
+IDLE_MS = 150
+ACTIVE_MS = 25
+ACTIVE_SECONDS = 3.0
+"""For so long after something happened the next thing is expected soon."""
 OFFSET_SECONDS = 15
 
 
@@ -52,7 +54,8 @@ class Work:
     starts: dict[TopicPartition, int] = field(default_factory=dict)
     ranges: list[OffsetRange] = field(default_factory=list)
     future: "Future[Result] | None" = None
-    wake_at: float | None = None
+    news_since: float | None = None
+    not_before: float = 0.0
 
 
 class Sensor:
@@ -63,6 +66,7 @@ class Sensor:
         self.settings = settings
         self.route = route
         self.work: dict[Unit, Work] = {}
+        self.last_seen = 0.0
         self.log = get_run_logger()
 
     def run(self) -> None:
@@ -73,7 +77,6 @@ class Sensor:
             client_id=self.route.name,
             max_poll_interval_ms=86_400_000,
             partition_assignment_strategy=[RangePartitionAssignor],
-            fetch_max_wait_ms=1_000,  # a record ends the wait at once; idle sensors should cost nothing
         )
         dispatcher = Dispatcher(self.route, self.settings.bootstrap)
         threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)
@@ -87,49 +90,60 @@ class Sensor:
                 consumer.close(autocommit=False)
 
     def _turn(self, consumer: KafkaConsumer, submit: Submit) -> None:
-        """Poll once (which keeps the membership), settle what ended, start what is due."""
-        self._poll(consumer)
+        """Poll once (which keeps the membership), settle what ended, start what is new."""
+        self._keep_membership(consumer)
         self._follow_assignment(consumer)
         for work in self.work.values():
             if work.future and work.future.done():
-                self._settle(consumer, work, work.future.result())
-        due = [w for w in self.work.values() if not w.future and w.wake_at and w.wake_at <= time.monotonic()]
-        if due:
-            self._start(consumer, due, submit)
+                self._settle(work, work.future.result())
+        now = time.monotonic()
+        if idle := [w for w in self.work.values() if not w.future and w.not_before <= now]:
+            self._start(consumer, idle, submit)
 
-    def _poll(self, consumer: KafkaConsumer) -> None:
-        busy = any(w.future or w.wake_at for w in self.work.values())
+    def _keep_membership(self, consumer: KafkaConsumer) -> None:
+        """Poll without reading: all partitions are paused, since slices read for themselves.
+
+        New records are seen by the end offsets, one small request a turn. Waiting for fetched records instead
+        would read everything twice, and the client at times stops fetching after pause, seek and resume.
+        """
+        active = time.monotonic() - self.last_seen < ACTIVE_SECONDS
         try:
-            news = consumer.poll(timeout_ms=BUSY_POLL_MS if busy else IDLE_POLL_MS)
+            consumer.poll(timeout_ms=ACTIVE_MS if active else IDLE_MS)
         except NoOffsetForPartitionError as error:
             spot = error.args[0] if error.args and isinstance(error.args[0], TopicPartition) else None
             raise StopError(missing_offset(self.route.flow, spot) if spot else str(error)) from error
-        for work in self.work.values():
-            if work.wake_at is None and not work.future and any(spot in news for spot in work.unit):
-                work.wake_at = time.monotonic() + self.settings.slice_linger_ms / 1000
 
     def _follow_assignment(self, consumer: KafkaConsumer) -> None:
         """Take up units that became ours, let go of those that did not stay."""
-        mine = units(self.route, set(consumer.assignment()))
+        assigned = set(consumer.assignment())
+        if fresh := assigned - consumer.paused():
+            consumer.pause(*fresh)
+        mine = units(self.route, assigned)
         for unit in [u for u in self.work if u not in mine]:
             self.log.info("%s is no longer ours", unit)
             del self.work[unit]
         for unit in mine:
             if unit not in self.work:
                 most = self.route.records or self.settings.slice_records
-                self.work[unit] = Work(unit, Patience(most, most), wake_at=time.monotonic())
+                self.work[unit] = Work(unit, Patience(most, most))
 
-    def _start(self, consumer: KafkaConsumer, due: list[Work], submit: Submit) -> None:
-        """Cut the next slice of each unit that is due, from the group's stable progress."""
-        spots = [spot for work in due for spot in work.unit]
+    def _start(self, consumer: KafkaConsumer, idle: list[Work], submit: Submit) -> None:
+        """Cut the next slice of each unit that has news, from the group's stable progress."""
+        spots = [spot for work in idle for spot in work.unit]
         ends = consumer.end_offsets(spots, timeout_ms=OFFSET_SECONDS * 1000)
-        for work in due:
-            work.wake_at = None
+        for work in idle:
             work.starts = work.starts or self._progress(consumer, work.unit)
-            work.ranges = cut(work.unit, work.starts, ends, work.patience.limit)
-            if work.ranges:
-                consumer.pause(*work.unit)
-                work.future = submit(work.ranges)
+            ranges = cut(work.unit, work.starts, ends, work.patience.limit)
+            if not ranges or not self._lingered(work, size(ranges)):
+                continue
+            work.ranges, work.news_since = ranges, None
+            work.future = submit(ranges)
+
+    def _lingered(self, work: Work, offsets: int) -> bool:
+        """Wait a little for more records, once, so that a burst becomes one slice."""
+        now = self.last_seen = time.monotonic()
+        work.news_since = work.news_since or now
+        return offsets >= work.patience.limit or now - work.news_since >= self.settings.slice_linger_ms / 1000
 
     def _progress(self, consumer: KafkaConsumer, unit: Unit) -> dict[TopicPartition, int]:
         found = {}
@@ -140,20 +154,17 @@ class Sensor:
             found[spot] = int(offset)
         return found
 
-    def _settle(self, consumer: KafkaConsumer, work: Work, result: Result) -> None:
+    def _settle(self, work: Work, result: Result) -> None:
         """Act on how a run ended; the unit is looked at again at once, or after a pause."""
         work.future, pause = None, 0.0
+        self.last_seen = time.monotonic()
         if result.outcome is Outcome.DONE:
             work.starts = {TopicPartition(r.topic, r.partition): r.end for r in work.ranges}
             work.patience.succeeded()
         else:
             pause = self._after_failure(work, result)
             work.starts = {}
-        work.wake_at = time.monotonic() + pause
-        if set(work.unit) <= set(consumer.assignment()):
-            for spot, at in work.starts.items():
-                consumer.seek(spot, at)
-            consumer.resume(*work.unit)
+        work.not_before = self.last_seen + pause
 
     def _after_failure(self, work: Work, result: Result) -> float:
         """Log the failure with its consequence; returns the seconds to wait."""

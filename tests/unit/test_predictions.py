@@ -1,0 +1,129 @@
+"""Which version predicts what: never in sample, persistence where nothing better may or can."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained
+from infra.errors import RejectError
+from tasks.predictions import Vectors, make_predictions
+from tasks.serving import PERSISTENCE, ModelBook
+
+THURSDAY, SUNDAY = date(2023, 6, 1), date(2023, 6, 4)
+
+
+class FakeEntry:
+    """An entry of the models topic."""
+
+    def __init__(self, payload: Any) -> None:
+        """Hold the payload."""
+        self.payload = payload
+
+
+class FakeLoop:
+    """The adapters that a model book asks: a models topic, and a registry that has nothing."""
+
+    def __init__(self, *payloads: Any) -> None:
+        """Put payloads on the models topic."""
+        self.entries = [FakeEntry(payload) for payload in payloads]
+        self.models = self.registry = self
+
+    def refresh(self) -> int:
+        """Tell the end of the topic."""
+        return len(self.entries)
+
+    def between(self, start: int, end: int) -> list[FakeEntry]:
+        """List entries."""
+        return self.entries[start:end]
+
+    def get(self, version: str) -> None:
+        """Have no version."""
+        message = f"model version {version} does not exist"
+        raise RejectError(message)
+
+
+def trained(
+    version: str, until: date | None, *, promoted: bool | None = True, location: str = "s3://m/m.skops"
+) -> ModelTrained:
+    """A training's event."""
+    return ModelTrained(
+        model_version=version,
+        performance={"mae": 1.0},
+        features_used=["RSI"],
+        artifact_location=location,
+        training_end=until,
+        promoted=promoted,
+    )
+
+
+def book_of(*payloads: Any) -> ModelBook:
+    """A model book that has read these events."""
+    book = ModelBook(FakeLoop(*payloads))  # type: ignore[arg-type]
+    book.refresh()
+    return book
+
+
+def a_vector(**fields: Any) -> FeaturesComputed:
+    """The chapter's vector, with changes."""
+    features = {"Close_Lag_1": 1250.5, "SMA_20": 1245.2, "RSI": 62.3, "Volume_Z_Score": 1.2}
+    return FeaturesComputed(**{"symbol": "NEPSE", "date": THURSDAY, "features": features, **fields})
+
+
+def test_no_version_predicts_a_session_that_it_has_seen() -> None:
+    """The newest version whose training ended before the target is chosen, v0 before any."""
+    book = book_of(trained("v1", date(2023, 1, 31)), trained("v2", SUNDAY))
+    assert book.version_for(SUNDAY) == "v1"
+    assert book.version_for(date(2023, 6, 5)) == "v2"
+    assert book.version_for(date(2023, 1, 31)) == PERSISTENCE
+
+
+def test_a_version_that_was_not_promoted_does_not_serve() -> None:
+    """Promoted false keeps the version before it; ModelPromoted puts it into office later."""
+    events = (trained("v1", date(2023, 1, 1)), trained("v2", date(2023, 2, 1), promoted=False))
+    assert book_of(*events).version_for(SUNDAY) == "v1"
+    rollback = ModelPromoted(model_version="v2", reason="by hand")
+    assert book_of(*events, rollback).version_for(SUNDAY) == "v2"
+
+
+def test_a_version_without_a_known_training_window_never_serves() -> None:
+    """The chapter's ModelTrained does not say what it was trained on: nobody knows what it has seen."""
+    assert book_of(trained("v2.4.0", None, promoted=None)).version_for(SUNDAY) == PERSISTENCE
+
+
+def test_a_pickle_is_refused_without_being_loaded() -> None:
+    """The reason names the danger, and the version is struck off."""
+    book = book_of(trained("v1", date(2023, 1, 1), location="s3://m/model.PKL"))
+    assert "pickle" in (book.check(trained("v1", date(2023, 1, 1), location="s3://m/model.PKL")) or "")
+    assert book.version_for(SUNDAY) == PERSISTENCE
+
+
+def test_a_version_that_the_registry_lacks_is_refused_and_the_older_one_goes_on() -> None:
+    """A missing model costs no prediction."""
+    book = book_of(trained("v7", date(2023, 1, 1)))
+    assert "v7" in (book.check(trained("v7", date(2023, 1, 1))) or "")
+    made = make_predictions.fn(book, Vectors([a_vector(last_close=1300.0)]))
+    assert [m.prediction.model_version for m in made if m.prediction] == [PERSISTENCE]
+
+
+def test_the_chapters_vector_is_predicted_by_its_first_lag() -> None:
+    """Without a last close, persistence takes Close_Lag_1 and says so; the target is the next session."""
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector()]))
+    assert made.prediction is not None
+    assert (made.prediction.predicted_close, made.prediction.features_used) == (1250.5, ["Close_Lag_1"])
+    assert (made.prediction.as_of, made.prediction.date) == (THURSDAY, SUNDAY)
+
+
+def test_a_known_last_close_is_what_persistence_predicts() -> None:
+    """The last close is newer than its first lag."""
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(last_close=1260.2)]))
+    assert made.prediction is not None
+    assert made.prediction.predicted_close == made.prediction.last_close == 1260.2
+
+
+@pytest.mark.parametrize("features", [{}, {"RSI": 50.0}, {"Close_Lag_1": None}])
+def test_nothing_to_predict_from_is_said(features: dict[str, Any]) -> None:
+    """A vector without any price becomes no prediction but a reason."""
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(features=features)]))
+    assert made.prediction is None
+    assert "nothing to predict from" in made.reason
