@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -15,8 +16,9 @@ from prefect import flow, get_run_logger
 from events.payloads import OffsetRange
 from infra.errors import StopError, TryAgainError
 from infra.kafka import clients
+from infra.kafka.bounded import answered
 from infra.kafka.reading import missing_offset
-from infra.running import stopping
+from infra.running import stopping, wait
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors.dispatch import Dispatcher, Outcome, Result
@@ -25,11 +27,13 @@ from sensors.plan import Patience, Unit, cut, size, units
 
 Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
-IDLE_MS = 150
-ACTIVE_MS = 25
-ACTIVE_SECONDS = 3.0
-"""For so long after something happened the next thing is expected soon."""
-OFFSET_SECONDS = 15
+IDLE_SECONDS = 0.15
+ACTIVE_SECONDS = 0.025
+ACTIVE_FOR = 3.0
+"""For so many seconds after something happened the next thing is expected soon."""
+POLL_SECONDS = 0.5
+ANSWER_SECONDS = 8.0
+OFFSET_SECONDS = 5
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
@@ -66,7 +70,7 @@ class Sensor:
         self.settings = settings
         self.route = route
         self.work: dict[Unit, Work] = {}
-        self.last_seen = 0.0
+        self.last_seen = self.polled = 0.0
         self.log = get_run_logger()
 
     def run(self) -> None:
@@ -86,11 +90,11 @@ class Sensor:
                 self._turn(consumer, lambda ranges: threads.submit(dispatcher, ranges))
         finally:
             threads.shutdown(wait=True)
-            with suppress(KafkaError):
-                consumer.close(autocommit=False)
+            with suppress(KafkaError, TryAgainError):
+                answered(partial(consumer.close, autocommit=False), ANSWER_SECONDS, "closing the sensor")
 
     def _turn(self, consumer: KafkaConsumer, submit: Submit) -> None:
-        """Poll once (which keeps the membership), settle what ended, start what is new."""
+        """Keep the membership, settle what ended, start what is new, rest a moment."""
         self._keep_membership(consumer)
         self._follow_assignment(consumer)
         for work in self.work.values():
@@ -99,16 +103,19 @@ class Sensor:
         now = time.monotonic()
         if idle := [w for w in self.work.values() if not w.future and w.not_before <= now]:
             self._start(consumer, idle, submit)
+        wait(ACTIVE_SECONDS if time.monotonic() - self.last_seen < ACTIVE_FOR else IDLE_SECONDS)
 
     def _keep_membership(self, consumer: KafkaConsumer) -> None:
-        """Poll without reading: all partitions are paused, since slices read for themselves.
+        """Poll now and then, without reading: all partitions are paused, since slices read for themselves.
 
         New records are seen by the end offsets, one small request a turn. Waiting for fetched records instead
-        would read everything twice, and the client at times stops fetching after pause, seek and resume.
+        would read everything twice.
         """
-        active = time.monotonic() - self.last_seen < ACTIVE_SECONDS
+        if time.monotonic() - self.polled < POLL_SECONDS:
+            return
+        self.polled = time.monotonic()
         try:
-            consumer.poll(timeout_ms=ACTIVE_MS if active else IDLE_MS)
+            answered(partial(consumer.poll, timeout_ms=50), ANSWER_SECONDS, f"poll of {self.route.name}")
         except NoOffsetForPartitionError as error:
             spot = error.args[0] if error.args and isinstance(error.args[0], TopicPartition) else None
             raise StopError(missing_offset(self.route.flow, spot) if spot else str(error)) from error
@@ -130,7 +137,8 @@ class Sensor:
     def _start(self, consumer: KafkaConsumer, idle: list[Work], submit: Submit) -> None:
         """Cut the next slice of each unit that has news, from the group's stable progress."""
         spots = [spot for work in idle for spot in work.unit]
-        ends = consumer.end_offsets(spots, timeout_ms=OFFSET_SECONDS * 1000)
+        ask = partial(consumer.end_offsets, spots, timeout_ms=OFFSET_SECONDS * 1000)
+        ends = answered(ask, ANSWER_SECONDS, f"end offsets for {self.route.name}")
         for work in idle:
             work.starts = work.starts or self._progress(consumer, work.unit)
             ranges = cut(work.unit, work.starts, ends, work.patience.limit)
@@ -148,7 +156,7 @@ class Sensor:
     def _progress(self, consumer: KafkaConsumer, unit: Unit) -> dict[TopicPartition, int]:
         found = {}
         for spot in unit:
-            offset = consumer.committed(spot, timeout_ms=OFFSET_SECONDS * 1000)
+            offset = answered(partial(consumer.committed, spot), ANSWER_SECONDS, f"committed({spot})")
             if offset is None:
                 raise StopError(missing_offset(self.route.flow, spot))
             found[spot] = int(offset)

@@ -1,10 +1,14 @@
-"""A bound on calls that have none: kafka-python's commit, abort and send_offsets may wait for ever."""
+"""A bound on calls that have none.
+
+kafka-python's commit, abort and send_offsets have no time-out; and any call may wait for ever on the client's
+own I/O thread: seen under load with 3.0.12, a poll of 150 ms that did not return in minutes.
+"""
 
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from infra.errors import OutcomeUnknownError
+from infra.errors import OutcomeUnknownError, TryAgainError
 
 T = TypeVar("T")
 
@@ -33,3 +37,16 @@ def bounded(call: Callable[[], T], seconds: float, what: str) -> T:
     if failures:
         raise failures[0]
     return results[0]
+
+
+def answered(call: Callable[[], T], seconds: float, what: str) -> T:
+    """Do the same for a call that changes nothing, so that it can simply be tried again.
+
+    Raises:
+        TryAgainError: no answer came in time.
+    """
+    try:
+        return bounded(call, seconds, what)
+    except OutcomeUnknownError as error:
+        message = f"{what} gave no answer within {seconds:g} s"
+        raise TryAgainError(message) from error

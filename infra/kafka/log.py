@@ -2,17 +2,20 @@
 
 import threading
 from bisect import bisect_left
+from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 
 from events.envelope import ContractError, decode
 from events.payloads import OffsetRange, Payload
 from infra.kafka import clients
+from infra.kafka.bounded import answered
 from infra.kafka.reading import read_ranges
 from infra.kafka.records import Place, Received
 from infra.settings import Settings
 
 REQUEST_MS = 15_000
+REQUEST_SECONDS = 20.0
 
 
 class TopicLog:
@@ -37,7 +40,8 @@ class TopicLog:
         with self._lock:
             reader = self._consumer or clients.consumer(self._settings, fetch_max_wait_ms=100)
             self._consumer = reader
-            end = int(reader.end_offsets([self._spot], timeout_ms=REQUEST_MS)[self._spot])
+            ask = partial(reader.end_offsets, [self._spot], timeout_ms=REQUEST_MS)
+            end = int(answered(ask, REQUEST_SECONDS, f"the end of {self._spot.topic}")[self._spot])
             if end > self._next:
                 self._append(reader, end)
             return self._next

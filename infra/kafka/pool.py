@@ -2,15 +2,19 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
+from infra.errors import TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import bounded
+from infra.kafka.bounded import answered, bounded
 from infra.settings import Settings
 
+CLOSE_SECONDS = 5.0
 MAX_FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -75,7 +79,7 @@ class Pool:
         try:
             yield reader
         except BaseException:
-            reader.close(autocommit=False)
+            _close(reader)
             raise
         with self._lock:
             self._readers[group].append(reader)
@@ -88,4 +92,10 @@ class Pool:
         for warm in producers:
             warm.discard()
         for reader in readers:
-            reader.close(autocommit=False)
+            _close(reader)
+
+
+def _close(reader: KafkaConsumer) -> None:
+    """Close a reader, which may hang as any call may: then it is left to the end of the process."""
+    with suppress(TryAgainError, KafkaError):
+        answered(partial(reader.close, autocommit=False), CLOSE_SECONDS, "closing a reader")

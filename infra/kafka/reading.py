@@ -1,6 +1,7 @@
 """Reading exactly a range of offsets, and the group's progress, without being a member of the group."""
 
 import time
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -8,8 +9,9 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from events.payloads import OffsetRange
 from infra.errors import StopError, TryAgainError
+from infra.kafka.bounded import answered
 
-READ_SECONDS = 60.0
+READ_SECONDS = 30.0
 POLL_MS = 200
 
 
@@ -28,7 +30,7 @@ def committed(reader: KafkaConsumer, ranges: list[OffsetRange]) -> dict[TopicPar
     found = {}
     for partition in map(partition_of_range, ranges):
         try:
-            offset = reader.committed(partition, timeout_ms=READ_SECONDS * 1000)
+            offset = answered(partial(reader.committed, partition), READ_SECONDS, f"committed({partition})")
         except KafkaError as error:
             message = f"the broker did not tell the committed offset of {partition}: {error}"
             raise TryAgainError(message) from error
@@ -55,13 +57,13 @@ def read_ranges(reader: KafkaConsumer, ranges: list[OffsetRange]) -> list[Any]:
 
     Raises:
         StopError: the first offset is no longer (or not yet) there.
-        TryAgainError: the broker did not deliver within a minute.
+        TryAgainError: the broker did not deliver in time.
     """
     wanted = {partition_of_range(r): r for r in ranges if r.end > r.start}
     if not wanted:
         return []
     try:
-        return _poll_until_ends(reader, wanted)
+        return answered(partial(_poll_until_ends, reader, wanted), READ_SECONDS + 5, f"reading {wanted}")
     except OffsetOutOfRangeError as error:
         message = f"offsets are out of range ({error}): retention removed them or the topic was made anew"
         raise StopError(message) from error
