@@ -4,19 +4,18 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import KafkaError, NoOffsetForPartitionError
+from kafka.errors import NoOffsetForPartitionError
 from prefect import flow, get_run_logger
 
 from events.payloads import OffsetRange
 from infra.errors import StopError, TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import answered
+from infra.kafka.bounded import answered, close
 from infra.kafka.reading import missing_offset
 from infra.running import stopping, wait
 from infra.settings import Settings, load_settings
@@ -32,7 +31,7 @@ ACTIVE_SECONDS = 0.025
 ACTIVE_FOR = 3.0
 """For so many seconds after something happened the next thing is expected soon."""
 POLL_SECONDS = 0.5
-ANSWER_SECONDS = 8.0
+ANSWER_SECONDS = 5.0
 OFFSET_SECONDS = 5
 
 
@@ -90,8 +89,7 @@ class Sensor:
                 self._turn(consumer, lambda ranges: threads.submit(dispatcher, ranges))
         finally:
             threads.shutdown(wait=True)
-            with suppress(KafkaError, TryAgainError):
-                answered(partial(consumer.close, autocommit=False), ANSWER_SECONDS, "closing the sensor")
+            close(consumer)
 
     def _turn(self, consumer: KafkaConsumer, submit: Submit) -> None:
         """Keep the membership, settle what ended, start what is new, rest a moment."""

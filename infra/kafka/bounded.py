@@ -6,11 +6,18 @@ own I/O thread: seen under load with 3.0.12, a poll of 150 ms that did not retur
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 
 from infra.errors import OutcomeUnknownError, TryAgainError
 
 T = TypeVar("T")
+
+CLOSE_SECONDS = 5.0
 
 
 def bounded(call: Callable[[], T], seconds: float, what: str) -> T:
@@ -50,3 +57,9 @@ def answered(call: Callable[[], T], seconds: float, what: str) -> T:
     except OutcomeUnknownError as error:
         message = f"{what} gave no answer within {seconds:g} s"
         raise TryAgainError(message) from error
+
+
+def close(client: KafkaConsumer) -> None:
+    """Close a consumer, which may hang as any call may: then it is left to the end of the process."""
+    with suppress(TryAgainError, KafkaError):
+        answered(partial(client.close, autocommit=False), CLOSE_SECONDS, "closing a consumer")

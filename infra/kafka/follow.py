@@ -8,8 +8,8 @@ commit whose acknowledgement got lost took place.
 import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from random import uniform
 from threading import Event
 from typing import Any
@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 
 from infra.errors import ReplanError, StopError, TryAgainError
 from infra.kafka import clients
+from infra.kafka.bounded import answered, close
 from infra.settings import Settings
 
 Positions = dict[tuple[str, int], int]
@@ -29,6 +30,7 @@ ReadPositions = Callable[[list[tuple[str, int]]], Mapping[tuple[str, int], int]]
 BATCH_RECORDS = 20_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 2.0  # a batch is handed on by then even if records keep coming
+ANSWER_SECONDS = 8.0
 IDLE_MS = 250  # how soon a stop is noticed
 LONGEST_BACKOFF = 10.0  # seconds
 REQUEST_MS = 15_000
@@ -88,9 +90,8 @@ def _batches(
     settings: Settings, topics: Sequence[str], positions: ReadPositions, stop: Event, linger: float
 ) -> Generator[Batch, None, None]:
     """Read from the stored positions on; going on to the next batch means that the last one is stored."""
-    with closing(
-        clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
-    ) as reader:
+    reader = clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
+    try:
         places = _assign(reader, topics)
         at = dict.fromkeys(places, 0) | dict(positions(list(places)))
         _seek(reader, places, at)
@@ -99,6 +100,8 @@ def _batches(
             if batch.records:
                 yield batch
                 at |= batch.ends
+    finally:
+        close(reader)
 
 
 def _assign(reader: KafkaConsumer, topics: Sequence[str]) -> dict[tuple[str, int], TopicPartition]:
@@ -133,7 +136,8 @@ def _collect(
     batch, size = Batch(), 0
     wait_ms, deadline = IDLE_MS, time.monotonic() + BATCH_SECONDS
     while (room := BATCH_RECORDS - len(batch.records)) > 0 and size < BATCH_BYTES:
-        polled = reader.poll(timeout_ms=wait_ms, max_records=min(room, 5_000))
+        poll = partial(reader.poll, timeout_ms=wait_ms, max_records=min(room, 5_000))
+        polled = answered(poll, ANSWER_SECONDS, "a projector's poll")
         for records in polled.values():
             batch.records += records
             size += sum(len(record.value or b"") for record in records)

@@ -9,11 +9,13 @@ from kafka import KafkaConsumer, TopicPartition
 from events.envelope import ContractError, decode
 from events.payloads import SliceCommitted
 from infra.kafka import clients
+from infra.kafka.bounded import answered
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.wiring import Route, routes
 
 ASK_MS = 10_000
+ANSWER_SECONDS = 5.0
 LEDGER_TAIL = 3_000
 """Offsets of the ledger that are looked at for a flow's last commit."""
 
@@ -80,14 +82,25 @@ def _age_at(reader: KafkaConsumer, spot: TopicPartition, offset: int) -> float:
 
 
 def unsettled(settings: Settings, readers: dict[str, KafkaConsumer]) -> int:
-    """Sum the lag of all groups; `readers` keeps the clients between calls, for whoever asks often."""
-    total = 0
-    for route in routes():
-        reader = readers.setdefault(route.flow, clients.consumer(settings, group=route.flow))
-        spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
+    """Sum the lag of all groups; `readers` keeps the clients between calls, for whoever asks often.
+
+    Raises:
+        TryAgainError: a client gave no answer; its group gets a new one next time.
+    """
+    return sum(_group_lag(settings, route, readers) for route in routes())
+
+
+def _group_lag(settings: Settings, route: Route, readers: dict[str, KafkaConsumer]) -> int:
+    reader = readers.pop(route.flow, None) or clients.consumer(settings, group=route.flow)
+    spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
+
+    def measure() -> int:
         ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
-        total += sum(int(ends[s]) - int(reader.committed(s, timeout_ms=ASK_MS) or 0) for s in spots)
-    return total
+        return sum(int(ends[s]) - int(reader.committed(s, timeout_ms=ASK_MS) or 0) for s in spots)
+
+    behind = answered(measure, ANSWER_SECONDS, f"the lag of {route.flow}")
+    readers[route.flow] = reader
+    return behind
 
 
 def sensors(settings: Settings) -> list[SensorStatus]:

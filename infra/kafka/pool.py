@@ -2,19 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
 
-from infra.errors import TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import answered, bounded
+from infra.kafka.bounded import bounded, close
 from infra.settings import Settings
 
-CLOSE_SECONDS = 5.0
 MAX_FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -79,7 +75,7 @@ class Pool:
         try:
             yield reader
         except BaseException:
-            _close(reader)
+            close(reader)
             raise
         with self._lock:
             self._readers[group].append(reader)
@@ -92,10 +88,4 @@ class Pool:
         for warm in producers:
             warm.discard()
         for reader in readers:
-            _close(reader)
-
-
-def _close(reader: KafkaConsumer) -> None:
-    """Close a reader, which may hang as any call may: then it is left to the end of the process."""
-    with suppress(TryAgainError, KafkaError):
-        answered(partial(reader.close, autocommit=False), CLOSE_SECONDS, "closing a reader")
+            close(reader)

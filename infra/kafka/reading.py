@@ -11,7 +11,7 @@ from events.payloads import OffsetRange
 from infra.errors import StopError, TryAgainError
 from infra.kafka.bounded import answered
 
-READ_SECONDS = 30.0
+READ_SECONDS = 15.0
 POLL_MS = 200
 
 

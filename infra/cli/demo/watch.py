@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
@@ -22,12 +23,14 @@ from events.payloads import (
 from events.topics import TOPICS
 from infra.errors import TryAgainError
 from infra.kafka import clients
+from infra.kafka.bounded import answered
 from infra.kafka.lag import unsettled
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 
 LEDGER_TELLS = {"compute-features": "features", "predict": "predictions", "join-errors": "errors"}
 """Whose number of published events is a topic's number."""
+ANSWER_SECONDS = 5.0
 HEAVY = {"actuals", *LEDGER_TELLS.values()}
 
 
@@ -55,6 +58,7 @@ class Watcher:
     alerts_before: int = 0
     live: bool = False
     _seen: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    _at: dict[TopicPartition, int] = field(default_factory=dict)
     _announced: dict[str, datetime] = field(default_factory=dict)
     _readers: dict[str, Any] = field(default_factory=dict)
 
@@ -65,12 +69,16 @@ class Watcher:
 
     def _assign(self, topics: list[str]) -> None:
         """Read these topics: the ones already read go on, the others begin at their end."""
-        at = {spot: self._consumer.position(spot) for spot in self._consumer.assignment()}
-        spots = [TopicPartition(t, p) for t in topics for p in range(partitions(self.settings, t))]
-        ends = self._consumer.end_offsets(spots, timeout_ms=10_000)
-        self._consumer.assign(spots)
-        for spot in spots:
-            self._consumer.seek(spot, at.get(spot, ends[spot]))
+        self._spots = [TopicPartition(t, p) for t in topics for p in range(partitions(self.settings, t))]
+        ask = partial(self._consumer.end_offsets, self._spots, timeout_ms=10_000)
+        ends = answered(ask, ANSWER_SECONDS, "end offsets")
+        self._at = {spot: self._at.get(spot, ends[spot]) for spot in self._spots}
+        self._take_up()
+
+    def _take_up(self) -> None:
+        self._consumer.assign(self._spots)
+        for spot, offset in self._at.items():
+            self._consumer.seek(spot, offset)
 
     def go_live(self, history_rows: int) -> None:
         """From here on read every topic; what the history made of the heavy ones, the ledger has told."""
@@ -82,9 +90,16 @@ class Watcher:
 
     def look(self, timeout_ms: int = 20) -> None:
         """Take in what has become visible."""
-        batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=20_000)
+        poll = partial(self._consumer.poll, timeout_ms=timeout_ms, max_records=20_000)
+        try:
+            batches = answered(poll, ANSWER_SECONDS, "the demo's poll")
+        except TryAgainError:  # the client hangs: a new one goes on where this one was
+            self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=100)
+            self._take_up()
+            return
         now = datetime.now(UTC)
         for spot, records in batches.items():
+            self._at[spot] = records[-1].offset + 1
             self.counts[spot.topic] += len(records)
             if self.live or spot.topic != "alerts":
                 for record in records:
@@ -127,7 +142,10 @@ class Watcher:
     def settled(self) -> bool:
         """Tell whether every flow has processed everything."""
         self.look(200)
-        return unsettled(self.settings, self._readers) == 0
+        try:
+            return unsettled(self.settings, self._readers) == 0
+        except TryAgainError:
+            return False
 
     def play(self, day: str, rows: int) -> Played:
         """Wait until a session has gone through the whole loop, and tell how it went."""
