@@ -32,4 +32,4 @@ def expect_many_objects() -> None:
     With Python's own thresholds the collector takes a third to a half of a join's time.
     """
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(20_000, 20, 20)

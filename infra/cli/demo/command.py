@@ -99,9 +99,9 @@ def _play(settings: "Settings", source: "Source", began: float) -> None:
     from infra.cli.demo.watch import Watcher  # noqa: PLC0415
 
     watcher = Watcher(settings)
-    _load(settings, source, watcher)
+    loaded = _load(settings, source, watcher)
     _train(settings, watcher)
-    watcher.go_live(source.plan.rows)
+    watcher.go_live(loaded)
     played: list[Played] = []
     for name in source.plan.live:
         trained = len(watcher.models)
@@ -111,23 +111,24 @@ def _play(settings: "Settings", source: "Source", began: float) -> None:
     shared.out.print(summary(settings, watcher, played, time.monotonic() - began), highlight=False)
 
 
-def _load(settings: "Settings", source: "Source", watcher: "Watcher") -> None:
-    """Ingest the history through the ingest flow, and show how each flow follows."""
+def _load(settings: "Settings", source: "Source", watcher: "Watcher") -> int:
+    """Ingest the history through the ingest flow, show how each flow follows; returns the rows accepted."""
     from infra.prefect_runs import run_here  # noqa: PLC0415
 
     plan = source.plan
     parameters = {"paths": [source.table, source.daily], "since": str(plan.since), "until": str(plan.until)}
     with ThreadPoolExecutor(1) as thread:
         ingesting = thread.submit(run_here, settings, "ingest/ingest", parameters)
-        _follow(watcher, plan.rows, plan.sessions, lambda: _running(ingesting))
+        _follow(watcher, plan.rows, plan.sessions, lambda: _accepted(ingesting))
+        return _accepted(ingesting) or 0
 
 
-def _running(ingesting: "Future[object]") -> bool:
-    """Tell whether the ingestion goes on; raises what made it fail."""
-    return not ingesting.done() or ingesting.result() is None
+def _accepted(ingesting: "Future[list[dict[str, int]]]") -> int | None:
+    """Count the rows that were accepted, None while the ingestion goes on; raises what made it fail."""
+    return sum(line["accepted"] for line in ingesting.result()) if ingesting.done() else None
 
 
-def _follow(watcher: "Watcher", rows: int, sessions: int, running: Callable[[], bool]) -> None:
+def _follow(watcher: "Watcher", rows: int, sessions: int, accepted: "Callable[[], int | None]") -> None:
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=shared.err) as progress:
         bars = {
@@ -141,7 +142,8 @@ def _follow(watcher: "Watcher", rows: int, sessions: int, running: Callable[[], 
             progress.update(bars["sessions"], completed=watcher.counts["raw-data"])
             for flow in ("compute-features", "predict", "join-errors"):
                 progress.update(bars[flow], completed=watcher.sent[flow])
-            return not running() and watcher.sent["predict"] >= rows and watcher.settled()
+            expected = accepted()
+            return expected is not None and watcher.sent["predict"] >= expected and watcher.settled()
 
         watcher.until(done, LOAD_SECONDS, "loading the history")
 

@@ -64,12 +64,12 @@ class Watcher:
 
     def __post_init__(self) -> None:
         """Start at the end of the topics that tell enough while the history is loaded."""
-        self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=100)
         self._assign([topic for topic in TOPICS if topic not in HEAVY])
 
     def _assign(self, topics: list[str]) -> None:
         """Read these topics: the ones already read go on, the others begin at their end."""
         self._spots = [TopicPartition(t, p) for t in topics for p in range(partitions(self.settings, t))]
+        self._consumer = clients.consumer(self.settings, fetch_max_wait_ms=100)
         ask = partial(self._consumer.end_offsets, self._spots, timeout_ms=10_000)
         ends = answered(ask, ANSWER_SECONDS, "end offsets")
         self._at = {spot: self._at.get(spot, ends[spot]) for spot in self._spots}
