@@ -28,6 +28,8 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m events.schemas --check
+	@$(BIN)/python -m events.asyncapi --check
 
 up: $(READY)  ## start the local stack
 	@$(BIN)/nepse up
