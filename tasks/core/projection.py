@@ -77,13 +77,18 @@ FEATURE_COLUMNS = (
 )
 
 
+def _fields(*names: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Read attributes as a tuple, also when there is only one (attrgetter would return it bare)."""
+    return lambda payload: tuple(getattr(payload, name) for name in names)
+
+
 def _typed(table: str, *fields: str) -> Shape:
-    return Shape(table, fields, attrgetter(*fields))
+    return Shape(table, fields, _fields(*fields))
 
 
 def _whole(table: str, *fields: str) -> Shape:
     """A few columns to look things up by, and the whole payload as JSON."""
-    values = attrgetter(*fields)
+    values = _fields(*fields)
     return Shape(
         table, (*fields, "event_type", "payload"), lambda x: (*values(x), type(x).__name__, _json(x))
     )

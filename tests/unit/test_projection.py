@@ -3,16 +3,18 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
-from events.envelope import Causation, Event, Metadata, encode
+from events.envelope import Causation, Event, Metadata, decode, encode
 from events.payloads import PAYLOADS, ActualAvailable, FeaturesComputed, Payload, PredictionMade
 from infra.database.tables import metadata
 from tasks.core.feature_frame import feature_frame
 from tasks.core.projection import COLUMNS, EVENT_COLUMNS, SHAPES, project
 
 DAY = date(2024, 3, 3)
+GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
 
 
 @dataclass
@@ -141,3 +143,12 @@ def test_a_batch_without_events_makes_an_empty_frame() -> None:
     assert frame.empty
     assert "symbol" in frame.columns
     assert len(skipped) == 1
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_every_golden_event_has_a_value_for_each_column(path: Path) -> None:
+    """A row is as wide as its table says, also where the payload gives it a single column."""
+    for line in path.read_bytes().splitlines():
+        payload = decode(line).payload
+        shape = SHAPES.get(type(payload).__name__)
+        assert shape is None or len(shape.values(payload)) == len(shape.columns)
