@@ -80,3 +80,15 @@ def made(create: Callable[[], Any], find: Callable[[], Any]) -> Any:
         if error_code(error) != "RESOURCE_ALREADY_EXISTS":
             raise
     return find()
+
+
+def put(write: Callable[[], Any]) -> None:
+    """Write a row that a neighbour may be inserting too: the second attempt finds it there and updates."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        write()
+    except MlflowException as error:
+        if "UniqueViolation" not in str(error):  # MLflow passes the database's own message on
+            raise
+        write()

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from infra.artifact import digest
 from infra.errors import RejectError
-from infra.mlflow_access import client, found, guarded, made
+from infra.mlflow_access import client, found, guarded, made, put
 from infra.registry_run import EXPERIMENT, log_model, log_run
 from infra.registry_types import Submission, Version
 from infra.settings import Settings
@@ -130,11 +130,12 @@ class Registry:
             self._point(alias, version)
         with guarded(f"tag {version.name}"):
             name, number = self._settings.model_name, str(version.number)
-            self._client.set_model_version_tag(name, number, "aliased", alias)
+            put(lambda: self._client.set_model_version_tag(name, number, "aliased", alias))
 
     def _point(self, alias: str, version: Version) -> None:
         with guarded(f"make {version.name} the {alias}"):
-            self._client.set_registered_model_alias(self._settings.model_name, alias, str(version.number))
+            name, number = self._settings.model_name, str(version.number)
+            put(lambda: self._client.set_registered_model_alias(name, alias, number))
 
     def _aliases(self) -> dict[str, str]:
         with guarded("read the aliases"):
