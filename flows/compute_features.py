@@ -11,10 +11,10 @@ from infra.kafka.records import of_kind
 from infra.kafka.slices import Slice
 from tasks.core.features import FEATURE_SET
 from tasks.features import compute_vectors
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="compute-features", flow_run_name=run_name)
+@flow(name="compute-features")
 def compute_features(slices: list[OffsetRange]) -> State[Any]:
     """Publish FeaturesComputed for every DataIngested of the slices."""
     return process("compute-features", slices, _steps)

@@ -11,10 +11,10 @@ from infra.kafka.records import of_kind, spans
 from infra.kafka.slices import Slice
 from tasks.core.joining import error_of
 from tasks.joins import JoinSlice, meet
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="join-errors", flow_run_name=run_name)
+@flow(name="join-errors")
 def join_errors(slices: list[OffsetRange]) -> State[Any]:
     """Publish ErrorComputed for every pair of which one side lies in the slices (one partition of each)."""
     return process("join-errors", slices, _steps)

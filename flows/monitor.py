@@ -12,10 +12,10 @@ from infra.kafka.slices import Slice
 from tasks.core.alerting import AlertManager
 from tasks.monitoring import retraining_due
 from tasks.reports import table
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="monitor", flow_run_name=run_name)
+@flow(name="monitor")
 def monitor(slices: list[OffsetRange]) -> State[Any]:
     """Raise alerts for every ErrorComputed of the slices, and ask for a retraining where errors stay high."""
     return process("monitor", slices, _steps)

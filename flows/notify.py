@@ -11,10 +11,10 @@ from infra.bootstrap import Loop
 from infra.kafka.records import ranges_label
 from infra.kafka.slices import Slice
 from tasks.core.digest import digest
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="notify", flow_run_name=run_name)
+@flow(name="notify")
 def notify(slices: list[OffsetRange]) -> State[Any]:
     """Tell every channel what was raised and resolved, grouped by rule."""
     return process("notify", slices, _steps)

@@ -11,10 +11,10 @@ from infra.kafka.records import of_kind
 from infra.kafka.slices import Slice
 from tasks.predictions import Vectors, make_predictions
 from tasks.serving import model_book
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="predict", flow_run_name=run_name)
+@flow(name="predict")
 def predict(slices: list[OffsetRange]) -> State[Any]:
     """Predict the next close for every FeaturesComputed, or check every ModelTrained, of the slices."""
     return process("predict", slices, _steps)

@@ -13,10 +13,10 @@ from infra.kafka.slices import Slice
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
 from tasks.training import announcement, fit, model_card, register, stored_features, unanswered
-from tasks.work import Account, process, run_name
+from tasks.work import Account, process
 
 
-@flow(name="retrain", flow_run_name=run_name)
+@flow(name="retrain")
 def retrain(slices: list[OffsetRange]) -> State[Any]:
     """Train once for all requests of the slices, on the newest data that any of them names."""
     return process("retrain", slices, _steps)

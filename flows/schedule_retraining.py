@@ -13,10 +13,10 @@ from infra.kafka.records import of_kind
 from infra.kafka.slices import Slice
 from tasks.core.scheduling import due
 from tasks.triggers import ask, known_sessions, requests
-from tasks.work import Account, process, run_name
+from tasks.work import Account, name_run, process
 
 
-@flow(name="schedule-retraining", flow_run_name=run_name)
+@flow(name="schedule-retraining")
 def schedule_retraining(
     slices: list[OffsetRange] | None = None, reason: str = "weekly_schedule"
 ) -> State[Any]:
@@ -26,6 +26,7 @@ def schedule_retraining(
     """
     if slices:
         return process("schedule-retraining", slices, _count_sessions)
+    name_run(f"schedule-retraining {reason}")
     told = ask(connect(), reason, datetime.now(UTC).date())
     return Completed(message=told)
 

@@ -22,6 +22,8 @@ class Route:
     mode: str = "inline"
     records: int | None = None
     """Most records of a slice, where the setting's number would be too many."""
+    linger_ms: int | None = None
+    """How long to wait for more, where the setting's time is not right (milliseconds)."""
 
 
 @cache
@@ -52,3 +54,9 @@ def routes() -> tuple[Route, ...]:
             topics = tuple(parameters.pop("topics"))
             found.append(Route(deployment["name"], topics=topics, **parameters))
     return tuple(found)
+
+
+@cache
+def is_paired(flow: str) -> bool:
+    """Tell whether a flow's slices hold the same partition of several topics."""
+    return any(route.paired for route in routes() if route.flow == flow)

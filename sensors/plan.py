@@ -54,6 +54,11 @@ class Patience:
     failures: int = 0
     waits: int = 0
 
+    @property
+    def calm(self) -> bool:
+        """Whether nothing has failed lately."""
+        return self.limit == self.most and not self.failures and not self.waits
+
     def succeeded(self) -> None:
         """Grow back towards full slices."""
         self.failures = self.waits = 0

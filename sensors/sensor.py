@@ -36,16 +36,17 @@ OFFSET_SECONDS = 5
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
-def sensor(
+def sensor(  # noqa: PLR0913, PLR0917  (the parameters of a deployment)
     flow: str,
     topics: list[str],
     paired: bool = False,
     mode: str = "inline",
     records: int | None = None,
+    linger_ms: int | None = None,
 ) -> None:
     """Watch `topics` for `flow` until told to stop: new records become slices, slices become runs."""
     settings = load_settings()
-    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode, records)).run()
+    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode, records, linger_ms)).run()
 
 
 @dataclass
@@ -69,6 +70,9 @@ class Sensor:
         self.settings = settings
         self.route = route
         self.work: dict[Unit, Work] = {}
+        linger_ms = settings.slice_linger_ms if route.linger_ms is None else route.linger_ms
+        self.linger = linger_ms / 1000
+        self.most = route.records or settings.slice_records
         self.last_seen = self.polled = 0.0
         self.log = get_run_logger()
 
@@ -129,27 +133,41 @@ class Sensor:
             del self.work[unit]
         for unit in mine:
             if unit not in self.work:
-                most = self.route.records or self.settings.slice_records
-                self.work[unit] = Work(unit, Patience(most, most))
+                self.work[unit] = Work(unit, Patience(self.most, self.most))
 
     def _start(self, consumer: KafkaConsumer, idle: list[Work], submit: Submit) -> None:
-        """Cut the next slice of each unit that has news, from the group's stable progress."""
+        """Cut the next slice of each unit that has news, from the group's stable progress; run them."""
         spots = [spot for work in idle for spot in work.unit]
         ask = partial(consumer.end_offsets, spots, timeout_ms=OFFSET_SECONDS * 1000)
         ends = answered(ask, ANSWER_SECONDS, f"end offsets for {self.route.name}")
         for work in idle:
             work.starts = work.starts or self._progress(consumer, work.unit)
-            ranges = cut(work.unit, work.starts, ends, work.patience.limit)
-            if not ranges or not self._lingered(work, size(ranges)):
-                continue
-            work.ranges, work.news_since = ranges, None
-            work.future = submit(ranges)
+            work.ranges = cut(work.unit, work.starts, ends, work.patience.limit)
+        news = [work for work in idle if work.ranges]
+        lingered = [self._lingered(work) for work in news]
+        if any(lingered):
+            for group in self._runs(news):
+                self._submit(group, submit)
 
-    def _lingered(self, work: Work, offsets: int) -> bool:
+    def _runs(self, news: list[Work]) -> list[list[Work]]:
+        """Put little news into one run, whose slices commit one by one: a run costs more than a slice.
+
+        After a failure each slice runs alone, so that the one at fault is seen.
+        """
+        few = sum(size(work.ranges) for work in news) <= self.most
+        return [news] if few and all(work.patience.calm for work in news) else [[work] for work in news]
+
+    @staticmethod
+    def _submit(group: list[Work], submit: Submit) -> None:
+        future = submit([r for work in group for r in work.ranges])
+        for work in group:
+            work.future, work.news_since = future, None
+
+    def _lingered(self, work: Work) -> bool:
         """Wait a little for more records, once, so that a burst becomes one slice."""
         now = self.last_seen = time.monotonic()
         work.news_since = work.news_since or now
-        return offsets >= work.patience.limit or now - work.news_since >= self.settings.slice_linger_ms / 1000
+        return size(work.ranges) >= work.patience.limit or now - work.news_since >= self.linger
 
     def _progress(self, consumer: KafkaConsumer, unit: Unit) -> dict[TopicPartition, int]:
         found = {}

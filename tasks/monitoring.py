@@ -4,6 +4,7 @@ from collections import defaultdict
 from datetime import timedelta
 from statistics import fmean
 
+from events.envelope import derive_id
 from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTrained
 from infra.bootstrap import Loop
 from infra.database import state
@@ -12,6 +13,7 @@ from infra.kafka.records import Because, Received, of_kind
 from tasks.core.alerting import SustainedError
 from tasks.serving import PERSISTENCE
 
+FLOW = "monitor"
 LOOK_BACK = timedelta(days=45)
 """Far enough for the rule's sessions, holidays included."""
 
@@ -24,8 +26,8 @@ def retraining_due(
     """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
-    then. Every partition judges its own symbols; a version is complained of once, under one id, however many
-    partitions and sessions agree.
+    then. Every partition judges its own symbols; a version is complained of once, however many partitions and
+    sessions agree, and not at all while a training on the same data is on its way.
 
     Raises:
         TryAgainError: the database is away.
@@ -39,10 +41,19 @@ def retraining_due(
         return []
     oldest = min(r.payload.date for r in judged) - LOOK_BACK
     with transaction(loop.database) as connection:
-        state.append_window(connection, "monitor", [_row(r) for r in judged])
-        history = state.window(connection, "monitor", oldest, ends)
-    firsts = _firsts(judged)
-    return [(_because(r), due) for r in firsts if (due := _judge(loop, r, history))][:1]
+        state.append_window(connection, FLOW, [_row(r) for r in judged])
+        history = state.window(connection, FLOW, oldest, ends)
+    found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history))]
+    return [(cause, due) for cause, due in found[:1] if not _asked_before(loop, cause, due)]
+
+
+def _asked_before(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
+    """Tell whether this version was complained of, or a training on data as new was asked for, already."""
+    end = loop.training.refresh()
+    if loop.training.has(derive_id(FLOW, cause.id, due.reason)):
+        return True
+    asked = of_kind(loop.training.between(0, end), ModelRetrainingTriggered)
+    return any(r.payload.data_end_date >= due.data_end_date for r in asked)
 
 
 def _row(received: Received[ErrorComputed]) -> state.WindowInput:

@@ -1,7 +1,9 @@
 """What a run shows to people: tables in markdown, and where to go from an old run."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import orjson
@@ -10,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from events.payloads import OffsetRange
 from infra.kafka.records import ranges_label
 from infra.kafka.slices import Slice
 from infra.settings import Settings
@@ -22,6 +25,26 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One slice as it ended: committed by this run, or found committed (`fresh` is False)."""
+
+    ranges: list[OffsetRange]
+    counts: dict[str, int]
+    delay: float | None = None
+    """Seconds from the oldest record to the commit."""
+    message: str = ""
+    markdown: str = ""
+    fresh: bool = True
+    days: list[date] = field(default_factory=list)
+
+    @classmethod
+    def before(cls, work: Slice) -> Self:
+        """Describe a slice that was committed before, with the sessions that it is about."""
+        days = {day for r in work.read() if isinstance(day := getattr(r.payload, "date", None), date)}
+        return cls(work.ranges, {}, fresh=False, days=sorted(days))
+
+
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """Write a markdown table."""
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
@@ -29,24 +52,38 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def summary(work: Slice, message: str, extra: str) -> str:
-    """Tell what a slice did: where from, how many, how long."""
-    rows: list[tuple[str, float]] = [(NAMES.get(what, what), count) for what, count in work.counts.items()]
-    if work.committed_at and work.oldest:
-        rows.append(
-            (
-                "seconds from oldest record to commit",
-                round((work.committed_at - work.oldest).total_seconds(), 3),
-            )
+def told(done: list[Done]) -> str:
+    """Say in one line what the slices of a run did."""
+    counts: Counter[str] = Counter()
+    for part in done:
+        counts.update(part.counts)
+    numbers = ", ".join(f"{count} {what}" for what, count in counts.items())
+    messages = "; ".join(dict.fromkeys(part.message for part in done if part.message))
+    return f"{messages} ({numbers})" if messages else numbers
+
+
+def summary(flow: str, done: list[Done]) -> str:
+    """Tell what a run's slices did: where from, how many, how long, and what the flow itself adds."""
+    kinds = list(dict.fromkeys(kind for part in done for kind in part.counts))
+    head = ("slice", *(NAMES.get(kind, kind) for kind in kinds), "seconds from oldest record to commit")
+    rows = [
+        (
+            ranges_label(part.ranges),
+            *(part.counts.get(kind, 0) for kind in kinds),
+            "" if part.delay is None else f"{part.delay:.3f}",
         )
-    head = f"**{ranges_label(work.ranges)}** committed once by group `{work.run.flow}`. {message}"
-    return "\n\n".join(part for part in (head, table(("what", "how many"), rows), extra) if part)
+        for part in done
+    ]
+    opening = f"Each slice committed once by group `{flow}`. {told(done)}"
+    extras = dict.fromkeys(part.markdown for part in done if part.markdown)
+    return "\n\n".join((opening, table(head, rows), *extras))
 
 
-def already_committed(settings: Settings, work: Slice) -> State[Any]:
+def already_committed(settings: Settings, done: list[Done]) -> State[Any]:
     """End a rerun of an old run: nothing to do, and how to recompute on purpose."""
-    days = sorted({day for r in work.read() if isinstance(day := getattr(r.payload, "date", None), date)})
-    message = f"{ranges_label(work.ranges)} was committed before: nothing was done"
+    days = sorted({day for part in done for day in part.days})
+    label = ranges_label([r for part in done for r in part.ranges])
+    message = f"{label} was committed before: nothing was done"
     if days:
         link = backfill_link(settings, str(days[0]), str(days[-1]))
         create_link_artifact(link, link_text=f"backfill {days[0]} to {days[-1]}", key="backfill-instead")

@@ -1,4 +1,4 @@
-"""From a flow's slices to a committed transaction and a readable end state."""
+"""From a flow's slices to committed transactions and a readable end state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
@@ -14,7 +15,9 @@ from infra.bootstrap import Loop, connect
 from infra.errors import SupersededError
 from infra.kafka.records import Run, ranges_label
 from infra.kafka.slices import Slice, open_slice
-from tasks.reports import already_committed, summary
+from infra.wiring import is_paired
+from tasks.core.grouping import apart
+from tasks.reports import Done, already_committed, summary, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,28 @@ Steps = Callable[[Loop, Slice], Account]
 
 
 def process(flow: str, slices: list[OffsetRange], steps: Steps) -> State[Any]:
-    """Open the slice, take the flow's steps, commit once, report.
+    """Take the flow's steps for each slice, commit each once, report.
 
-    A slice that was committed before is left alone. A newer process's slice ends this one as Superseded.
+    A slice that was committed before is left alone. A newer process's slice ends the run as Superseded; what
+    was committed until then stays, since every slice is a transaction of its own.
     """
-    loop = connect()
+    loop, run = connect(), this_run(flow)
+    name_run(f"{flow} {ranges_label(slices)}")
     try:
-        with open_slice(loop.pool, this_run(flow), slices) as work:
-            if work.done:
-                return already_committed(loop.settings, work)
-            account = steps(loop, work)
-            work.commit(model_versions=account.model_versions, feature_set=account.feature_set)
+        done = [_one(loop, run, ranges, steps) for ranges in apart(slices, is_paired(flow))]
     except SupersededError as error:
         return Cancelled(name="Superseded", message=str(error))
-    return _report(work, account)
+    fresh = [part for part in done if part.fresh]
+    return _report(flow, fresh) if fresh or not done else already_committed(loop.settings, done)
+
+
+def _one(loop: Loop, run: Run, ranges: list[OffsetRange], steps: Steps) -> Done:
+    with open_slice(loop.pool, run, ranges) as work:
+        if work.done:
+            return Done.before(work)
+        account = steps(loop, work)
+        work.commit(model_versions=account.model_versions, feature_set=account.feature_set)
+        return Done(ranges, dict(work.counts), work.delay, account.message, account.markdown)
 
 
 def this_run(flow: str) -> Run:
@@ -54,16 +65,18 @@ def this_run(flow: str) -> Run:
     return Run(flow, str(runtime.flow_run.id or "outside-prefect"), attempt)
 
 
-def _report(work: Slice, account: Account) -> State[Any]:
+def name_run(name: str) -> None:
+    """Name a run after its slices where a person started it; a sensor's run has that name from birth.
+
+    Prefect's own `flow_run_name` would cost a request to the server in every run.
+    """
+    if runtime.flow_run.id and runtime.flow_run.name != name:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(runtime.flow_run.id, name=name)
+
+
+def _report(flow: str, done: list[Done]) -> State[Any]:
     """Leave an artifact on the run's page and say in one line what it did."""
-    told = ", ".join(f"{count} {what}" for what, count in work.counts.items())
-    message = f"{account.message} ({told})" if account.message else told
-    key = f"{work.run.flow}-slice"
-    create_markdown_artifact(summary(work, account.message, account.markdown), key=key, description=message)
-    return Completed(message=message or f"{ranges_label(work.ranges)}: nothing to do")
-
-
-def run_name() -> str:
-    """Name a run after its slices, also when somebody starts it again from the Prefect UI."""
-    slices = [OffsetRange.model_validate(s) for s in runtime.flow_run.parameters.get("slices") or []]
-    return f"{runtime.flow_run.flow_name} {ranges_label(slices)}"
+    message = told(done)
+    create_markdown_artifact(summary(flow, done), key=f"{flow}-slice", description=message)
+    return Completed(message=message or "nothing to do")

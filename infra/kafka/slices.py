@@ -47,6 +47,13 @@ class Slice:
         return f"{self.run.flow}.{first.topic}-{first.partition}"
 
     @property
+    def delay(self) -> float | None:
+        """Seconds from the oldest record to the commit; None before it, and for a slice without records."""
+        if self.oldest is None or self.committed_at is None:
+            return None
+        return (self.committed_at - self.oldest).total_seconds()
+
+    @property
     def starts(self) -> dict[TopicPartition, int]:
         """Where each range begins."""
         return {partition_of_range(r): r.start for r in self.ranges}

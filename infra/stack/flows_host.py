@@ -15,6 +15,7 @@ from infra.stack.parts import Part
 WORKER = "local-worker"
 HOSTS = ("forecasting", "judging", "projectors")
 """Our own processes, each with the deployments that `sensors.host` gives it."""
+NICE = {"forecasting": 0, "judging": 5, "projectors": 10}
 SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 
 
@@ -56,6 +57,7 @@ def _worker(settings: Settings) -> Part:
         version=version("prefect"),
         url=f"{settings.prefect_ui}/work-pools/work-pool/{settings.work_pool}",
         environment={"PREFECT_WORKER_QUERY_SECONDS": "2"},
+        nice=5,
         needs=("prefect",),
         before=forget_worker,
         ready=worker_ready,
@@ -68,6 +70,7 @@ def _host(name: str) -> Part:
         command=(sys.executable, "-m", "sensors.host", name),
         version=version("nepse-loop"),
         modules=("sensors.host",),
+        nice=NICE[name],
         needs=(*SERVERS, "deploy"),
         before=lambda settings: ready_file(settings, name).unlink(missing_ok=True),
         ready=lambda settings: announced(settings, name),

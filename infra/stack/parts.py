@@ -35,6 +35,8 @@ class Part:
     once: bool = False
     external: bool = False
     modules: tuple[str, ...] = ()
+    nice: int = 0
+    """How far it steps back when the processors are busy (0 to 19): what predicts goes first."""
     within: float = 120.0
     stop_within: float = 10.0
     stop_signal: signal.Signals = signal.SIGTERM

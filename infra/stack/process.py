@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -64,7 +65,7 @@ async def start(settings: Settings, part: Part, token: str) -> asyncio.subproces
     file = log_file(settings, part.name)
     rotate(file)
     with file.open("ab") as log:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command_line(part),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
@@ -73,6 +74,15 @@ async def start(settings: Settings, part: Part, token: str) -> asyncio.subproces
             cwd="/" if part.refuses_root else PROJECT,
             start_new_session=True,
         )
+    if part.nice:
+        _step_back(process.pid, part.nice)
+    return process
+
+
+def _step_back(pid: int, nice: int) -> None:
+    """Lower a process's priority; its threads and children, which it has not started yet, inherit it."""
+    with suppress(ProcessLookupError):  # it has ended already: whoever awaits it will say so
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
 
 
 async def stop(process: asyncio.subprocess.Process, part: Part) -> None:

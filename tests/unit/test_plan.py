@@ -78,6 +78,8 @@ def test_outages_wait_longer_but_not_for_ever_and_never_halve() -> None:
 def test_success_grows_slices_back() -> None:
     """After the bad record the slices double until they are full again."""
     patience = Patience(1, 8)
+    assert not patience.calm
     for _ in range(5):
         patience.succeeded()
     assert patience.limit == 8
+    assert patience.calm

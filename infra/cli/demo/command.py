@@ -95,18 +95,19 @@ def _start(settings: "Settings", threshold: int) -> "Settings":
 
 
 def _play(settings: "Settings", source: "Source", began: float) -> None:
-    from infra.cli.demo.show import session_line, summary  # noqa: PLC0415
+    from infra.cli.demo.show import SESSION_HEAD, session_line, summary  # noqa: PLC0415
     from infra.cli.demo.watch import Watcher  # noqa: PLC0415
 
     watcher = Watcher(settings)
     loaded = _load(settings, source, watcher)
     _train(settings, watcher)
     watcher.go_live(loaded)
+    shared.out.print(SESSION_HEAD, highlight=False, soft_wrap=True)
     played: list[Played] = []
     for name in source.plan.live:
         trained = len(watcher.models)
         played += _play_one(settings, source, watcher, name)
-        shared.out.print(session_line(played[-1]), highlight=False)
+        shared.out.print(session_line(played[-1]), highlight=False, soft_wrap=True)
         _await_retraining(watcher, trained)
     shared.out.print(summary(settings, watcher, played, time.monotonic() - began), highlight=False)
 
@@ -156,7 +157,7 @@ def _train(settings: "Settings", watcher: "Watcher") -> None:
         run_here(settings, "schedule-retraining/schedule-retraining", {"reason": "first_model"})
         watcher.until(lambda: bool(watcher.models), TRAIN_SECONDS, "the first training")
         watcher.until(watcher.settled, TRAIN_SECONDS, "the check of the first model")
-    shared.out.print(model_line(watcher.models[-1]), highlight=False)
+    shared.out.print(model_line(watcher.models[-1]), highlight=False, soft_wrap=True)
 
 
 def _play_one(settings: "Settings", source: "Source", watcher: "Watcher", name: str) -> "list[Played]":
@@ -168,12 +169,12 @@ def _play_one(settings: "Settings", source: "Source", watcher: "Watcher", name: 
 
 
 def _await_retraining(watcher: "Watcher", trained: int) -> None:
-    """Where the session completed enough new ones, wait for the retraining and tell of it."""
+    """Where a retraining was asked for, wait until it has been answered and tell of it."""
     from infra.cli.demo.show import model_line  # noqa: PLC0415
 
-    if len(watcher.triggers) > len(watcher.models):
-        reason = watcher.triggers[-1].reason
+    if not watcher.settled():
+        reason = watcher.triggers[-1].reason if watcher.triggers else "asked for"
         with shared.err.status(f"retraining: {reason}"):
-            watcher.until(lambda: len(watcher.models) > trained, TRAIN_SECONDS, "the retraining")
-            watcher.until(watcher.settled, TRAIN_SECONDS, "the check of the new model")
-        shared.out.print(model_line(watcher.models[-1]), highlight=False)
+            watcher.until(watcher.settled, TRAIN_SECONDS, "the retraining")
+    for model in watcher.models[trained:]:
+        shared.out.print(model_line(model), highlight=False, soft_wrap=True)

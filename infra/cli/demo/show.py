@@ -10,13 +10,15 @@ from infra.cli.demo.score import score
 from infra.cli.demo.watch import Played, Watcher
 from infra.settings import Settings
 
+SESSION_HEAD = (
+    "session     rows  predictions  errors joined  seconds from DataIngested to last PredictionMade"
+)
+
 
 def session_line(played: Played) -> str:
-    """One line a session."""
-    return (
-        f"{played.day}  {played.rows:4d} rows  {played.predictions:4d} predictions"
-        f"  {played.errors:4d} errors joined  {played.seconds:5.2f} s from DataIngested to last prediction"
-    )
+    """One line a session, under SESSION_HEAD."""
+    counts = f"{played.rows:4d}  {played.predictions:11d}  {played.errors:13d}"
+    return f"{played.day}  {counts}  {played.seconds:7.2f}"
 
 
 def model_line(model: ModelTrained) -> str:
