@@ -28,4 +28,6 @@ def _steps(loop: Loop, work: Slice) -> Account:
     for prediction, actual in pairs:
         error = error_of(prediction.payload, actual.payload)
         work.publish("errors", error, actual, prediction.id, error.revision)
-    return Account(f"{len(predictions)} predictions, {len(actuals)} actuals, {len(pairs)} met")
+    work.count("predictions", len(predictions))
+    work.count("actuals", len(actuals))
+    return Account()

@@ -32,4 +32,5 @@ def _steps(loop: Loop, work: Slice) -> Account:
     worst = sorted((alert for _, alert in alerts), key=lambda a: -(a.value or 0))[:10]
     rows = [(a.rule, a.symbol, a.date, a.value, a.threshold) for a in worst]
     told = table(("rule", "symbol", "session", "value", "threshold"), rows) if rows else ""
-    return Account(f"{len(alerts)} alerts", markdown=told)
+    work.count("alerts", len(alerts))
+    return Account(markdown=told)

@@ -105,6 +105,7 @@ class Settings(BaseSettings):
             "PREFECT_HOME": str(self.home.resolve() / "prefect"),
             "PREFECT_API_URL": f"{self.prefect_ui}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # the server asks for no token
             "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",  # hashing inputs costs more than our tasks do
             "MLFLOW_TRACKING_URI": self.mlflow_ui,
             "MLFLOW_S3_ENDPOINT_URL": self.s3_url,

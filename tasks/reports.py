@@ -57,7 +57,7 @@ def told(done: list[Done]) -> str:
     counts: Counter[str] = Counter()
     for part in done:
         counts.update(part.counts)
-    numbers = ", ".join(f"{count} {what}" for what, count in counts.items())
+    numbers = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     messages = "; ".join(dict.fromkeys(part.message for part in done if part.message))
     return f"{messages} ({numbers})" if messages else numbers
 

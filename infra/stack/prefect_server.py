@@ -8,6 +8,19 @@ from infra.settings import Settings
 from infra.stack import probes
 from infra.stack.parts import Part
 
+TEMPLATE = {
+    "job_configuration": {"env": "{{ env }}", "working_dir": "{{ working_dir }}"},
+    "variables": {
+        "type": "object",
+        "properties": {
+            "env": {"type": "object", "title": "Environment variables"},
+            "working_dir": {"type": "string", "title": "Working directory"},
+        },
+    },
+}
+"""What a deployment may set for its process. The server checks this schema itself whenever a run is created:
+Prefect's full template would take half of that request."""
+
 
 def parts(settings: Settings) -> list[Part]:
     """Describe the Prefect server."""
@@ -46,4 +59,5 @@ def create_pool(settings: Settings) -> None:
     try:
         probes.get_json(f"{pools}/{settings.work_pool}")
     except TryAgainError:
-        probes.get_json(f"{pools}/", {"name": settings.work_pool, "type": "process"})
+        new = {"name": settings.work_pool, "type": "process", "base_job_template": TEMPLATE}
+        probes.get_json(f"{pools}/", new)
