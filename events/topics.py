@@ -12,25 +12,29 @@ class Topic:
     """A topic as it is created and checked at start.
 
     `spread` topics get the stack's partition count (they are keyed by symbol); others have one partition.
+    `looked_up` topics are read back by the flows that write them: see `infra.kafka.log`.
     """
 
     name: str
     events: tuple[str, ...]
     key: str
     spread: bool = False
+    looked_up: bool = False
     config: dict[str, str] = field(default_factory=lambda: dict(FOREVER))
 
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic("raw-data", ("DataIngested", "DataRetracted"), "symbol (NEPSE: the whole market)"),
+        Topic(
+            "raw-data", ("DataIngested", "DataRetracted"), "symbol (NEPSE: the whole market)", looked_up=True
+        ),
         Topic("features", ("FeaturesComputed",), "symbol", spread=True),
         Topic("predictions", ("PredictionMade",), "symbol", spread=True),
         Topic("actuals", ("ActualAvailable",), "symbol", spread=True),
         Topic("errors", ("ErrorComputed", "PredictionExpired"), "symbol", spread=True),
-        Topic("training", ("ModelRetrainingTriggered",), "model name"),
-        Topic("models", ("ModelTrained", "ModelPromoted"), "model name"),
+        Topic("training", ("ModelRetrainingTriggered",), "model name", looked_up=True),
+        Topic("models", ("ModelTrained", "ModelPromoted"), "model name", looked_up=True),
         Topic("alerts", ("AlertRaised", "AlertResolved"), "rule"),
         Topic("slices", ("SliceCommitted",), "flow"),
         Topic(

@@ -10,9 +10,11 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from events.payloads import OffsetRange
 from infra.errors import StopError, TryAgainError
 from infra.kafka.bounded import answered
+from infra.running import wait
 
 READ_SECONDS = 15.0
 POLL_MS = 200
+VISIBLE_POLL_SECONDS = 0.01
 
 
 def partition_of_range(wanted: OffsetRange) -> TopicPartition:
@@ -70,6 +72,28 @@ def read_ranges(reader: KafkaConsumer, ranges: list[OffsetRange]) -> list[Any]:
     except KafkaError as error:
         message = f"reading {', '.join(map(str, ranges))} failed: {error}"
         raise TryAgainError(message) from error
+
+
+def await_visible(reader: KafkaConsumer, written: dict[TopicPartition, int]) -> None:
+    """Wait until what was just committed can be read, so that whoever wrote it finds it.
+
+    Args:
+        reader: read_committed; its end offsets are those up to which every transaction is settled.
+        written: an offset a partition that has to be visible.
+
+    Raises:
+        TryAgainError: it was not visible in time; it is committed nevertheless.
+    """
+    deadline = time.monotonic() + READ_SECONDS
+    while written:
+        ask = partial(reader.end_offsets, list(written), timeout_ms=int(READ_SECONDS * 1000))
+        ends = answered(ask, READ_SECONDS, "the ends of what was committed")
+        written = {spot: offset for spot, offset in written.items() if ends[spot] <= offset}
+        if written and wait(VISIBLE_POLL_SECONDS):
+            return  # this process is asked to end: nobody in it will look
+        if time.monotonic() > deadline:
+            message = f"what was committed to {list(written)} is not visible after {READ_SECONDS:g} s"
+            raise TryAgainError(message)
 
 
 def _poll_until_ends(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> list[Any]:

@@ -16,7 +16,7 @@ from events.payloads import OffsetRange, Payload, SliceCommitted
 from events.topics import TOPICS
 from infra.errors import ReplanError
 from infra.kafka.pool import Pool, WarmProducer
-from infra.kafka.reading import committed, partition_of_range, read_ranges
+from infra.kafka.reading import await_visible, committed, partition_of_range, read_ranges
 from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, partition_of, ranges_label
 from infra.kafka.transaction import Progress, transact
 
@@ -181,9 +181,10 @@ class Slice:
         self._publish("slices", self._ledger_entry(model_versions or [], feature_set))
         warm, self._warm = self._warm, None
         progress = Progress(self.run.flow, self.ends, self.run.run_id)
-        transact(self.pool.settings, warm, self._outgoing, progress)
-        self.pool.return_producer(self.transactional_id, warm)
+        written = transact(self.pool.settings, warm, self._outgoing, progress)
         self.committed_at = self._now
+        self.pool.return_producer(self.transactional_id, warm)
+        await_visible(self.reader, written)
 
     def _ledger_entry(self, model_versions: list[str], feature_set: str | None) -> Event[SliceCommitted]:
         entry = SliceCommitted(

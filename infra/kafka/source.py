@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from infra.errors import StopError
 from infra.kafka.pool import Pool, WarmProducer
+from infra.kafka.reading import await_visible
 from infra.kafka.records import Outgoing
 from infra.kafka.transaction import transact
 
@@ -26,14 +27,19 @@ class Source:
         self._warm = self._pool.new_producer(self._name)
 
     def publish(self, records: Iterable[Outgoing]) -> int:
-        """Send records in one transaction; returns how many. Raises like `transact`."""
+        """Send records in one transaction and await that they can be read; returns how many.
+
+        Raises like `transact`.
+        """
         warm, self._warm = self._warm, None
         if warm is None:
             message = f"{self._name} is not open, or failed before: open it and look what is committed"
             raise StopError(message)
         batch = list(records)
         if batch:
-            transact(self._pool.settings, warm, batch)
+            written = transact(self._pool.settings, warm, batch)
+            with self._pool.reader(self._name) as reader:
+                await_visible(reader, written)
         self._warm = warm
         return len(batch)
 

@@ -31,8 +31,11 @@ class Progress:
 
 def transact(
     settings: Settings, warm: WarmProducer, records: list[Outgoing], progress: Progress | None = None
-) -> None:
+) -> dict[TopicPartition, int]:
     """Publish records, and with them a group's progress, all or nothing.
+
+    Returns the last offset written to each partition of a topic that is looked up. The broker answers a
+    commit before it has marked it in every partition: who reads such a topic next has to await the offset.
 
     Raises:
         SupersededError: a newer process has taken over the transactional id.
@@ -51,6 +54,7 @@ def transact(
             bounded(send, seconds, "send_offsets")
         bounded(producer.commit_transaction, seconds, "commit_transaction")
     warm.ended_at = dict(progress.ends) if progress else {}
+    return _last_of_looked_up(futures)
 
 
 def _send(settings: Settings, producer: Any, record: Outgoing) -> Any:
@@ -67,6 +71,15 @@ def _check(futures: list[Any]) -> None:
     if lost:
         message = f"{len(lost)} of {len(futures)} records were not acknowledged: {lost[0].exception!r}"
         raise TryAgainError(message)
+
+
+def _last_of_looked_up(futures: list[Any]) -> dict[TopicPartition, int]:
+    last: dict[TopicPartition, int] = {}
+    for written in (future.value for future in futures):
+        if TOPICS[written.topic].looked_up:
+            spot = TopicPartition(written.topic, written.partition)
+            last[spot] = max(last.get(spot, 0), written.offset)
+    return last
 
 
 @contextmanager
