@@ -146,7 +146,9 @@ def _follow(watcher: "Watcher", rows: int, sessions: int, accepted: "Callable[[]
             expected = accepted()
             return expected is not None and watcher.sent["predict"] >= expected and watcher.settled()
 
-        watcher.until(done, LOAD_SECONDS, "loading the history")
+        watcher.until(done, LOAD_SECONDS, "loading the history", every_ms=300)
+        for flow in ("compute-features", "predict"):  # rows that were refused are in no total
+            progress.update(bars[flow], total=watcher.sent[flow])
 
 
 def _train(settings: "Settings", watcher: "Watcher") -> None:

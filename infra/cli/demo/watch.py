@@ -126,7 +126,7 @@ class Watcher:
             key = f"{event.event_type} {day}"
             self._seen[key] = (self._seen.get(key, (0, now))[0] + 1, now)
 
-    def until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+    def until(self, done: Callable[[], bool], seconds: float, what: str, every_ms: int = 20) -> None:
         """Look until something is true.
 
         Raises:
@@ -134,7 +134,7 @@ class Watcher:
         """
         deadline = time.monotonic() + seconds
         while not done():
-            self.look()
+            self.look(every_ms)
             if time.monotonic() > deadline:
                 message = f"{what} did not happen within {seconds:g} s: see 'nepse status', 'nepse lag'"
                 raise TryAgainError(message)
