@@ -76,3 +76,11 @@ class Patience:
             self.limit = max(1, offsets // 2)
             self.failures = 0
         return offsets == 1 and self.failures > 1
+
+
+def one_run(offsets: list[int], patiences: list[Patience], most: int) -> bool:
+    """Tell whether slices of several units go into one run: little together, and nothing failed lately.
+
+    A run costs more than a slice; but after a failure each slice runs alone, so that the one at fault is seen.
+    """
+    return sum(offsets) <= most and all(patience.calm for patience in patiences)

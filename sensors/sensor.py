@@ -22,7 +22,7 @@ from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors.dispatch import Dispatcher, Outcome, Result
 from sensors.isolate import give_up
-from sensors.plan import Patience, Unit, cut, size, units
+from sensors.plan import Patience, Unit, cut, one_run, size, units
 
 Submit = Callable[[list[OffsetRange]], "Future[Result]"]
 
@@ -150,12 +150,8 @@ class Sensor:
                 self._submit(group, submit)
 
     def _runs(self, news: list[Work]) -> list[list[Work]]:
-        """Put little news into one run, whose slices commit one by one: a run costs more than a slice.
-
-        After a failure each slice runs alone, so that the one at fault is seen.
-        """
-        few = sum(size(work.ranges) for work in news) <= self.most
-        return [news] if few and all(work.patience.calm for work in news) else [[work] for work in news]
+        sizes, patiences = [size(work.ranges) for work in news], [work.patience for work in news]
+        return [news] if one_run(sizes, patiences, self.most) else [[work] for work in news]
 
     @staticmethod
     def _submit(group: list[Work], submit: Submit) -> None:

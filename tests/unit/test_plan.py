@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from kafka import TopicPartition
 
 from infra.wiring import Route
-from sensors.plan import Patience, cut, size, units
+from sensors.plan import Patience, cut, one_run, size, units
 
 P0, P1 = TopicPartition("predictions", 0), TopicPartition("predictions", 1)
 A0, A1 = TopicPartition("actuals", 0), TopicPartition("actuals", 1)
@@ -83,3 +83,21 @@ def test_success_grows_slices_back() -> None:
         patience.succeeded()
     assert patience.limit == 8
     assert patience.calm
+
+
+def test_little_news_is_one_run() -> None:
+    """Slices share a run up to the limit of one slice."""
+    calm = [Patience(100, 100), Patience(100, 100)]
+    assert one_run([40, 60], calm, 100)
+    assert not one_run([40, 61], calm, 100)
+
+
+def test_after_a_failure_each_slice_runs_alone() -> None:
+    """An outage or a failure on data of one unit keeps its neighbours out of its run until it has recovered."""
+    for fail in (Patience.outage, lambda patience: patience.data_failure(10)):
+        calm, hurt = Patience(100, 100), Patience(100, 100)
+        fail(hurt)
+        assert not one_run([1, 1], [calm, hurt], 100)
+        while not hurt.calm:
+            hurt.succeeded()
+        assert one_run([1, 1], [calm, hurt], 100)
