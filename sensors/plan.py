@@ -81,6 +81,6 @@ class Patience:
 def one_run(offsets: list[int], patiences: list[Patience], most: int) -> bool:
     """Tell whether slices of several units go into one run: little together, and nothing failed lately.
 
-    A run costs more than a slice; but after a failure each slice runs alone, so that the one at fault is seen.
+    A run costs more than a slice. After a failure each slice runs alone, so that the one at fault is seen.
     """
     return sum(offsets) <= most and all(patience.calm for patience in patiences)

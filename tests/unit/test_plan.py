@@ -93,7 +93,7 @@ def test_little_news_is_one_run() -> None:
 
 
 def test_after_a_failure_each_slice_runs_alone() -> None:
-    """An outage or a failure on data of one unit keeps its neighbours out of its run until it has recovered."""
+    """An outage or a failure on data keeps a unit out of its neighbours' runs until it has recovered."""
     for fail in (Patience.outage, lambda patience: patience.data_failure(10)):
         calm, hurt = Patience(100, 100), Patience(100, 100)
         fail(hurt)
