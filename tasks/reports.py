@@ -23,6 +23,7 @@ NAMES = {
     "rejected": "dead letters",
     "rerouted": "sent on to the right partition",
 }
+SHORT = {"in": "read", "out": "published", "rejected": "dead letters"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def told(done: list[Done]) -> str:
     counts: Counter[str] = Counter()
     for part in done:
         counts.update(part.counts)
-    numbers = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    numbers = ", ".join(f"{count} {SHORT.get(what, what)}" for what, count in counts.items() if count)
     messages = "; ".join(dict.fromkeys(part.message for part in done if part.message))
     return f"{messages} ({numbers})" if messages else numbers
 
@@ -74,7 +75,7 @@ def summary(flow: str, done: list[Done]) -> str:
         )
         for part in done
     ]
-    opening = f"Each slice committed once by group `{flow}`. {told(done)}"
+    opening = f"Each slice was committed once, by the consumer group `{flow}`."
     extras = dict.fromkeys(part.markdown for part in done if part.markdown)
     return "\n\n".join((opening, table(head, rows), *extras))
 
@@ -86,7 +87,8 @@ def already_committed(settings: Settings, done: list[Done]) -> State[Any]:
     message = f"{label} was committed before: nothing was done"
     if days:
         link = backfill_link(settings, str(days[0]), str(days[-1]))
-        create_link_artifact(link, link_text=f"backfill {days[0]} to {days[-1]}", key="backfill-instead")
+        text = f"backfill {days[0]} to {days[-1]}"
+        create_link_artifact(link, link_text=text, key="backfill-instead", description=message)
         message += f". To recompute these sessions, run the backfill deployment: {link}"
     return Completed(message=message)
 

@@ -13,8 +13,8 @@ def _done(partition: int, counts: dict[str, int], message: str = "") -> Done:
 def test_a_run_is_told_in_one_line() -> None:
     """Counts of all slices are added up, what is zero or said twice is left out."""
     done = [_done(0, {"in": 2, "out": 2, "rejected": 0}, "by v1"), _done(1, {"in": 1, "out": 1}, "by v1")]
-    assert told(done) == "by v1 (3 in, 3 out)"
-    assert told([_done(0, {"in": 1})]) == "1 in"
+    assert told(done) == "by v1 (3 read, 3 published)"
+    assert told([_done(0, {"in": 1})]) == "1 read"
 
 
 def test_the_artifact_has_a_row_for_each_slice() -> None:
