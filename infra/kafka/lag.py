@@ -9,13 +9,14 @@ from kafka import KafkaConsumer, TopicPartition
 from events.envelope import ContractError, decode
 from events.payloads import SliceCommitted
 from infra.kafka import clients
-from infra.kafka.bounded import answered
+from infra.kafka.bounded import answered, close
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.wiring import Route, routes
 
 ASK_MS = 10_000
 ANSWER_SECONDS = 5.0
+ROUTE_SECONDS = 20.0
 LEDGER_TAIL = 3_000
 """Offsets of the ledger that are looked at for a flow's last commit."""
 
@@ -58,10 +59,16 @@ def _route_lags(settings: Settings, route: Route) -> list[Lag]:
     reader = clients.consumer(settings, group=route.flow, fetch_max_wait_ms=100)
     try:
         spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
-        ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
-        return [_lag(reader, route.flow, spot, int(ends[spot])) for spot in spots]
+        return answered(
+            lambda: _measure(reader, route.flow, spots), ROUTE_SECONDS, f"the lag of {route.flow}"
+        )
     finally:
-        reader.close(autocommit=False)
+        close(reader)
+
+
+def _measure(reader: KafkaConsumer, group: str, spots: list[TopicPartition]) -> list[Lag]:
+    ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
+    return [_lag(reader, group, spot, int(ends[spot])) for spot in spots]
 
 
 def _lag(reader: KafkaConsumer, group: str, spot: TopicPartition, end: int) -> Lag:
@@ -118,18 +125,22 @@ def sensors(settings: Settings) -> list[SensorStatus]:
 def _last_commits(settings: Settings) -> dict[str, str]:
     """Look in the newest part of the ledger for each flow's last commit."""
     reader = clients.consumer(settings, fetch_max_wait_ms=100)
-    spot = TopicPartition("slices", 0)
     try:
-        reader.assign([spot])
-        end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
-        reader.seek(spot, max(0, end - LEDGER_TAIL))
-        found: dict[str, str] = {}
-        while int(reader.position(spot) or 0) < end:
-            for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
-                found.update(_commit_of(record.value))
-        return found
+        return answered(lambda: _newest_commits(reader), ROUTE_SECONDS, "the newest part of the ledger")
     finally:
-        reader.close(autocommit=False)
+        close(reader)
+
+
+def _newest_commits(reader: KafkaConsumer) -> dict[str, str]:
+    spot = TopicPartition("slices", 0)
+    reader.assign([spot])
+    end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
+    reader.seek(spot, max(0, end - LEDGER_TAIL))
+    found: dict[str, str] = {}
+    while int(reader.position(spot) or 0) < end:
+        for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
+            found.update(_commit_of(record.value))
+    return found
 
 
 def _commit_of(value: bytes) -> dict[str, str]:
