@@ -79,8 +79,11 @@ def _command(settings: Settings, home: Path) -> list[str]:
     if not jars.classpath(settings, jars.BROKER):  # status and doctor plan before anything is fetched
         return [sys.executable, "-c", "raise SystemExit('the jars are missing')"]
     line = java(settings, jars.BROKER, "kafka.Kafka", str(home / "server.properties"), heap="512m")
-    logging = (f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", "-Xms128m", "-XX:+UseG1GC")
-    return [line[0], *logging, *line[1:]]
+    logging = (f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", "-Xms128m")
+    # A local broker lives for minutes or hours: a second compiler and a concurrent collector take more of two
+    # processors than they give back.
+    frugal = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    return [line[0], *logging, *frugal, *line[1:]]
 
 
 def properties(settings: Settings) -> str:

@@ -2,12 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.cli import shared
 from infra.errors import UsageError
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from infra.settings import Settings
 
 MARKER = "demo"
-LOAD_SECONDS = 900
 TRAIN_SECONDS = 600
 
 
@@ -95,12 +91,13 @@ def _start(settings: "Settings", threshold: int) -> "Settings":
 
 
 def _play(settings: "Settings", source: "Source", began: float) -> None:
+    from infra.cli.demo.load import load  # noqa: PLC0415
     from infra.cli.demo.show import SESSION_HEAD, session_line, summary  # noqa: PLC0415
     from infra.cli.demo.watch import Watcher  # noqa: PLC0415
 
     watcher = Watcher(settings)
-    loaded = _load(settings, source, watcher)
-    _train(settings, watcher)
+    loaded = load(settings, source, watcher)
+    _train(watcher)
     watcher.go_live(loaded)
     shared.out.print(SESSION_HEAD, highlight=False, soft_wrap=True)
     played: list[Played] = []
@@ -112,51 +109,10 @@ def _play(settings: "Settings", source: "Source", began: float) -> None:
     shared.out.print(summary(settings, watcher, played, time.monotonic() - began), highlight=False)
 
 
-def _load(settings: "Settings", source: "Source", watcher: "Watcher") -> int:
-    """Ingest the history through the ingest flow, show how each flow follows; returns the rows accepted."""
-    from infra.prefect_runs import run_here  # noqa: PLC0415
-
-    plan = source.plan
-    parameters = {"paths": [source.table, source.daily], "since": str(plan.since), "until": str(plan.until)}
-    with ThreadPoolExecutor(1) as thread:
-        ingesting = thread.submit(run_here, settings, "ingest/ingest", parameters)
-        _follow(watcher, plan.rows, plan.sessions, lambda: _accepted(ingesting))
-        return _accepted(ingesting) or 0
-
-
-def _accepted(ingesting: "Future[list[dict[str, int]]]") -> int | None:
-    """Count the rows that were accepted, None while the ingestion goes on; raises what made it fail."""
-    return sum(line["accepted"] for line in ingesting.result()) if ingesting.done() else None
-
-
-def _follow(watcher: "Watcher", rows: int, sessions: int, accepted: "Callable[[], int | None]") -> None:
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=shared.err) as progress:
-        bars = {
-            "sessions": progress.add_task("sessions", total=sessions),
-            "compute-features": progress.add_task("features", total=rows),
-            "predict": progress.add_task("predicted", total=rows),
-            "join-errors": progress.add_task("joined", total=None),
-        }
-
-        def done() -> bool:
-            progress.update(bars["sessions"], completed=watcher.counts["raw-data"])
-            for flow in ("compute-features", "predict", "join-errors"):
-                progress.update(bars[flow], completed=watcher.sent[flow])
-            expected = accepted()
-            return expected is not None and watcher.sent["predict"] >= expected and watcher.settled()
-
-        watcher.until(done, LOAD_SECONDS, "loading the history", every_ms=300)
-        for flow in ("compute-features", "predict"):  # rows that were refused are in no total
-            progress.update(bars[flow], total=watcher.sent[flow])
-
-
-def _train(settings: "Settings", watcher: "Watcher") -> None:
+def _train(watcher: "Watcher") -> None:
     from infra.cli.demo.show import model_line  # noqa: PLC0415
-    from infra.prefect_runs import run_here  # noqa: PLC0415
 
     with shared.err.status("training the first model"):
-        run_here(settings, "schedule-retraining/schedule-retraining", {"reason": "first_model"})
         watcher.until(lambda: bool(watcher.models), TRAIN_SECONDS, "the first training")
         watcher.until(watcher.settled, TRAIN_SECONDS, "the check of the first model")
     shared.out.print(model_line(watcher.models[-1]), highlight=False, soft_wrap=True)

@@ -141,7 +141,7 @@ class Watcher:
 
     def settled(self, leave_out: str = "") -> bool:
         """Tell whether every flow, or every flow but one, has processed everything."""
-        self.look(200)
+        self.look(100)
         try:
             return unsettled(self.settings, self._readers, leave_out) == 0
         except TryAgainError:
