@@ -1,7 +1,7 @@
 """Errors over many sessions: is the champion still as good as it promised?"""
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from statistics import fmean
 
 from events.envelope import derive_id
@@ -27,7 +27,8 @@ def retraining_due(
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
     then. Every partition judges its own symbols; a version is complained of once, however many partitions and
-    sessions agree, and not at all while a training on the same data is on its way.
+    sessions agree, and only for sessions after the data of the last request: a training that saw them is on
+    its way, or was no better.
 
     Raises:
         TryAgainError: the database is away.
@@ -43,17 +44,20 @@ def retraining_due(
     with transaction(loop.database) as connection:
         state.append_window(connection, FLOW, [_row(r) for r in judged])
         history = state.window(connection, FLOW, oldest, ends)
-    found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history))]
-    return [(cause, due) for cause, due in found[:1] if not _asked_before(loop, cause, due)]
+    asked = _asked(loop)
+    found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history, asked))]
+    return [(cause, due) for cause, due in found[:1] if not _complained(loop, cause, due)]
 
 
-def _asked_before(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
-    """Tell whether this version was complained of, or a training on data as new was asked for, already."""
-    end = loop.training.refresh()
-    if loop.training.has(derive_id(FLOW, cause.id, due.reason)):
-        return True
-    asked = of_kind(loop.training.between(0, end), ModelRetrainingTriggered)
-    return any(r.payload.data_end_date >= due.data_end_date for r in asked)
+def _asked(loop: Loop) -> date:
+    """Look up to which session the newest request for a retraining reaches."""
+    requests = of_kind(loop.training.between(0, loop.training.refresh()), ModelRetrainingTriggered)
+    return max((r.payload.data_end_date for r in requests), default=date.min)
+
+
+def _complained(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
+    """Tell whether this version was complained of before."""
+    return loop.training.has(derive_id(FLOW, cause.id, due.reason))
 
 
 def _row(received: Received[ErrorComputed]) -> state.WindowInput:
@@ -77,12 +81,13 @@ def _because(received: Received[ErrorComputed]) -> Because:
 
 
 def _judge(
-    loop: Loop, cause: Received[ErrorComputed], history: list[state.WindowInput]
+    loop: Loop, cause: Received[ErrorComputed], history: list[state.WindowInput], asked: date
 ) -> ModelRetrainingTriggered | None:
+    """Judge a version on its sessions that no requested training has seen."""
     day, version = cause.payload.date, cause.payload.model_version
     levels: dict[object, list[float]] = defaultdict(list)
     for row in history:
-        if row.date < day and row.values["version"] == version:
+        if asked < row.date < day and row.values["version"] == version:
             levels[row.date].append(row.values["pct_error"])
     sessions = [fmean(levels[d]) for d in sorted(levels)]  # type: ignore[type-var]
     why = SustainedError().verdict(sessions, _promised(loop, str(version)))

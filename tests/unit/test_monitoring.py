@@ -1,6 +1,6 @@
 """When a retraining for sustained errors is asked for, and when it was already."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +8,11 @@ import pytest
 
 from events.envelope import Event, Metadata, derive_id
 from events.payloads import ModelRetrainingTriggered
+from infra.database import state
 from infra.kafka.records import Because, Place, Received
-from tasks.monitoring import FLOW, _asked_before
+from tasks.monitoring import FLOW, _asked, _complained, _judge
 
+DAY = date(2024, 3, 3)
 CAUSE = Because("sustained error of v1", "chain", Place("errors", 0, 7))
 
 
@@ -41,18 +43,28 @@ def _request(day: date) -> ModelRetrainingTriggered:
 
 
 @pytest.mark.parametrize(
-    ("training", "expected"),
-    [
-        (Requests(), False),
-        (Requests(_request(date(2024, 3, 3))), False),
-        (Requests(_request(date(2024, 3, 4))), True),
-        (Requests(ids=(derive_id(FLOW, CAUSE.id, "sustained_error"),)), True),
-    ],
-    ids=["never", "on older data", "on data as new", "of this version"],
+    ("ids", "expected"), [((), False), ((derive_id(FLOW, CAUSE.id, "sustained_error"),), True)]
 )
-def test_one_complaint_a_version_and_none_while_a_training_is_coming(
-    training: Requests, expected: bool
+def test_a_version_is_complained_of_once(ids: tuple[str, ...], expected: bool) -> None:
+    """The same complaint is recognised by its id."""
+    loop: Any = SimpleNamespace(training=Requests(ids=ids))
+    assert _complained(loop, CAUSE, _request(DAY)) is expected
+
+
+@pytest.mark.parametrize(("asked", "complains"), [(0, True), (1, True), (2, False), (6, False)])
+def test_only_sessions_that_no_request_has_seen_count(
+    asked: int, complains: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A version is complained of once, and not while a training on the same data was asked for."""
-    loop: Any = SimpleNamespace(training=training)
-    assert _asked_before(loop, CAUSE, _request(date(2024, 3, 4))) is expected
+    """Five bad sessions after the data of the last request are enough; four of six are not."""
+    monkeypatch.setattr("tasks.monitoring._promised", lambda *_: 1.0)
+    days = [DAY + timedelta(n) for n in range(1, 7)]
+    history = [
+        state.WindowInput("errors", 0, n, str(n), "A", day, {"version": "v1", "pct_error": 3.0})
+        for n, day in enumerate(days)
+    ]
+    error: Any = SimpleNamespace(date=DAY + timedelta(7), model_version="v1")
+    loop: Any = SimpleNamespace(training=Requests(_request(DAY + timedelta(asked))))
+    due = _judge(loop, SimpleNamespace(payload=error), history, _asked(loop))  # type: ignore[arg-type]
+    assert (due is not None) is complains
+    if due is not None:
+        assert due.data_end_date == days[-1]
