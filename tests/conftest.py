@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real stack, started once for those that need it."""
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,9 @@ NEPSE = str(Path(sys.executable).with_name("nepse"))
 UP_SECONDS = 290
 DOWN_SECONDS = 120
 OFFSETS = range(11_000, 20_000, 700)
+
+# A shell's background job inherits an ignored Ctrl-C, and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def nepse(*arguments: str, within: float = 120) -> subprocess.CompletedProcess[str]:
