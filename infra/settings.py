@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     port_offset: int = Field(0, ge=0, le=46_000, description="Added to every default port.")
     jars: Path = Field(Path(".jars"), description="Folder of the broker's jars, shared by all stacks.")
 
+    parts: list[str] = Field([], description="Parts that the local stack runs; all of them without it.")
+    faults: Path | None = Field(
+        None, description="Folder in which tests arm faults (infra/faults.py); never set otherwise."
+    )
+
     kafka_bootstrap: str | None = Field(None, description="Broker address; the local broker without it.")
     s3_endpoint: str | None = Field(None, description="S3 URL; the local SeaweedFS without it.")
     s3_access_key: str = Field("nepse", description="S3 identity.")

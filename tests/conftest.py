@@ -5,10 +5,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from infra.database.connection import create
 from infra.settings import Settings, load_settings
 from infra.stack import parts, ports, state
 
@@ -53,12 +55,13 @@ def fresh_home() -> Iterator[tuple[Path, int]]:
         nepse("down", "--home", str(home), within=DOWN_SECONDS)
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Settings]:
-    """A whole stack in a folder of its own; at the end it has to go without leaving a process."""
+@contextmanager
+def running_stack(**kept: str) -> Iterator[Settings]:
+    """A stack in a folder of its own; at the end it has to go without leaving a process."""
     with tempfile.TemporaryDirectory(prefix="nepse-", ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"
-        up = nepse("up", "--home", str(home), "--port-offset", str(free_offset(home)), within=UP_SECONDS)
+        state.prepare_home(home, free_offset(home), keep=kept)
+        up = nepse("up", "--home", str(home), within=UP_SECONDS)
         assert up.returncode == 0, up.stderr
         token = known.token if (known := state.read_state(home)) else ""
         try:
@@ -67,3 +70,18 @@ def stack() -> Iterator[Settings]:
             down = nepse("down", "--home", str(home), within=DOWN_SECONDS)
         assert down.returncode == 0, down.stderr
         assert state.members(token) == []
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Settings]:
+    """Only the servers that a slice needs, Kafka and Postgres, with all topics: up in some seconds."""
+    with running_stack(NEPSE_PARTS='["kafka","postgres"]') as settings:
+        create(settings)
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Settings]:
+    """A whole stack."""
+    with running_stack() as settings:
+        yield settings

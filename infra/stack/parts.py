@@ -49,7 +49,8 @@ def plan(settings: Settings) -> list[Part]:
     from infra.stack import broker, database, flows_host, objects, prefect_server, tracking  # noqa: PLC0415
 
     made = (broker, objects, database, prefect_server, tracking, flows_host)
-    return [part for module in made for part in module.parts(settings) if present(part)]
+    every = [part for module in made for part in module.parts(settings) if present(part)]
+    return [part for part in every if not settings.parts or part.name in settings.parts]
 
 
 def present(part: Part) -> bool:
