@@ -196,6 +196,8 @@ class OffsetRange(Payload):
 class SliceCommitted(Payload):
     """The ledger: this run turned these input ranges into these numbers of records, once."""
 
+    schema_version: ClassVar[int] = 2
+
     flow: Text
     group: Text
     ranges: list[OffsetRange]
@@ -205,6 +207,10 @@ class SliceCommitted(Payload):
     model_versions: list[Text] = []
     feature_set: Text | None = None
     code_version: Text | None = None
+    outputs: list[OffsetRange] = []
+    """Where the slice's events and dead letters lie, first to last; others' records may lie between them."""
+    looked_up: list[OffsetRange] = []
+    """How far the topics that the flow looks things up in had been read."""
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from events.payloads import DataIngested, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
-from infra.kafka.slices import Slice
+from infra.kafka.work import Work
 from tasks.core.features import FEATURE_SET
 from tasks.features import compute_vectors
 from tasks.work import Account, process
@@ -17,10 +17,11 @@ from tasks.work import Account, process
 @flow(name="compute-features")
 def compute_features(slices: list[OffsetRange]) -> State[Any]:
     """Publish FeaturesComputed for every DataIngested of the slices."""
-    return process("compute-features", slices, _steps)
+    return process("compute-features", slices, steps)
 
 
-def _steps(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Compute the vectors of every session of the slice."""
     ingested = of_kind(work.read(), DataIngested)
     vectors = compute_vectors(loop, ingested)
     for cause, error in vectors.refused:

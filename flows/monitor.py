@@ -7,8 +7,8 @@ from prefect.client.schemas.objects import State
 
 from events.payloads import ErrorComputed, OffsetRange
 from infra.bootstrap import Loop
-from infra.kafka.records import of_kind, spans
-from infra.kafka.slices import Slice
+from infra.kafka.records import of_kind
+from infra.kafka.work import Work
 from tasks.core.alerting import AlertManager
 from tasks.monitoring import retraining_due
 from tasks.reports import table
@@ -18,16 +18,17 @@ from tasks.work import Account, process
 @flow(name="monitor")
 def monitor(slices: list[OffsetRange]) -> State[Any]:
     """Raise alerts for every ErrorComputed of the slices, and ask for a retraining where errors stay high."""
-    return process("monitor", slices, _steps)
+    return process("monitor", slices, steps)
 
 
-def _steps(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Hold every error of the slice against the rules."""
     received = of_kind(work.read(), ErrorComputed)
     causes = {id(r.payload): r for r in received}
     alerts = AlertManager().process(r.payload for r in received)
     for error, alert in alerts:
         work.publish("alerts", alert, causes[id(error)], alert.rule)
-    for cause, trigger in retraining_due(loop, received, spans(work.ends.items())):
+    for cause, trigger in retraining_due(loop, received, work.ends):
         work.publish("training", trigger, cause, trigger.reason)
     worst = sorted((alert for _, alert in alerts), key=lambda a: -(a.value or 0))[:10]
     rows = [(a.rule, a.symbol, a.date, a.value, a.threshold) for a in worst]

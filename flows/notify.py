@@ -9,7 +9,7 @@ from events.payloads import AlertRaised, AlertResolved, OffsetRange
 from infra.alerts import deliver
 from infra.bootstrap import Loop
 from infra.kafka.records import ranges_label
-from infra.kafka.slices import Slice
+from infra.kafka.work import Work
 from tasks.core.digest import digest
 from tasks.work import Account, process
 
@@ -17,10 +17,11 @@ from tasks.work import Account, process
 @flow(name="notify")
 def notify(slices: list[OffsetRange]) -> State[Any]:
     """Tell every channel what was raised and resolved, grouped by rule."""
-    return process("notify", slices, _steps)
+    return process("notify", slices, steps)
 
 
-def _steps(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Deliver one message for the slice."""
     news = [r.payload for r in work.read() if isinstance(r.payload, (AlertRaised, AlertResolved))]
     if not news:
         return Account("nothing to tell")

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from events.payloads import AlertRaised, FeaturesComputed, ModelTrained, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
-from infra.kafka.slices import Slice
+from infra.kafka.work import Work
 from tasks.predictions import Vectors, make_predictions
 from tasks.serving import model_book
 from tasks.work import Account, process
@@ -17,10 +17,11 @@ from tasks.work import Account, process
 @flow(name="predict")
 def predict(slices: list[OffsetRange]) -> State[Any]:
     """Predict the next close for every FeaturesComputed, or check every ModelTrained, of the slices."""
-    return process("predict", slices, _steps)
+    return process("predict", slices, steps)
 
 
-def _steps(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Predict every vector of the slice; check every model that it announces."""
     received = work.read()
     book = model_book(loop)
     vectors = of_kind(received, FeaturesComputed)

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from events.payloads import ModelRetrainingTriggered, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
-from infra.kafka.slices import Slice
+from infra.kafka.work import Work
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
 from tasks.training import announcement, fit, model_card, register, stored_features, unanswered
@@ -19,10 +19,11 @@ from tasks.work import Account, process
 @flow(name="retrain")
 def retrain(slices: list[OffsetRange]) -> State[Any]:
     """Train once for all requests of the slices, on the newest data that any of them names."""
-    return process("retrain", slices, _steps)
+    return process("retrain", slices, steps)
 
 
-def _steps(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Answer the requests of the slice by one training."""
     triggers = unanswered(loop, of_kind(work.read(), ModelRetrainingTriggered))
     if not triggers:
         return Account("nothing was asked for")

@@ -10,7 +10,7 @@ from prefect.states import Completed
 from events.payloads import DataIngested, ModelRetrainingTriggered, OffsetRange
 from infra.bootstrap import Loop, connect
 from infra.kafka.records import of_kind
-from infra.kafka.slices import Slice
+from infra.kafka.work import Work
 from tasks.core.scheduling import due
 from tasks.triggers import ask, known_sessions, requests
 from tasks.work import Account, name_run, process
@@ -25,13 +25,14 @@ def schedule_retraining(
     The weekly schedule runs it without slices. Asking twice on one day for one reason asks once.
     """
     if slices:
-        return process("schedule-retraining", slices, _count_sessions)
+        return process("schedule-retraining", slices, steps)
     name_run(f"schedule-retraining {reason}")
     told = ask(connect(), reason, datetime.now(UTC).date())
     return Completed(message=told)
 
 
-def _count_sessions(loop: Loop, work: Slice) -> Account:
+def steps(loop: Loop, work: Work) -> Account:
+    """Count the sessions of the slice; ask for a retraining where enough have come."""
     ingested = of_kind(work.read(), DataIngested)
     asked = requests(loop)
     for record in ingested if asked else []:

@@ -1,15 +1,18 @@
 """The composition root: every adapter of one process, made when first used."""
 
 import threading
-from collections.abc import Callable
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 
+from events.payloads import OffsetRange
 from infra.feature_table import FeatureTable
-from infra.kafka.log import TopicLog
+from infra.kafka.log import Log, PinnedLog, TopicLog
 from infra.kafka.pool import Pool
 from infra.registry import Registry
 from infra.settings import Settings, load_settings
@@ -18,61 +21,104 @@ from infra.store import Store
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Where the topics that are looked up stand still: at given ends, or where they are first looked at."""
+
+    ends: Mapping[str, int]
+    logs: dict[str, PinnedLog] = field(default_factory=dict)
+
+    def hold(self, topic: str, log: TopicLog) -> PinnedLog:
+        """Give the topic's log as it stands."""
+        return self.logs.setdefault(topic, PinnedLog(log, self.ends.get(topic)))
+
+
 class Loop:
     """The outside world as flows see it; tests hand in other settings, never patches."""
 
     def __init__(self, settings: Settings) -> None:
         """Nothing connects before it is used."""
         self.settings = settings
+        self.live = self
+        """The world as it is now, also for those who see an older one."""
         self._kept: dict[str, object] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._pins: Pins | None = None
 
     def keep(self, name: str, make: Callable[[], T]) -> T:
         """Keep what a flow wants to find warm next time: made once for this process."""
         with self._lock:
-            return cast("T", self._kept.setdefault(name, self._kept.get(name) or make()))
+            if name not in self._kept:
+                self._kept[name] = make()
+            return cast("T", self._kept[name])
 
-    @cached_property
+    def as_of(self, ends: Mapping[str, int] | None = None) -> "Loop":
+        """See the same world with the topics that are looked up held still.
+
+        Args:
+            ends: where each topic stands (offset, exclusive); a topic without one stands where it is when it
+                is first looked at.
+        """
+        view = copy(self)
+        view._pins = Pins(ends or {})  # noqa: SLF001  (a copy of our own)
+        return view
+
+    @property
+    def looked_up(self) -> list[OffsetRange]:
+        """How far the topics that this view looked at had been read."""
+        held = self._pins.logs.items() if self._pins else ()
+        return [OffsetRange(topic=t, partition=0, start=0, end=log.end) for t, log in held if log.end]
+
+    def _log(self, topic: str) -> Log:
+        log = self.keep(topic, lambda: TopicLog(self.settings, topic))
+        return log if self._pins is None else self._pins.hold(topic, log)
+
+    @property
     def pool(self) -> Pool:
         """Warm Kafka clients."""
-        return Pool(self.settings)
+        return self.keep("pool", lambda: Pool(self.settings))
 
-    @cached_property
+    @property
     def store(self) -> Store:
         """Objects on S3."""
-        return Store(self.settings)
+        return self.keep("store", lambda: Store(self.settings))
 
-    @cached_property
+    @property
     def registry(self) -> Registry:
         """Models in MLflow."""
-        return Registry(self.settings)
+        return self.keep("registry", lambda: Registry(self.settings))
 
-    @cached_property
+    @property
     def feature_table(self) -> FeatureTable:
         """The offline feature store."""
-        return FeatureTable(self.settings)
+        return self.keep("feature-table", lambda: FeatureTable(self.settings))
 
-    @cached_property
+    @property
     def database(self) -> Engine:
         """The flows' private state and the read side."""
         from infra.database.connection import engine  # noqa: PLC0415  (flows without a database skip the driver)
 
         return engine(self.settings)
 
-    @cached_property
-    def raw_data(self) -> TopicLog:
+    @property
+    def raw_data(self) -> Log:
         """The index of sessions: the raw-data topic itself."""
-        return TopicLog(self.settings, "raw-data")
+        return self._log("raw-data")
 
-    @cached_property
-    def training(self) -> TopicLog:
+    @property
+    def training(self) -> Log:
         """Who asked for which retraining: the training topic itself."""
-        return TopicLog(self.settings, "training")
+        return self._log("training")
 
-    @cached_property
-    def models(self) -> TopicLog:
+    @property
+    def models(self) -> Log:
         """Which version serves: the models topic itself."""
-        return TopicLog(self.settings, "models")
+        return self._log("models")
+
+    @property
+    def redrives(self) -> Log:
+        """Which dead letters were tried again, and how it went: the redrives topic itself."""
+        return self._log("redrives")
 
 
 @lru_cache(maxsize=4)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
 
     partitions: int = Field(3, ge=1, description="Partitions of the topics keyed by symbol.")
     slice_records: int = Field(20_000, ge=1, description="Most records in a slice.")
+    slice_bytes: int = Field(
+        64 * 1024 * 1024, ge=1, description="A slice ends early once its records hold more bytes than this."
+    )
     slice_linger_ms: int = Field(40, ge=0, description="How long a sensor waits for more, in milliseconds.")
     transaction_timeout_ms: int = Field(60_000, ge=5_000, description="Broker aborts a transaction after it.")
     delivery_timeout_ms: int = Field(

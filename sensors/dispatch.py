@@ -12,6 +12,7 @@ from prefect.states import Pending, Scheduled
 
 from events.payloads import OffsetRange
 from infra import errors, prefect_runs
+from infra.faults import reach
 from infra.kafka.records import ranges_label
 from infra.wiring import Route
 
@@ -66,9 +67,12 @@ class Dispatcher:
             return Result(classify(error), f"{type(error).__name__}: {error}", error)
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
+        reach("trigger-seen", self.route.flow)
         if self.route.mode == "inline":
             run = self._new_run(ranges, Pending())
+            reach("run-created", self.route.flow)
             state: State[Any] | None = prefect_runs.execute(self._deployment, run, {"slices": ranges})
+            reach("run-reported", self.route.flow)
         else:
             run = self._new_run(ranges, Scheduled())
             state = prefect_runs.wait(run.id, WORKER_SECONDS)

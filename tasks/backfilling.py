@@ -11,8 +11,8 @@ from infra.bootstrap import Loop
 from infra.errors import UsageError
 from infra.feature_table import FeatureTable
 from infra.kafka.records import Outgoing, Received, of_kind
-from infra.kafka.slices import CODE_VERSION
 from infra.kafka.source import Source
+from infra.kafka.work import CODE_VERSION
 from tasks.features import compute_vectors
 from tasks.sessions import sessions
 

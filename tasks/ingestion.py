@@ -13,8 +13,8 @@ from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.inputs import InputFile, Unreadable
 from infra.kafka.records import Outgoing
-from infra.kafka.slices import CODE_VERSION
 from infra.kafka.source import Source
+from infra.kafka.work import CODE_VERSION
 from infra.progress import tell
 from tasks.core.layout import DailyFile, NotAPriceFileError
 from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet, session_to_parquet

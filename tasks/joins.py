@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from events.payloads import ActualAvailable, PredictionMade
 from infra.database import state
 from infra.database.connection import transaction
+from infra.faults import reach
 from infra.kafka.records import Received
 from tasks.core.joining import Pair, Side, Spot, new_pairs
 
@@ -47,6 +48,7 @@ def meet(database: Engine, work: JoinSlice) -> list[Pair]:
         dates = {(row.symbol, row.date) for row in rows}
         links = {(row.symbol, row.link_date) for row in rows if row.link_date}
         found = state.matching_join(connection, dates, links, work.ends)
+    reach("state-written", "join-errors")
     sides = [_side(row) for row in found]
     predictions = [s for s in sides if isinstance(s.payload, PredictionMade)]
     actuals = [s for s in sides if isinstance(s.payload, ActualAvailable)]

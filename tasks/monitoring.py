@@ -9,6 +9,7 @@ from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTraine
 from infra.bootstrap import Loop
 from infra.database import state
 from infra.database.connection import transaction
+from infra.faults import reach
 from infra.kafka.records import Because, Received, of_kind
 from tasks.core.alerting import SustainedError
 from tasks.serving import PERSISTENCE
@@ -44,6 +45,7 @@ def retraining_due(
     with transaction(loop.database) as connection:
         state.append_window(connection, FLOW, [_row(r) for r in judged])
         history = state.window(connection, FLOW, oldest, ends)
+    reach("state-written", FLOW)
     asked = _asked(loop)
     found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history, asked))]
     return [(cause, due) for cause, due in found[:1] if not _complained(loop, cause, due)]

@@ -51,7 +51,6 @@ def make_predictions(book: ModelBook, vectors: Vectors) -> list[Made]:
 
 def _by_version(book: ModelBook, vectors: list[FeaturesComputed]) -> dict[str, list[int]]:
     """Group vectors by the version that may predict their target session and has all it needs."""
-    book.refresh()
     groups: dict[str, list[int]] = defaultdict(list)
     for place, vector in enumerate(vectors):
         groups[_able(book, book.version_for(target_of(vector.date)), vector)].append(place)

@@ -61,4 +61,4 @@ class Sessions:
 
 def sessions(loop: Loop) -> Sessions:
     """Give this process's sessions, warm."""
-    return loop.keep("sessions", lambda: Sessions(loop))
+    return loop.keep("sessions", lambda: Sessions(loop.live))

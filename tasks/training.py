@@ -104,7 +104,6 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
 def _champion(loop: Loop, held: pd.DataFrame) -> Evaluation | None:
     """Evaluate the version that serves now on the same rows; None if there is none or it is broken."""
     book = model_book(loop)
-    book.refresh()
     version = book.version_for(date.max)
     if version == PERSISTENCE:
         return None

@@ -7,8 +7,8 @@ from events.payloads import ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import UsageError
 from infra.kafka.records import Outgoing, of_kind
-from infra.kafka.slices import CODE_VERSION
 from infra.kafka.source import Source
+from infra.kafka.work import CODE_VERSION
 from tasks.sessions import sessions
 
 PRODUCER = "schedule-retraining"

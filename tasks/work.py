@@ -13,8 +13,10 @@ from prefect.states import Cancelled, Completed
 from events.payloads import OffsetRange
 from infra.bootstrap import Loop, connect
 from infra.errors import SupersededError
+from infra.faults import reach
 from infra.kafka.records import Run, ranges_label
-from infra.kafka.slices import Slice, open_slice
+from infra.kafka.slices import open_slice
+from infra.kafka.work import Work
 from infra.wiring import is_paired
 from tasks.core.grouping import apart
 from tasks.reports import Done, already_committed, summary, told
@@ -30,7 +32,7 @@ class Account:
     markdown: str = ""
 
 
-Steps = Callable[[Loop, Slice], Account]
+Steps = Callable[[Loop, Work], Account]
 
 
 def process(flow: str, slices: list[OffsetRange], steps: Steps) -> State[Any]:
@@ -40,6 +42,7 @@ def process(flow: str, slices: list[OffsetRange], steps: Steps) -> State[Any]:
     was committed until then stays, since every slice is a transaction of its own.
     """
     loop, run = connect(), this_run(flow)
+    reach("run-started", flow)
     name_run(f"{flow} {ranges_label(slices)}")
     try:
         done = [_one(loop, run, ranges, steps) for ranges in apart(slices, is_paired(flow))]
@@ -53,9 +56,12 @@ def _one(loop: Loop, run: Run, ranges: list[OffsetRange], steps: Steps) -> Done:
     with open_slice(loop.pool, run, ranges) as work:
         if work.done:
             return Done.before(work)
-        account = steps(loop, work)
-        work.commit(model_versions=account.model_versions, feature_set=account.feature_set)
-        return Done(ranges, dict(work.counts), work.delay, account.message, account.markdown)
+        seen = loop.as_of()
+        account = steps(seen, work)
+        work.commit(
+            model_versions=account.model_versions, feature_set=account.feature_set, looked_up=seen.looked_up
+        )
+        return Done(work.ranges, dict(work.counts), work.delay, account.message, account.markdown)
 
 
 def this_run(flow: str) -> Run:

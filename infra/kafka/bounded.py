@@ -20,8 +20,10 @@ T = TypeVar("T")
 CLOSE_SECONDS = 5.0
 
 
-def bounded(call: Callable[[], T], seconds: float, what: str) -> T:
-    """Run `call` in a thread of its own and give up on it after `seconds`.
+def bounded(
+    call: Callable[[], T], seconds: float, what: str, meanwhile: Callable[[], None] = lambda: None
+) -> T:
+    """Run `call` in a thread of its own and give up on it after `seconds`; `meanwhile` runs beside it.
 
     Raises:
         OutcomeUnknownError: no answer came in time; the thread is left behind as a daemon.
@@ -37,6 +39,7 @@ def bounded(call: Callable[[], T], seconds: float, what: str) -> T:
 
     worker = threading.Thread(target=run, name=what, daemon=True)
     worker.start()
+    meanwhile()
     worker.join(seconds)
     if worker.is_alive():
         message = f"{what} gave no answer within {seconds:g} s: its outcome is unknown until the next attempt"

@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_left
 from functools import partial
+from typing import Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -16,6 +17,19 @@ from infra.settings import Settings
 
 REQUEST_MS = 15_000
 REQUEST_SECONDS = 20.0
+
+
+class Log(Protocol):
+    """What flows look things up in."""
+
+    def refresh(self) -> int:
+        """Read what is new; returns the offset up to which everything is known."""
+
+    def between(self, start: int, end: int) -> list[Received[Payload]]:
+        """List the entries at offsets `[start, end)`, oldest first."""
+
+    def has(self, event_id: str) -> bool:
+        """Tell whether an event is there (as of the last refresh)."""
 
 
 class TopicLog:
@@ -32,7 +46,7 @@ class TopicLog:
         self._consumer: KafkaConsumer | None = None
         self._lock = threading.Lock()
         self._entries: list[Received[Payload]] = []
-        self._ids: set[str] = set()
+        self._offsets: dict[str, int] = {}
         self._next = 0
 
     def refresh(self) -> int:
@@ -53,8 +67,8 @@ class TopicLog:
                 event = decode(record.value)
             except ContractError:
                 continue
-            if event.id not in self._ids:
-                self._ids.add(event.id)
+            if event.id not in self._offsets:
+                self._offsets[event.id] = record.offset
                 place = Place(record.topic, record.partition, record.offset)
                 self._entries.append(Received(event, place, record.key, record.value))
         self._next = end
@@ -68,9 +82,37 @@ class TopicLog:
 
     def has(self, event_id: str) -> bool:
         """Tell whether an event was already committed (as of the last refresh)."""
-        return event_id in self._ids
+        return event_id in self._offsets
+
+    def offset_of(self, event_id: str) -> int | None:
+        """Tell where an event lies, None when it is not there (as of the last refresh)."""
+        return self._offsets.get(event_id)
 
     def close(self) -> None:
         """Close the consumer."""
         if self._consumer is not None:
             self._consumer.close(autocommit=False)
+
+
+class PinnedLog:
+    """A log that stands still: at the offset of its first refresh, or at one that is given."""
+
+    def __init__(self, log: TopicLog, end: int | None = None) -> None:
+        """Nothing is read before the first `refresh`."""
+        self._log = log
+        self.end = end
+
+    def refresh(self) -> int:
+        """Read up to the pin; the first call sets it where none was given."""
+        newest = self._log.refresh()
+        self.end = newest if self.end is None else self.end
+        return self.end
+
+    def between(self, start: int, end: int) -> list[Received[Payload]]:
+        """List the entries at offsets `[start, end)` below the pin, oldest first."""
+        return self._log.between(start, end if self.end is None else min(end, self.end))
+
+    def has(self, event_id: str) -> bool:
+        """Tell whether an event lies below the pin."""
+        offset = self._log.offset_of(event_id)
+        return offset is not None and (self.end is None or offset < self.end)

@@ -52,10 +52,18 @@ def missing_offset(group: str, partition: TopicPartition) -> str:
 
 
 def read_ranges(reader: KafkaConsumer, ranges: list[OffsetRange]) -> list[Any]:
-    """Read the records of all ranges, in offset order per partition.
+    """Read the records of all ranges, in offset order per partition. Raises like `read_bounded`."""
+    return read_bounded(reader, None, ranges)[0]
+
+
+def read_bounded(
+    reader: KafkaConsumer, most_bytes: int | None, ranges: list[OffsetRange]
+) -> tuple[list[Any], list[OffsetRange]]:
+    """Read the records of all ranges until they hold more than `most_bytes`.
 
     Ends when every position has reached its end; never waits for the record `end - 1`, which may be a
-    transaction marker.
+    transaction marker. Returns the records in offset order per partition, and the ranges that they fill:
+    those asked for, with lower ends where there were too many bytes.
 
     Raises:
         StopError: the first offset is no longer (or not yet) there.
@@ -63,15 +71,21 @@ def read_ranges(reader: KafkaConsumer, ranges: list[OffsetRange]) -> list[Any]:
     """
     wanted = {partition_of_range(r): r for r in ranges if r.end > r.start}
     if not wanted:
-        return []
+        return [], ranges
+    read = partial(_poll_until_ends, reader, wanted, most_bytes)
     try:
-        return answered(partial(_poll_until_ends, reader, wanted), READ_SECONDS + 5, f"reading {wanted}")
+        records, ends = answered(read, READ_SECONDS + 5, f"reading {', '.join(map(str, ranges))}")
     except OffsetOutOfRangeError as error:
-        message = f"offsets are out of range ({error}): retention removed them or the topic was made anew"
+        message = (
+            f"offsets are out of range ({error}): retention removed them or the topic was made anew."
+            f" Compare 'nepse lag' with the topic, then set the group's offset with Kafka's own tool"
+        )
         raise StopError(message) from error
     except KafkaError as error:
         message = f"reading {', '.join(map(str, ranges))} failed: {error}"
         raise TryAgainError(message) from error
+    filled = [r.model_copy(update={"end": ends.get(partition_of_range(r), r.end)}) for r in ranges]
+    return records, filled
 
 
 def await_visible(reader: KafkaConsumer, written: dict[TopicPartition, int]) -> None:
@@ -96,18 +110,26 @@ def await_visible(reader: KafkaConsumer, written: dict[TopicPartition, int]) -> 
             raise TryAgainError(message)
 
 
-def _poll_until_ends(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> list[Any]:
+def _poll_until_ends(
+    reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange], most_bytes: int | None
+) -> tuple[list[Any], dict[TopicPartition, int]]:
     reader.assign(list(wanted))
     for partition, span in wanted.items():
         reader.seek(partition, span.start)
     records: list[Any] = []
-    deadline = time.monotonic() + READ_SECONDS
-    while unfinished := [p for p, r in wanted.items() if (reader.position(p) or 0) < r.end]:
+    size, deadline = 0, time.monotonic() + READ_SECONDS
+    while (left := _left(reader, wanted)) and (most_bytes is None or size <= most_bytes):
         if time.monotonic() > deadline:
-            message = f"the broker did not deliver {wanted[unfinished[0]]} within {READ_SECONDS:g} s"
+            message = f"the broker did not deliver all of {wanted} within {READ_SECONDS:g} s"
             raise TryAgainError(message)
         # No more than is left: the client decodes all that it hands out, wanted or not.
-        left = sum(wanted[p].end - (reader.position(p) or 0) for p in unfinished)
         for partition, batch in reader.poll(timeout_ms=POLL_MS, max_records=left).items():
-            records.extend(record for record in batch if record.offset < wanted[partition].end)
-    return records
+            fresh = [record for record in batch if record.offset < wanted[partition].end]
+            records.extend(fresh)
+            size += sum(len(record.value or b"") for record in fresh)
+    return records, {p: min(r.end, int(reader.position(p))) for p, r in wanted.items()}
+
+
+def _left(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> int:
+    """Count the offsets between the reader's positions and the ends."""
+    return sum(max(0, r.end - int(reader.position(p) or 0)) for p, r in wanted.items())

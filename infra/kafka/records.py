@@ -14,6 +14,8 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 K = TypeVar("K", bound=Payload)
 
+KEPT_BYTES = 3 * 1024 * 1024
+"""A dead letter carries originals up to this size; larger ones stay where they lie, for ever as well."""
 HEADER_BYTES = 1_000
 """Header values are cut to this many bytes: a traceback is a hint, not an archive."""
 
@@ -124,15 +126,13 @@ def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None)
         "run_id": run.run_id,
         "attempt": str(run.attempt),
     }
+    value = record.value
+    if value is not None and len(value) > KEPT_BYTES:
+        facts["original_bytes"], value = str(len(value)), None
     headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
-    return Outgoing("dead-letters", record.key, record.value, headers)
+    return Outgoing("dead-letters", record.key, value, headers)
 
 
 def of_kind(received: Iterable[Received[Any]], kind: type[K]) -> list[Received[K]]:
     """Keep the records whose event is of one kind."""
     return [r for r in received if isinstance(r.payload, kind)]
-
-
-def spans(ends: Iterable[tuple[Any, int]]) -> dict[tuple[str, int], int]:
-    """Name offsets by (topic, partition) instead of the client's own type."""
-    return {(spot.topic, spot.partition): offset for spot, offset in ends}

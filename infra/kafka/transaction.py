@@ -1,6 +1,6 @@
 """One transaction: send, flush, check every record, add the progress, commit - and say how it ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,14 +10,21 @@ from kafka import TopicPartition
 from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedError
 from kafka.structs import OffsetAndMetadata
 
+from events.payloads import OffsetRange
 from events.topics import TOPICS
 from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
+from infra.faults import reach
 from infra.kafka.bounded import bounded
 from infra.kafka.pool import WarmProducer
 from infra.kafka.records import Outgoing, partition_of
 from infra.settings import Settings
 
 ABORT_SECONDS = 5.0
+FENCED = (ProducerFencedError, InvalidProducerEpochError)
+
+
+Closing = Callable[[list[OffsetRange]], Outgoing]
+"""Makes the last record of a transaction, which says where the others lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +32,16 @@ class Progress:
     """A group's offsets to commit with the records; the note (a run id) is stored beside them."""
 
     group: str
-    ends: dict[TopicPartition, int]
+    ends: Mapping[tuple[str, int], int]
     note: str
 
 
 def transact(
-    settings: Settings, warm: WarmProducer, records: list[Outgoing], progress: Progress | None = None
+    settings: Settings,
+    warm: WarmProducer,
+    records: list[Outgoing],
+    progress: Progress | None = None,
+    closing: Closing | None = None,
 ) -> dict[TopicPartition, int]:
     """Publish records, and with them a group's progress, all or nothing.
 
@@ -42,19 +53,49 @@ def transact(
         OutcomeUnknownError: the commit was sent and not answered.
         TryAgainError: the broker refused or lost something; nothing is visible.
     """
-    producer, seconds = warm.producer, settings.transaction_timeout_ms / 1000
+    flow = progress.group if progress else ""
+    seconds = settings.transaction_timeout_ms / 1000
     with _translated(warm):
-        producer.begin_transaction()
-        futures = [_send(settings, producer, record) for record in records]
-        producer.flush(timeout=seconds)
-        _check(futures)
+        warm.producer.begin_transaction()
+        reach("transaction-begun", flow)
+        written = _send_all(settings, warm.producer, records)
+        if closing:
+            _send_all(settings, warm.producer, [closing(_ranges(written))])
+        reach("outputs-produced", flow)
         if progress:
-            offsets = {spot: OffsetAndMetadata(end, progress.note, -1) for spot, end in progress.ends.items()}
-            send = partial(producer.send_offsets_to_transaction, offsets, progress.group)
-            bounded(send, seconds, "send_offsets")
-        bounded(producer.commit_transaction, seconds, "commit_transaction")
-    warm.ended_at = dict(progress.ends) if progress else {}
-    return _last_of_looked_up(futures)
+            _add_offsets(warm.producer, progress, seconds)
+            reach("offsets-added", flow)
+        sent = partial(reach, "commit-sent", flow)
+        bounded(warm.producer.commit_transaction, seconds, "commit_transaction", meanwhile=sent)
+        reach("commit-acknowledged", flow)
+    warm.ended_at = {TopicPartition(*spot): end for spot, end in progress.ends.items()} if progress else {}
+    return {spot: last for spot, (_, last) in written.items() if TOPICS[spot.topic].looked_up}
+
+
+def _add_offsets(producer: Any, progress: Progress, seconds: float) -> None:
+    offsets = {
+        TopicPartition(*spot): OffsetAndMetadata(end, progress.note, -1)
+        for spot, end in progress.ends.items()
+    }
+    send = partial(producer.send_offsets_to_transaction, offsets, progress.group)
+    bounded(send, seconds, "send_offsets")
+
+
+Written = dict[TopicPartition, tuple[int, int]]
+"""The first and the last offset written to each partition."""
+
+
+def _send_all(settings: Settings, producer: Any, records: list[Outgoing]) -> Written:
+    """Send records and require every acknowledgement."""
+    futures = [_send(settings, producer, record) for record in records]
+    producer.flush(timeout=settings.transaction_timeout_ms / 1000)
+    _check(futures)
+    written: Written = {}
+    for place in (future.value for future in futures):
+        spot = TopicPartition(place.topic, place.partition)
+        first, last = written.get(spot, (place.offset, place.offset))
+        written[spot] = min(first, place.offset), max(last, place.offset)
+    return written
 
 
 def _send(settings: Settings, producer: Any, record: Outgoing) -> Any:
@@ -68,18 +109,19 @@ def _send(settings: Settings, producer: Any, record: Outgoing) -> Any:
 def _check(futures: list[Any]) -> None:
     """Require every acknowledgement: commit_transaction may report success although a record timed out."""
     lost = [future for future in futures if not future.succeeded()]
+    for future in lost:
+        if isinstance(future.exception, FENCED):  # not "try again": somebody else does it already
+            raise future.exception
     if lost:
         message = f"{len(lost)} of {len(futures)} records were not acknowledged: {lost[0].exception!r}"
         raise TryAgainError(message)
 
 
-def _last_of_looked_up(futures: list[Any]) -> dict[TopicPartition, int]:
-    last: dict[TopicPartition, int] = {}
-    for written in (future.value for future in futures):
-        if TOPICS[written.topic].looked_up:
-            spot = TopicPartition(written.topic, written.partition)
-            last[spot] = max(last.get(spot, 0), written.offset)
-    return last
+def _ranges(written: Written) -> list[OffsetRange]:
+    return [
+        OffsetRange(topic=spot.topic, partition=spot.partition, start=first, end=last + 1)
+        for spot, (first, last) in sorted(written.items())
+    ]
 
 
 @contextmanager
@@ -87,7 +129,7 @@ def _translated(warm: WarmProducer) -> Iterator[None]:
     """Abort on any failure, throw the producer away, and name the failure after what to do."""
     try:
         yield
-    except (ProducerFencedError, InvalidProducerEpochError) as error:
+    except FENCED as error:
         warm.discard()
         message = f"a newer process has taken over {warm.producer.config['transactional_id']}"
         raise SupersededError(message) from error

@@ -8,7 +8,7 @@ import pytest
 from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained
 from infra.errors import RejectError
 from tasks.predictions import Vectors, make_predictions
-from tasks.serving import PERSISTENCE, ModelBook
+from tasks.serving import PERSISTENCE, ModelBook, Models
 
 THURSDAY, SUNDAY = date(2023, 6, 1), date(2023, 6, 4)
 
@@ -59,9 +59,8 @@ def trained(
 
 def book_of(*payloads: Any) -> ModelBook:
     """A model book that has read these events."""
-    book = ModelBook(FakeLoop(*payloads))  # type: ignore[arg-type]
-    book.refresh()
-    return book
+    loop: Any = FakeLoop(*payloads)
+    return ModelBook(loop, Models(loop))
 
 
 def a_vector(**fields: Any) -> FeaturesComputed:

@@ -1,0 +1,138 @@
+"""What a flow sees of its slice: events to read, and places for what follows from them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from events.envelope import Causation, ContractError, Event, Metadata, decode, derive_id, encode
+from events.payloads import OffsetRange, Payload
+from events.topics import TOPICS
+from infra.faults import reach
+from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, partition_of
+from infra.settings import Settings
+
+CODE_VERSION = version("nepse-loop")
+
+
+class Record(Protocol):
+    """A record as the Kafka client hands it over, or as a dead letter keeps it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds since 1970."""
+    key: bytes | None
+    value: bytes | None
+    headers: Any
+
+
+Fetched = tuple[list[Any], list[OffsetRange]]
+"""Records, and the ranges that they fill: shorter than asked where they were too many bytes."""
+Fetch = Callable[[list[OffsetRange]], Fetched]
+
+
+class Work:
+    """Records in, events and dead letters out; nothing leaves before somebody commits it."""
+
+    def __init__(self, settings: Settings, run: Run, ranges: list[OffsetRange], fetch: Fetch) -> None:
+        """Nothing is read before `read`."""
+        self.settings, self.run, self.ranges = settings, run, ranges
+        self.counts: dict[str, int] = {}
+        self.oldest: datetime | None = None
+        self.outgoing: list[Outgoing] = []
+        self._fetch = fetch
+        self._records: list[Record] = []
+        self._rejected: set[Place] = set()
+
+    @property
+    def starts(self) -> dict[tuple[str, int], int]:
+        """Where each range begins, by (topic, partition)."""
+        return {(r.topic, r.partition): r.start for r in self.ranges}
+
+    @property
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Where each range ends, exclusive, by (topic, partition)."""
+        return {(r.topic, r.partition): r.end for r in self.ranges}
+
+    def read(self) -> list[Received[Payload]]:
+        """Take steps 3 and 4: read the range; what is no event of this topic becomes a dead letter."""
+        self._records, self.ranges = self._fetch(self.ranges)
+        reach("slice-fetched", self.run.flow)
+        self.count("in", len(self._records))
+        if self._records:
+            self.oldest = datetime.fromtimestamp(min(r.timestamp for r in self._records) / 1000, UTC)
+        accepted = [received for record in self._records if (received := self._accept(record))]
+        reach("validated", self.run.flow)
+        return accepted
+
+    def _accept(self, record: Record) -> Received[Payload] | None:
+        try:
+            event = decode(record.value)
+        except ContractError as error:
+            self._reject_record(record, str(error), error)
+            return None
+        topic = TOPICS[record.topic]
+        if event.event_type not in topic.events:
+            reason = (
+                f"{event.event_type} does not belong on {record.topic}; expected: {', '.join(topic.events)}"
+            )
+            self._reject_record(record, reason, None)
+            return None
+        if topic.spread and self._misplaced(record, event):
+            return None
+        return Received(event, _place(record), record.key, record.value or b"")
+
+    def _misplaced(self, record: Record, event: Event[Payload]) -> bool:
+        """Send a record that another client put into the wrong partition to where its symbol belongs."""
+        key = event.payload.key.encode()
+        if partition_of(key, self.settings.partitions) == record.partition:
+            return False
+        self.outgoing.append(Outgoing(record.topic, key, record.value, tuple(record.headers)))
+        self.count("rerouted")
+        return True
+
+    def publish(self, topic: str, payload: Payload, cause: Cause, subject: str, revision: int = 0) -> str:
+        """Put an event that follows from `cause` into the slice; returns its id."""
+        event_id = derive_id(self.run.flow, cause.id, subject, revision)
+        origin = Causation(*cause.place, cause.id)
+        metadata = Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
+        self.outgoing.append(self.envelop(topic, payload, metadata))
+        self.count("out")
+        return event_id
+
+    def envelop(self, topic: str, payload: Payload, metadata: Metadata) -> Outgoing:
+        """Make a record of an event of this flow, now."""
+        event = Event(datetime.now(UTC), self.run.flow, payload, metadata)
+        return Outgoing(topic, (payload.key or self.settings.model_name).encode(), encode(event))
+
+    def reject(self, received: Received[Payload], reason: str, error: BaseException | None = None) -> None:
+        """Make a record that was read, but can't be processed, a dead letter."""
+        self._reject_record(self._record_at(received.place), reason, error)
+
+    def refuse(self, reason: str, error: BaseException | None = None) -> None:
+        """Make every record of the range a dead letter, undecoded: decoding may be what fails."""
+        self._records, self.ranges = self._fetch(self.ranges)
+        self.count("in", len(self._records))
+        for record in self._records:
+            self._reject_record(record, reason, error)
+
+    def _record_at(self, place: Place) -> Record:
+        return next(record for record in self._records if _place(record) == place)
+
+    def _reject_record(self, record: Record, reason: str, error: BaseException | None) -> None:
+        place = _place(record)
+        if place in self._rejected:
+            return
+        self._rejected.add(place)
+        self.outgoing.append(dead_letter(self.run, record, reason, error))
+        self.count("rejected")
+
+    def count(self, what: str, by: int = 1) -> None:
+        """Add to a number of the ledger entry."""
+        self.counts[what] = self.counts.get(what, 0) + by
+
+
+def _place(record: Record) -> Place:
+    return Place(record.topic, record.partition, record.offset)
