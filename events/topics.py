@@ -43,7 +43,7 @@ TOPICS: dict[str, Topic] = {
             "the original record's key",
             config={"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(LETTER_BYTES)},
         ),
-        Topic("redrives", ("LetterRetried", "LetterResolved"), "letter id"),
+        Topic("redrives", ("LetterRetried", "LetterResolved"), "letter id", looked_up=True),
     )
 }
 

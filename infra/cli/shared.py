@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from infra.errors import UsageError
+from infra.errors import TryAgainError, UsageError
 
 if TYPE_CHECKING:  # pydantic takes 0.3 s to import, which `--help` need not wait for
     from infra.settings import Settings
@@ -24,6 +24,7 @@ __all__ = [
     "out",
     "plain",
     "print_json",
+    "reachable",
     "readable",
     "settings_of",
 ]
@@ -82,3 +83,20 @@ def print_json(value: object) -> None:
 def plain(text: str) -> str:
     """Make foreign text harmless for a terminal: control and other unprintable characters become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def reachable(settings: "Settings") -> "Settings":
+    """Say at once that nobody listens, where a client would look for a broker for seconds.
+
+    Raises:
+        TryAgainError: none of the addresses accepts a connection.
+    """
+    from infra.stack.probes import connects  # noqa: PLC0415
+
+    for address in settings.bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        with suppress(TryAgainError):
+            connects(host, int(port))
+            return settings
+    message = f"no broker at {settings.bootstrap}: run 'nepse up'"
+    raise TryAgainError(message)

@@ -16,11 +16,10 @@ from rich.table import Table
 
 from events.topics import TOPICS
 from infra.cli import shared
-from infra.errors import RejectError, TryAgainError
+from infra.errors import RejectError
 
 if TYPE_CHECKING:
     from infra.kafka.emitting import Sent
-    from infra.settings import Settings
 
 SHOWN = 2_000
 """Characters of an event that a person gets to see; --json gives all."""
@@ -44,23 +43,6 @@ def _require_known(topic: str) -> None:
         raise RejectError(message)
 
 
-def _reachable(settings: "Settings") -> "Settings":
-    """Say at once that nobody listens, where a client would look for a broker for seconds.
-
-    Raises:
-        TryAgainError: none of the addresses accepts a connection.
-    """
-    from infra.stack.probes import connects  # noqa: PLC0415
-
-    for address in settings.bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        with suppress(TryAgainError):
-            connects(host, int(port))
-            return settings
-    message = f"no broker at {settings.bootstrap}: run 'nepse up'"
-    raise TryAgainError(message)
-
-
 def emit(
     context: typer.Context,
     topic: TopicName,
@@ -78,7 +60,7 @@ def emit(
     from infra.kafka import emitting  # noqa: PLC0415
 
     _require_known(topic)
-    settings = _reachable(shared.settings_of(context, home))
+    settings = shared.reachable(shared.settings_of(context, home))
     with _open(file) as lines:
         sent = emitting.emit(settings, topic, None if key is None else os.fsencode(key), _records(lines))
     if as_json:
@@ -155,7 +137,7 @@ def tail(
     from infra.kafka.tailing import follow  # noqa: PLC0415
 
     _require_known(topic)
-    settings = _reachable(shared.settings_of(context, home))
+    settings = shared.reachable(shared.settings_of(context, home))
     show = _json_line if as_json else _text_line
     started = partial(_say_started, topic, from_beginning)
     records = follow(settings, topic, from_beginning=from_beginning, seconds=timeout, started=started)
@@ -222,7 +204,7 @@ def lag(context: typer.Context, home: shared.Home = None, as_json: shared.AsJson
     from infra.kafka import clients  # noqa: PLC0415
     from infra.kafka.lag import lags  # noqa: PLC0415
 
-    settings = _reachable(shared.settings_of(context, home))
+    settings = shared.reachable(shared.settings_of(context, home))
     with clients.answering(settings):
         rows = [row.as_dict() for row in lags(settings)]
     if as_json:

@@ -129,6 +129,8 @@ def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None)
     value = record.value
     if value is not None and len(value) > KEPT_BYTES:
         facts["original_bytes"], value = str(len(value)), None
+    if value is None and record.key is None:
+        value = b""  # the client sends no record that has neither
     headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
     return Outgoing("dead-letters", record.key, value, headers)
 

@@ -36,15 +36,22 @@ Fetch = Callable[[list[OffsetRange]], Fetched]
 class Work:
     """Records in, events and dead letters out; nothing leaves before somebody commits it."""
 
-    def __init__(self, settings: Settings, run: Run, ranges: list[OffsetRange], fetch: Fetch) -> None:
-        """Nothing is read before `read`."""
-        self.settings, self.run, self.ranges = settings, run, ranges
+    def __init__(
+        self,
+        settings: Settings,
+        run: Run,
+        ranges: list[OffsetRange],
+        fetch: Fetch,
+        letter_id: str | None = None,
+    ) -> None:
+        """Nothing is read before `read`; `letter_id` names the dead letter that is tried again here."""
+        self.settings, self.run, self.ranges, self.letter_id = settings, run, ranges, letter_id
         self.counts: dict[str, int] = {}
         self.oldest: datetime | None = None
         self.outgoing: list[Outgoing] = []
         self._fetch = fetch
         self._records: list[Record] = []
-        self._rejected: set[Place] = set()
+        self._rejected: dict[Place, str] = {}
 
     @property
     def starts(self) -> dict[tuple[str, int], int]:
@@ -125,9 +132,14 @@ class Work:
         place = _place(record)
         if place in self._rejected:
             return
-        self._rejected.add(place)
+        self._rejected[place] = reason
         self.outgoing.append(dead_letter(self.run, record, reason, error))
         self.count("rejected")
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why records were made dead letters."""
+        return list(self._rejected.values())
 
     def count(self, what: str, by: int = 1) -> None:
         """Add to a number of the ledger entry."""

@@ -1,8 +1,7 @@
 """A slice on a real broker: what is committed once, what is refused, and two faults of the client."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,113 +10,16 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from events.envelope import Event, Metadata, decode, encode
-from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, SliceCommitted
+from events.envelope import decode
+from events.payloads import OffsetRange, SliceCommitted
 from infra.errors import ReplanError, StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.pool import Pool
-from infra.kafka.reading import await_visible, read_ranges
-from infra.kafka.records import Outgoing, Run, of_kind
+from infra.kafka.reading import read_ranges
+from infra.kafka.records import Outgoing, Run, dead_letter
 from infra.kafka.slices import open_slice
 from infra.kafka.source import Source
-from infra.kafka.work import Work
-from infra.settings import Settings
-
-DAY = date(2023, 6, 1)
-
-
-class Desk:
-    """A flow of one test: its group, and `features` on which it has something to do."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Make up a flow and put its group at the end of every partition."""
-        self.settings, self.pool = settings, Pool(settings)
-        self.flow = f"test-{uuid.uuid4().hex[:8]}"
-        self.admin_group = clients.consumer(settings, group=self.flow)
-        self.put(self.end())
-
-    def end(self, topic: str = "features", partition: int = 0) -> int:
-        """Tell the stable end."""
-        spot = TopicPartition(topic, partition)
-        return int(self.admin_group.end_offsets([spot])[spot])
-
-    def put(self, offset: int) -> None:
-        """Set the group's progress, as Kafka's own tool would."""
-        spot = TopicPartition("features", 0)
-        self.admin_group.assign([spot])
-        self.admin_group.commit({spot: OffsetAndMetadata(offset, "", -1)})
-
-    @property
-    def at(self) -> int | None:
-        """Tell the group's progress."""
-        offset = self.admin_group.committed(TopicPartition("features", 0))
-        return None if offset is None else int(offset)
-
-    def feed(self, *values: bytes | FeaturesComputed) -> OffsetRange:
-        """Commit records to partition 0 and give the range from the group's progress to behind them."""
-        start = self.at or 0
-        producer = self.pool.new_producer(f"feed-{uuid.uuid4().hex}").producer
-        producer.begin_transaction()
-        for value in values:
-            last = producer.send(
-                "features", value=value if isinstance(value, bytes) else event(value), partition=0
-            )
-        producer.commit_transaction()
-        await_visible(self.admin_group, {TopicPartition("features", 0): last.get(timeout=10).offset})
-        producer.close()
-        return OffsetRange(topic="features", partition=0, start=start, end=self.end())
-
-    def work(self, span: OffsetRange, run: str = "run", pool: Pool | None = None) -> list[str]:
-        """Do a slice as a flow does: one prediction per vector; returns the symbols."""
-        with open_slice(pool or self.pool, Run(self.flow, run), [span]) as work:
-            return [] if work.done else self.finish(work)
-
-    def finish(self, work: Any) -> list[str]:
-        """Read, publish, commit."""
-        done = [predict(work, received) for received in of_kind(work.read(), FeaturesComputed)]
-        work.commit()
-        return done
-
-    def made(self, topic: str = "predictions") -> list[Any]:
-        """List this flow's committed events of a topic, oldest first."""
-        reader = clients.consumer(self.settings)
-        numbers = sorted(reader.partitions_for_topic(topic) or ())
-        spans = [OffsetRange(topic=topic, partition=n, start=0, end=self.end(topic, n)) for n in numbers]
-        found = [decode(record.value) for record in read_ranges(reader, spans) if record.value]
-        reader.close(autocommit=False)
-        return [one for one in found if one.producer == self.flow]
-
-    def close(self) -> None:
-        """Close the clients."""
-        self.pool.close()
-        self.admin_group.close(autocommit=False)
-
-
-def event(payload: FeaturesComputed) -> bytes:
-    """Write an event of nobody's."""
-    name = uuid.uuid4().hex
-    return encode(Event(datetime.now(UTC), "test", payload, Metadata(name, name)))
-
-
-def vector(symbol: str = "NICA") -> FeaturesComputed:
-    """Make the features of a symbol that belongs into partition 0."""
-    return FeaturesComputed(symbol=symbol, date=DAY, features={}, last_close=1.0)
-
-
-def predict(work: Work, received: Any) -> str:
-    """Publish what follows from one vector."""
-    symbol: str = received.payload.symbol
-    made = PredictionMade(symbol=symbol, date=DAY, predicted_close=1.0, model_version="v0")
-    work.publish("predictions", made, received, symbol)
-    return symbol
-
-
-@pytest.fixture
-def desk(servers: Settings) -> Iterator[Desk]:
-    """A flow of this test."""
-    desk = Desk(servers)
-    yield desk
-    desk.close()
+from tests.desk import Desk, vector
 
 
 def test_a_slice_commits_outputs_progress_and_ledger_once(desk: Desk) -> None:
@@ -307,10 +209,28 @@ def test_a_commit_that_lost_a_record_is_refused(desk: Desk, monkeypatch: pytest.
 def test_a_record_in_the_wrong_partition_is_sent_on(desk: Desk) -> None:
     """The same transaction that steps over it puts it under its symbol's key."""
     span = desk.feed(vector("NICA"), vector("NABIL"))
-    homes = {name: desk.end(partition=number) for name, number in (("1", 1), ("2", 2))}
     assert desk.work(span) == ["NICA"]
-    moved = [desk.end(partition=int(number)) - before for number, before in homes.items()]
-    assert sorted(moved) == [0, 2], "one record and its transaction's marker"
+    (entry,) = desk.made("slices")
+    assert entry.payload.counts == {"in": 2, "rerouted": 1, "out": 1}
+    (moved,) = [one for one in entry.payload.outputs if one.topic == "features"]
+    assert (moved.partition, moved.end - moved.start) == (1, 1)
+
+
+class Nothing:
+    """A record as a foreign client may write it: without key and value."""
+
+    topic, partition, offset, key, value = "features", 0, 0, None, None
+
+
+def test_a_tombstone_without_a_key_becomes_a_letter(desk: Desk) -> None:
+    """A record that holds nothing at all must not stop the flow."""
+    desk.feed(vector())
+    producer = desk.pool.new_producer(f"feed-{desk.flow}").producer
+    letter = dead_letter(Run(desk.flow, "run"), Nothing, "a tombstone", None)
+    producer.begin_transaction()
+    sent = producer.send(letter.topic, letter.value, letter.key, list(letter.headers))
+    producer.commit_transaction()
+    assert sent.succeeded()
 
 
 def test_sources_publish_whole_batches(desk: Desk) -> None:

@@ -1,0 +1,14 @@
+"""What each flow does with a slice, by the flow's name: for those who take the same steps elsewhere."""
+
+from flows import compute_features, join_errors, monitor, notify, predict, retrain, schedule_retraining
+from tasks.work import Steps
+
+STEPS: dict[str, Steps] = {
+    "compute-features": compute_features.steps,
+    "predict": predict.steps,
+    "join-errors": join_errors.steps,
+    "monitor": monitor.steps,
+    "notify": notify.steps,
+    "schedule-retraining": schedule_retraining.steps,
+    "retrain": retrain.steps,
+}

@@ -1,0 +1,118 @@
+"""Trying dead letters again: as live slices do it, but without moving any offset."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from events.envelope import Metadata, derive_id
+from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
+from infra.errors import ReplanError
+from infra.kafka.letters import Letter, original
+from infra.kafka.pool import Pool, WarmProducer
+from infra.kafka.reading import await_visible, committed
+from infra.kafka.records import Outgoing, Run
+from infra.kafka.slices import transactional_id
+from infra.kafka.transaction import transact
+from infra.kafka.work import CODE_VERSION, Fetched, Work
+from infra.wiring import Route
+
+PRODUCER = "redrive"
+REASON_LENGTH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A refused record as the client would hand it over; a letter does not keep the headers."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Redrive:
+    """Letters of one flow that lie in the same partition, tried again in one transaction.
+
+    It takes over the transactional id of the live slices of that partition: so it runs wholly before or
+    after each of them, and what both look up (the join's memory) can't change in between. A live slice that
+    was under way is superseded, and planned again.
+    """
+
+    def __init__(self, pool: Pool, run: Run, route: Route, partition: int, reader: Any) -> None:
+        """Nothing is asked of the broker before `open`."""
+        self._pool, self._run, self._reader = pool, run, reader
+        self._unit = [OffsetRange(topic=t, partition=partition, start=0, end=0) for t in route.topics]
+        self._paired = route.paired
+        self._warm: WarmProducer | None = None
+        self._at: dict[Any, int] = {}
+        self._outgoing: list[Outgoing] = []
+
+    def open(self, letter: Letter) -> None:
+        """Fence the live slices of the letter's partition, then see how far they came."""
+        ranges = self._unit if self._paired else [r for r in self._unit if r.topic == letter.place.topic]
+        self._warm = self._pool.new_producer(transactional_id(self._run.flow, ranges))
+        self._at = committed(self._reader, ranges)
+
+    def work(self, letter: Letter) -> Work:
+        """Make the letter's original a slice of one record; the other side of a pair is as far as it came."""
+        ranges = [self._range(letter, topic, number) for topic, number in self._at]
+        at = int(letter.at.timestamp() * 1000)
+        record = Kept(*letter.place, at, letter.key, original(self._reader, letter))
+
+        def fetch(wanted: list[OffsetRange]) -> Fetched:
+            return [record], wanted
+
+        return Work(self._pool.settings, self._run, ranges, fetch, letter.id)
+
+    def _range(self, letter: Letter, topic: str, number: int) -> OffsetRange:
+        mine = topic == letter.place.topic
+        start = letter.place.offset if mine else self._at[topic, number]
+        return OffsetRange(topic=topic, partition=number, start=start, end=start + mine)
+
+    def resolve(self, letter: Letter, work: Work) -> None:
+        """Keep what followed from the letter, and that it went through."""
+        event = LetterResolved(letter_id=letter.id, attempt=letter.attempts + 1, run_id=self._run.run_id)
+        self._outgoing += [*work.outgoing, self._told(work, event, "resolved")]
+
+    def count_attempt(self, letter: Letter, work: Work, reason: str) -> None:
+        """Keep nothing of this attempt but that it failed."""
+        attempt = letter.attempts + 1
+        event = LetterRetried(letter_id=letter.id, attempt=attempt, reason=reason[:REASON_LENGTH])
+        self._outgoing.append(self._told(work, event, f"retried {attempt}"))
+
+    def _told(self, work: Work, event: Payload, subject: str) -> Outgoing:
+        event_id = derive_id(PRODUCER, event.key, subject)
+        return work.envelop("redrives", event, Metadata(event_id, event.key, 0, None, CODE_VERSION))
+
+    def commit(self) -> None:
+        """Publish what followed from all letters, with what happened to each. Raises like `transact`."""
+        warm, self._warm = self._warm, None
+        if warm is None:
+            message = "these letters are committed already, or were never opened"
+            raise ReplanError(message)
+        try:
+            await_visible(self._reader, transact(self._pool.settings, warm, self._outgoing))
+        finally:
+            warm.discard()  # the live slices go on with their own
+
+    def abandon(self) -> None:
+        """Throw away what was not committed."""
+        if self._warm:
+            self._warm.discard()
+            self._warm = None
+
+
+@contextmanager
+def open_redrive(pool: Pool, run: Run, route: Route, letter: Letter) -> Iterator[Redrive]:
+    """Open the partition of a letter; whatever is not committed when the block ends never happened."""
+    with pool.reader(run.flow) as reader:
+        redrive = Redrive(pool, run, route, letter.place.partition, reader)
+        try:
+            redrive.open(letter)
+            yield redrive
+        finally:
+            redrive.abandon()

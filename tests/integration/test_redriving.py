@@ -1,0 +1,164 @@
+"""Dead letters are tried again on a real broker: once, whole, and in turn with the live slices."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from events.payloads import FeaturesComputed, LetterRetried
+from infra import bootstrap
+from infra.errors import SupersededError, TryAgainError
+from infra.kafka.letters import Letter, read_letters
+from infra.kafka.records import Run, of_kind
+from infra.kafka.slices import open_slice
+from infra.kafka.work import Work
+from infra.wiring import Route
+from tasks import redriving
+from tasks.redriving import Choice, Line, chosen, retry
+from tasks.work import Account
+from tests.desk import Desk, predict, vector
+
+
+@dataclass
+class Office:
+    """A flow that has refused a vector, and a way to try it again."""
+
+    desk: Desk
+    loop: bootstrap.Loop
+
+    @property
+    def letters(self) -> list[Letter]:
+        """This flow's letters, as an operator sees them."""
+        return [one for one in read_letters(self.desk.settings) if one.flow == self.desk.flow]
+
+    def refuse(self, count: int = 1) -> None:
+        """Let the flow refuse vectors in a slice of its own."""
+        span = self.desk.feed(*(vector() for _ in range(count)))
+        with open_slice(self.desk.pool, Run(self.desk.flow, "live"), [span]) as work:
+            for received in work.read():
+                work.reject(received, "the model is not there")
+            work.commit()
+
+    def redrive(self, steps: Callable[[Any, Work], Account]) -> list[Line]:
+        """Try the flow's open letters again."""
+        letters = chosen(self.loop, Choice(flow=self.desk.flow))
+        return retry(self.loop, letters, {self.desk.flow: steps})
+
+
+def succeed(_loop: Any, work: Work) -> Account:
+    """Predict, as today's code can."""
+    for received in of_kind(work.read(), FeaturesComputed):
+        predict(work, received)
+    return Account()
+
+
+def fail(_loop: Any, work: Work) -> Account:
+    """Read and fail, as today's code still does."""
+    work.read()
+    return Account(str(1 / 0))
+
+
+def refuse(_loop: Any, work: Work) -> Account:
+    """Refuse the record once more, for another reason."""
+    for received in work.read():
+        work.reject(received, "the price is missing")
+    return Account()
+
+
+@pytest.fixture
+def office(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """The test's flow with one letter."""
+    route = Route(f"sensor-{desk.flow}", desk.flow, ("features",))
+    monkeypatch.setattr(redriving, "routes", lambda: (route,))
+    loop = bootstrap.Loop(desk.settings)
+    office = Office(desk, loop)
+    office.refuse()
+    yield office
+    loop.pool.close()
+
+
+def test_success_publishes_what_follows_and_resolves_the_letter(office: Office) -> None:
+    """The prediction is the one that the flow would have made; the group's progress stays where it was."""
+    (letter,) = office.letters
+    before = office.desk.at
+    (line,) = office.redrive(succeed)
+    assert (line.outcome, line.attempts) == ("resolved", 2)
+    (made,) = office.desk.made()
+    assert made.metadata.causation.offset == letter.place.offset
+    assert office.letters[0].resolved
+    assert office.desk.at == before
+
+
+def test_redriving_twice_changes_nothing(office: Office) -> None:
+    """Asked again, nothing is open; who read the letters before finds them resolved after init."""
+    stale = office.letters
+    office.redrive(succeed)
+    assert office.redrive(succeed) == []
+    (line,) = retry(office.loop, stale, {office.desk.flow: succeed})
+    assert line.outcome == "left alone"
+    assert len(office.desk.made()) == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [(fail, "ZeroDivisionError: division by zero"), (refuse, "the price is missing")],
+)
+def test_failure_keeps_the_letter_with_one_more_attempt(office: Office, steps: Any, reason: str) -> None:
+    """No second letter is written; the reason is today's."""
+    (line,) = office.redrive(steps)
+    assert (line.outcome, line.reason) == ("failed", reason)
+    (letter,) = office.letters
+    assert (letter.attempts, letter.reason, letter.resolved) == (2, reason, False)
+    assert office.desk.made() == []
+    office.redrive(succeed)
+    assert (office.letters[0].attempts, office.letters[0].resolved) == (2, True)
+
+
+def test_an_outage_is_not_the_letters_fault(office: Office) -> None:
+    """Nothing is counted; the command fails and can be given again."""
+
+    def away(_loop: Any, work: Work) -> Account:
+        work.read()
+        message = "the database is away"
+        raise TryAgainError(message)
+
+    with pytest.raises(TryAgainError, match="away"):
+        office.redrive(away)
+    assert [one for one in office.desk.made("redrives") if isinstance(one.payload, LetterRetried)] == []
+    assert (office.letters[0].attempts, office.letters[0].resolved) == (1, False)
+
+
+def test_one_bad_letter_does_not_hold_up_the_others(office: Office) -> None:
+    """Letters of one partition share a transaction: one fails, the rest is resolved."""
+    office.refuse(2)
+    worst = office.letters[0].place.offset
+
+    def some(loop: Any, work: Work) -> Account:
+        at = [received.place.offset for received in work.read()]
+        return fail(loop, work) if at == [worst] else succeed(loop, work)
+
+    assert sorted(line.outcome for line in office.redrive(some)) == ["failed", "resolved", "resolved"]
+    assert len(office.desk.made()) == 2
+
+
+def test_a_live_slice_under_way_is_superseded_and_done_afterwards(office: Office) -> None:
+    """Both use one transactional id, so that neither sees half of the other."""
+    span = office.desk.feed(vector())
+    with open_slice(office.desk.pool, Run(office.desk.flow, "live"), [span]) as live:
+        office.redrive(succeed)
+        with pytest.raises(SupersededError):
+            office.desk.finish(live)
+    assert office.desk.work(span) == ["NICA"]
+    assert len(office.desk.made()) == 2
+
+
+def test_an_original_too_large_for_its_letter_is_read_where_it_lies(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topics keep everything for ever, so the letter need not."""
+    monkeypatch.setattr("infra.kafka.records.KEPT_BYTES", 10)
+    office.refuse()
+    assert not office.letters[-1].value
+    assert [line.outcome for line in office.redrive(succeed)] == ["resolved", "resolved"]
+    assert len(office.desk.made()) == 2

@@ -1,0 +1,73 @@
+"""Dead letters as their records tell, and their story."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from events.payloads import LetterResolved, LetterRetried
+from infra.kafka.letters import Letter, letter_of, tell_story
+from infra.kafka.records import KEPT_BYTES, Place, Run, dead_letter, letter_id
+
+PLACE = Place("features", 1, 7)
+
+
+@dataclass
+class Record:
+    """A record as the client hands it over."""
+
+    value: bytes | None = b"{"
+    headers: Iterable[tuple[str, bytes]] = ()
+    key: bytes | None = b"NABIL"
+    timestamp: int = 0
+    topic: str = "features"
+    partition: int = 1
+    offset: int = 7
+
+
+@dataclass
+class Refusal:
+    """How a flow refuses a record."""
+
+    record: Record = field(default_factory=Record)
+    flow: str = "predict"
+
+    @property
+    def letter(self) -> Letter:
+        """The letter as it is read back."""
+        sent = dead_letter(Run(self.flow, "run-1"), self.record, "not JSON", ValueError("x"))
+        found = letter_of(Record(value=sent.value, headers=sent.headers, key=sent.key))
+        assert found is not None
+        return found
+
+
+def test_a_letter_tells_who_refused_what_and_why() -> None:
+    """What a flow writes is what an operator reads."""
+    letter = Refusal().letter
+    assert (letter.id, letter.flow, letter.place) == (letter_id("predict", PLACE), "predict", PLACE)
+    assert (letter.reason, letter.error_class, letter.value) == ("not JSON", "ValueError", b"{")
+    assert (letter.attempts, letter.resolved) == (1, False)
+
+
+def test_an_original_that_is_too_large_stays_where_it_lies() -> None:
+    """The letter carries its size instead of its bytes, so that the letter itself can always be written."""
+    letter = Refusal(Record(value=b"x" * (KEPT_BYTES + 1))).letter
+    assert (letter.value, letter.original_bytes) == (None, KEPT_BYTES + 1)
+    assert Refusal(Record(value=b"x" * KEPT_BYTES)).letter.original_bytes == KEPT_BYTES
+
+
+@pytest.mark.parametrize("headers", [(), (("letter_id", b"x"),), (("source_offset", b"many"),)])
+def test_what_is_no_letter_of_ours_is_passed_over(headers: tuple[tuple[str, bytes], ...]) -> None:
+    """Anybody may write to the topic."""
+    assert letter_of(Record(headers=headers)) is None
+
+
+def test_a_story_counts_attempts_until_the_letter_is_resolved() -> None:
+    """Each failure is one more attempt with its own reason; the first letter of an id counts."""
+    letter, other = Refusal().letter, Refusal(flow="monitor").letter
+    retried = LetterRetried(letter_id=letter.id, attempt=2, reason="still not JSON")
+    told, untouched = tell_story([letter, other, letter], [retried])
+    assert (told.attempts, told.reason, told.resolved) == (2, "still not JSON", False)
+    assert untouched == other
+    resolved = LetterResolved(letter_id=letter.id, attempt=3)
+    assert tell_story([letter], [retried, resolved])[0].resolved
