@@ -67,7 +67,9 @@ class Loop:
     def looked_up(self) -> list[OffsetRange]:
         """How far the topics that this view looked at had been read."""
         held = self._pins.logs.items() if self._pins else ()
-        return [OffsetRange(topic=t, partition=0, start=0, end=log.end) for t, log in held if log.end]
+        return [
+            OffsetRange(topic=t, partition=0, start=0, end=log.end) for t, log in held if log.end is not None
+        ]
 
     def _log(self, topic: str) -> Log:
         log = self.keep(topic, lambda: TopicLog(self.settings, topic))

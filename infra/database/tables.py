@@ -236,3 +236,15 @@ window_inputs = Table(
     schema=PRIVATE,
 )
 Index("window_inputs_date", window_inputs.c.flow, window_inputs.c.date)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    schema=PRIVATE,
+)
+Index("seen_event", seen.c.event_id, seen.c.flow)
