@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         10_000, ge=6_000, description="A silent sensor loses its partitions then."
     )
 
+    expire_after_sessions: int = Field(
+        10, ge=1, description="A prediction expires when so many later sessions came before its actual."
+    )
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from infra.database import tables
+from infra.database import private_tables
 from infra.database.bulk import copy_rows
 from infra.database.connection import driver, transaction
 
@@ -53,6 +53,6 @@ def remember(
     if not rows:
         return set()
     with transaction(where) as connection, driver(connection).cursor() as cursor:
-        copy_rows(connection, tables.seen, _COLUMNS, rows)
+        copy_rows(connection, private_tables.seen, _COLUMNS, rows)
         cursor.execute(_PROBE_ONLY)
         return {(topic, partition, offset) for topic, partition, offset in cursor.execute(_REPEATS)}
