@@ -1,6 +1,6 @@
 """Both sides of one slice of the join, as plain fields."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from events.payloads import ActualAvailable, PredictionMade
@@ -17,16 +17,31 @@ Bounds = Mapping[tuple[str, int], int]
 class JoinSlice:
     """Both sides of one slice; a class of its own so that Prefect does not walk through thousands."""
 
-    def __init__(self, received: Iterable[Received[Any]], starts: Bounds, ends: Bounds) -> None:
+    def __init__(
+        self,
+        received: Iterable[Received[Any]],
+        starts: Bounds,
+        ends: Bounds,
+        letters: Mapping[tuple[str, int], str] | None = None,
+        resolved: Callable[[], list[str]] = list,
+    ) -> None:
         """Keep the records as sides, and the bounds, which are by (topic, partition).
+
+        `letters` names the records that were dead letters, by topic and offset; `resolved` tells which
+        letters count by now, and is asked only when the memory holds any.
 
         Raises:
             UsageError: this is not one partition of predictions and the same one of actuals.
         """
         events = list(received)
         self.span = _span(starts, ends)
+        self.letters, self.resolved = letters or {}, resolved
         self.predictions = [_prediction(r) for r in of_kind(events, PredictionMade)]
         self.actuals = [_actual(r) for r in of_kind(events, ActualAvailable)]
+
+    def letters_on(self, topic: str) -> dict[int, str]:
+        """Name this slice's dead letters on one topic, by offset."""
+        return {offset: letter for (on, offset), letter in self.letters.items() if on == topic}
 
     @property
     def witnesses(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The join's memory in Postgres: append what a slice read, find what it meets and what has expired."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import partial
 from typing import NamedTuple
@@ -9,14 +9,15 @@ from kafka import KafkaConsumer
 from prefect import task
 from sqlalchemy import Connection, Engine
 
-from events.payloads import OffsetRange
+from events.payloads import LetterResolved, OffsetRange
 from infra.bootstrap import Loop
 from infra.database import join_expiry, join_memory
 from infra.database.connection import transaction
 from infra.database.join_memory import Span
 from infra.faults import reach
+from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
-from infra.kafka.records import Run
+from infra.kafka.records import Run, of_kind
 from infra.kafka.work import Work
 from tasks.core.expiry import ExpiryPoints, unmet
 from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, first_seen, new_pairs
@@ -44,14 +45,15 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
     """
     with transaction(database) as connection:
         predictions, actuals = _remember(connection, work)
-        older = partial(join_memory.older, connection, work.span)
+        letters = work.resolved() if join_memory.marked(connection, work.span.partition) else []
+        older = partial(join_memory.older, connection, work.span, letters=letters)
         keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
         waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
         keys = [(p.symbol, p.date, p.as_of) for p in predictions]
         known = [ActualSide._make(row) for row in older("actuals", keys)]
         starts = work.span.predictions[0], work.span.actuals[0]
         pairs = new_pairs(first_of_each([*waiting, *predictions]), first_of_each([*known, *actuals]), starts)
-        expired = _expired(connection, work.span, predictions, pairs, expire_after)
+        expired = _expired(connection, work.span, Own(predictions, pairs, letters), expire_after)
     reach("state-written", FLOW)
     return Met(pairs, expired)
 
@@ -66,19 +68,31 @@ def refill(loop: Loop) -> dict[str, int]:
         TryAgainError: the broker or the database is away.
     """
     done = dict.fromkeys(TOPICS, 0)
+    refused: dict[tuple[str, int, int], str] = {
+        letter.place: letter.id for letter in read_letters(loop.settings) if letter.flow == FLOW
+    }
     with loop.pool.reader(FLOW) as reader:
         for number in range(loop.settings.partitions):
             nothing = [OffsetRange(topic=t, partition=number, start=0, end=0) for t in TOPICS]
             ends = {spot.topic: end for spot, end in committed(reader, nothing).items()}
-            counts = _refill_partition(loop, reader, number, ends)
+            counts = _refill_partition(loop, reader, Past(number, ends, refused))
             done = {topic: done[topic] + counts[topic] for topic in TOPICS}
     return done
 
 
-def _refill_partition(loop: Loop, reader: KafkaConsumer, number: int, ends: dict[str, int]) -> dict[str, int]:
+class Past(NamedTuple):
+    """A partition's history: up to where it goes, and which of its records were refused (by letter id)."""
+
+    number: int
+    ends: dict[str, int]
+    refused: Mapping[tuple[str, int, int], str]
+
+
+def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str, int]:
     """Remember a partition's history; only when it is whole may the join go on from there."""
+    number, ends = past.number, past.ends
     counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
-    for work in _history(loop, reader, number, ends):
+    for work in _history(loop, reader, past):
         with transaction(loop.database) as connection:
             _append(connection, work, 0)
         counts["predictions"] += len(work.predictions)
@@ -91,15 +105,20 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, number: int, ends: dict
     return counts
 
 
-def _history(loop: Loop, reader: KafkaConsumer, number: int, ends: dict[str, int]) -> Iterator[JoinSlice]:
+def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlice]:
     """Read a partition of both topics from the beginning, slice by slice."""
+    number, ends = past.number, past.ends
     read = partial(read_bounded, reader, loop.settings.slice_bytes)
     at = dict.fromkeys(TOPICS, 0)
     while at != ends:
         until = {topic: min(ends[topic], at[topic] + loop.settings.slice_records) for topic in TOPICS}
         ranges = [OffsetRange(topic=t, partition=number, start=at[t], end=until[t]) for t in TOPICS]
         work = Work(loop.settings, Run(FLOW, "refill"), ranges, read)
-        yield JoinSlice(work.read(), work.starts, work.ends)
+        received = work.read()
+        letters = {
+            (r.place[0], r.place[2]): past.refused[r.place] for r in received if r.place in past.refused
+        }
+        yield JoinSlice(received, work.starts, work.ends, letters)
         at = {topic: end for (topic, _), end in work.ends.items()}
 
 
@@ -117,6 +136,8 @@ def _append(
     predictions = [p for p in predictions if p.id not in repeated]
     repeated = join_memory.append(connection, number, "actuals", actuals)
     actuals = [a for a in actuals if a.id not in repeated]
+    for topic in TOPICS:
+        join_memory.mark(connection, number, topic, work.letters_on(topic))
     join_memory.appear(connection, number, first_seen(a for a in actuals if a.offset >= sessions_from))
     return predictions, actuals
 
@@ -129,13 +150,15 @@ def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionS
     return sides
 
 
-def _expired(
-    connection: Connection,
-    span: Span,
-    predictions: list[PredictionSide],
-    pairs: list[Pair],
-    expire_after: int,
-) -> list[PredictionSide]:
+class Own(NamedTuple):
+    """What a slice has found so far: its own predictions, the pairs, and the dead letters that count."""
+
+    predictions: list[PredictionSide]
+    pairs: list[Pair]
+    letters: list[str]
+
+
+def _expired(connection: Connection, span: Span, found: Own, expire_after: int) -> list[PredictionSide]:
     """Find what expires by this slice: predictions in it that came late, and older ones by new sessions.
 
     The newer the session, the later its predictions expire. So those that expire inside the slice are of the
@@ -144,12 +167,18 @@ def _expired(
     since, until = join_expiry.horizons(connection, span, expire_after)
     if until is None:
         return []
-    own = [p for p in predictions if p.date < until]
+    own = [p for p in found.predictions if p.date < until]
     since = since or date.min
     if since == until and not own:
         return []
     oldest = min([since, *(p.date for p in own)])
     points = ExpiryPoints(join_expiry.sessions_after(connection, span, oldest), expire_after)
     steps = points.steps(since, until)
-    older = join_expiry.unmet(connection, span, steps) if steps else []
-    return [*(PredictionSide._make(row) for row in older), *unmet(own, pairs, points)]
+    older = join_expiry.unmet(connection, span, steps, found.letters) if steps else []
+    return [*(PredictionSide._make(row) for row in older), *unmet(own, found.pairs, points)]
+
+
+def resolved_letters(loop: Loop, work: Work) -> list[str]:
+    """List the dead letters that went through, as this slice can know, and those tried again with it."""
+    entries = loop.redrives.between(0, loop.redrives.refresh())
+    return [*(entry.payload.letter_id for entry in of_kind(entries, LetterResolved)), *work.letters]

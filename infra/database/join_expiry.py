@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import Connection
 
 from infra.database.connection import driver
-from infra.database.join_memory import PREDICTION_COLUMNS, Row, Span
+from infra.database.join_memory import PREDICTION_COLUMNS, Row, Span, counting
 
 _COLUMNS = ", ".join(f'i."{column}"' for column in PREDICTION_COLUMNS)
 _HORIZON = """
@@ -24,16 +24,16 @@ _UNMET = f"""
     CROSS JOIN LATERAL (
         SELECT {_COLUMNS} FROM private.join_predictions AS i
         WHERE i.partition = %(partition)s AND i.date >= e.since AND i.date < e.until
-            AND i."offset" < %(before)s OFFSET 0
+            AND i."offset" < %(before)s AND {counting("i")} OFFSET 0
     ) AS p
     WHERE NOT EXISTS (
         SELECT FROM private.join_actuals AS a
         WHERE a.partition = p.partition AND a.date = p.date AND a.symbol = p.symbol
-            AND a."offset" <= e.point OFFSET 0
+            AND a."offset" <= e.point AND {counting("a")} OFFSET 0
     ) AND NOT EXISTS (
         SELECT FROM private.join_actuals AS a
         WHERE a.partition = p.partition AND a.previous_date = p.as_of AND a.symbol = p.symbol
-            AND a.date > p.date AND a."offset" <= e.point OFFSET 0
+            AND a.date > p.date AND a."offset" <= e.point AND {counting("a")} OFFSET 0
     )
     ORDER BY p."offset"
 """  # noqa: S608  (our own column names)
@@ -62,7 +62,7 @@ def sessions_after(connection: Connection, span: Span, day: date) -> list[tuple[
         return cursor.execute(_SESSIONS, (span.partition, span.actuals[1], day)).fetchall()
 
 
-def unmet(connection: Connection, span: Span, steps: Sequence[Step]) -> list[Row]:
+def unmet(connection: Connection, span: Span, steps: Sequence[Step], letters: Sequence[str]) -> list[Row]:
     """List predictions from before the slice that no actual met up to where they expire."""
     values = {
         "since": [since for since, _, _ in steps],
@@ -70,6 +70,7 @@ def unmet(connection: Connection, span: Span, steps: Sequence[Step]) -> list[Row
         "points": [point for _, _, point in steps],
         "partition": span.partition,
         "before": span.predictions[0],
+        "letters": list(letters),
     }
     with driver(connection).cursor(binary=True) as cursor:
         return cursor.execute(_UNMET.encode(), values).fetchall()

@@ -42,6 +42,11 @@ def _listed(columns: Sequence[str], table: str) -> str:
     return ", ".join(f'{table}."{column}"' for column in columns)
 
 
+def counting(table: str) -> str:
+    """Leave out rows of dead letters that are open, since nothing that followed from them was committed."""
+    return f"({table}.letter_id IS NULL OR {table}.letter_id = ANY(%(letters)s))"
+
+
 _TABLES = {"predictions": private_tables.join_predictions, "actuals": private_tables.join_actuals}
 _COLUMNS = {"predictions": PREDICTION_COLUMNS, "actuals": ACTUAL_COLUMNS}
 _LINKS = {
@@ -62,17 +67,23 @@ _OLDER = """
     SELECT s.* FROM {keys} CROSS JOIN LATERAL (
         SELECT {columns} FROM private.join_{topic} AS i
         WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.date = k.day
-            AND i."offset" < %(before)s OFFSET 0
+            AND i."offset" < %(before)s AND {counts} OFFSET 0
     ) AS s
     UNION ALL
     SELECT s.* FROM {keys} CROSS JOIN LATERAL (
         SELECT {columns} FROM private.join_{topic} AS i
         WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.{link}
-            AND i."offset" < %(before)s OFFSET 0
+            AND i."offset" < %(before)s AND {counts} OFFSET 0
     ) AS s
 """
 _OLDER_OF = {
-    topic: _OLDER.format(keys=_KEYS, columns=_listed(_COLUMNS[topic], "i"), topic=topic, link=_LINKS[topic])
+    topic: _OLDER.format(
+        keys=_KEYS,
+        columns=_listed(_COLUMNS[topic], "i"),
+        topic=topic,
+        link=_LINKS[topic],
+        counts=counting("i"),
+    )
     for topic in _TABLES
 }
 _REPEATED = """
@@ -140,6 +151,23 @@ def append(connection: Connection, partition: int, topic: str, rows: Sequence[Ro
         return {event_id for (event_id,) in cursor.execute(_query(_REPEATED, topic), places)}
 
 
+def mark(connection: Connection, partition: int, topic: str, letters: Mapping[int, str]) -> None:
+    """Mark the rows at these offsets as those of dead letters, by the letters' ids."""
+    query = f'UPDATE private.join_{topic} SET letter_id = %s WHERE partition = %s AND "offset" = %s'  # noqa: S608
+    known = "INSERT INTO private.join_letters (partition, letter_id) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+    with driver(connection).cursor() as cursor:
+        for offset, letter_id in letters.items():
+            cursor.execute(query.encode(), (letter_id, partition, offset))
+            cursor.execute(known, (partition, letter_id))
+
+
+def marked(connection: Connection, partition: int) -> bool:
+    """Tell whether any row of a partition is that of a dead letter."""
+    query = "SELECT EXISTS (SELECT FROM private.join_letters WHERE partition = %s)"
+    with driver(connection).cursor() as cursor:
+        return bool((cursor.execute(query, (partition,)).fetchone() or (False,))[0])
+
+
 def appear(connection: Connection, partition: int, sessions: Mapping[date, int]) -> None:
     """Keep the offsets at which sessions appeared, of those that had not appeared before."""
     with driver(connection).cursor() as cursor:
@@ -159,8 +187,13 @@ def forget_reach(connection: Connection, partition: int) -> None:
         cursor.execute("DELETE FROM private.join_reach WHERE partition = %s", (partition,))
 
 
-def older(connection: Connection, span: Span, topic: str, keys: Iterable[Key]) -> list[Row]:
-    """Find the sides of a topic, from before the slice, that the other side's keys may belong to."""
+def older(
+    connection: Connection, span: Span, topic: str, keys: Iterable[Key], letters: Sequence[str]
+) -> list[Row]:
+    """Find the sides of a topic, from before the slice, that the other side's keys may belong to.
+
+    Rows of dead letters that were tried again are found if they are among `letters`.
+    """
     wanted = sorted(set(keys), key=_by_session)
     if not wanted:
         return []
@@ -171,6 +204,7 @@ def older(connection: Connection, span: Span, topic: str, keys: Iterable[Key]) -
         "links": "\n".join(str(key[2] or "-") for key in wanted),
         "partition": span.partition,
         "before": start,
+        "letters": list(letters),
     }
     with _binary(connection) as cursor:
         return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()

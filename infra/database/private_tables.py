@@ -26,6 +26,7 @@ join_predictions = Table(
     Column("high_95", Double),
     Column("model_version", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("letter_id", Text),
     schema=PRIVATE,
 )
 Index(
@@ -49,6 +50,7 @@ join_actuals = Table(
     Column("previous_date", Date),
     Column("actual_close", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("letter_id", Text),
     schema=PRIVATE,
 )
 Index("join_actuals_date", join_actuals.c.partition, join_actuals.c.date, join_actuals.c.symbol)
@@ -57,6 +59,15 @@ Index(
     *(join_actuals.c.partition, join_actuals.c.previous_date, join_actuals.c.symbol),
     join_actuals.c.date,
 )
+
+join_letters = Table(
+    "join_letters",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("letter_id", Text, primary_key=True),
+    schema=PRIVATE,
+)
+"""Dead letters that were tried again: a row that names one counts once the letter is resolved."""
 
 join_sessions = Table(
     "join_sessions",

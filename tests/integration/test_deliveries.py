@@ -17,7 +17,7 @@ def loop(desk: Desk) -> Iterator[Loop]:
     """The adapters on the light stack."""
     loop = Loop(desk.settings)
     yield loop
-    loop.pool.close()
+    loop.close()
 
 
 def work_off(loop: Loop, desk: Desk, span: OffsetRange, *, commit: bool = True) -> dict[str, int]:

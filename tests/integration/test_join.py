@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.stack
 AFTER = 3
 MON = date(2024, 1, 1)
 DAYS = [MON + timedelta(days=n) for n in range(9)]
+NEWEST = date(2031, 1, 6)
+"""After every session of these tests, so that nothing of it has expired."""
 LOST = ("join_predictions", "join_actuals", "join_sessions", "join_reach")
 PARTITIONS = count(1_000)
 """Each history of a test lies in a partition of its own, which no topic has."""
@@ -43,7 +45,7 @@ def loop(servers: Settings) -> Iterator[Loop]:
     """The adapters of one process."""
     loop = Loop(servers)
     yield loop
-    loop.pool.close()
+    loop.close()
 
 
 def received(topic: str, partition: int, offset: int, name: str, payload: Any) -> Received[Any]:
@@ -118,7 +120,13 @@ class Life:
         self.at = [0, 0]
         self.done: list[tuple[list[int], list[int], list[tuple[str, ...]]]] = []
 
-    def attempt(self, starts: list[int], ends: list[int]) -> list[tuple[str, ...]]:
+    def attempt(
+        self,
+        starts: list[int],
+        ends: list[int],
+        letters: dict[tuple[str, int], str] | None = None,
+        resolved: Callable[[], list[str]] = list,
+    ) -> list[tuple[str, ...]]:
         """Do a slice's work; its rows are committed, its events are only told."""
         inside = [
             one
@@ -130,7 +138,7 @@ class Life:
             {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
             for ats in (starts, ends)
         ]
-        met = meet.fn(self.loop.database, JoinSlice(inside, bounds[0], bounds[1]), AFTER)
+        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, letters, resolved), AFTER)
         pairs = [("error", p.id, a.id) for p, a in met.pairs]
         return [*pairs, *(("expired", p.id) for p in met.expired)]
 
@@ -202,6 +210,23 @@ def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
     assert life.attempt([2, 1], [2, 2]) == [("error", "p1", log[1][0])]
     life.logs[1].remove(refused)
     assert life.attempt([2, 4], [2, 5]) == [("expired", "p0")]
+
+
+def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
+    """An attempt that was not committed leaves a row, but no live slice joins it: the next attempt does."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    first, revised = session(MON), session(MON)
+    life = Life(loop, ([("p", made)], [first, revised]), random.Random(0))
+    refused = life.logs[0].pop(0)
+    assert life.attempt([0, 0], [1, 1]) == []
+    life.logs[0].append(refused)
+    letters = {("predictions", 0): "letter"}
+    assert life.attempt([0, 1], [1, 1], letters, lambda: ["letter"]) == [("error", "p", first[0])]
+    assert life.attempt([1, 1], [1, 2]) == [], "the letter is open: nothing of that attempt was committed"
+    assert life.attempt([0, 2], [1, 2], letters, lambda: ["letter"]) == [
+        *[("error", "p", first[0]), ("error", "p", revised[0])]
+    ]
+    assert life.attempt([1, 1], [1, 2], None, lambda: ["letter"]) == [("error", "p", revised[0])]
 
 
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
@@ -316,12 +341,12 @@ def test_a_prediction_without_an_actual_is_published_as_expired(topics: Topics) 
 
 def test_a_lost_memory_is_filled_again_from_the_topics(topics: Topics) -> None:
     """The join stops, is filled, and goes on: a prediction from before the loss meets its actual after it."""
-    made = PredictionMade(symbol=topics.symbol, date=MON, predicted_close=1.0, model_version="v1")
+    made = PredictionMade(symbol=topics.symbol, date=NEWEST, predicted_close=1.0, model_version="v1")
     topics.feed(made)
     topics.join()
     with transaction(topics.loop.database) as connection:
         connection.execute(text(f"TRUNCATE {', '.join(f'private.{table}' for table in LOST)}"))
-    topics.feed(ActualAvailable(symbol=topics.symbol, date=MON, actual_close=2.0))
+    topics.feed(ActualAvailable(symbol=topics.symbol, date=NEWEST, actual_close=2.0))
     with pytest.raises(StopError, match="nepse rebuild --join"):
         topics.join()
     counts = refill(topics.loop)

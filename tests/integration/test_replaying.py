@@ -58,7 +58,7 @@ def archive(desk: Desk) -> Iterator[Archive]:
     """The archive of this test's flow."""
     archive = Archive(desk)
     yield archive
-    archive.loop.pool.close()
+    archive.loop.close()
 
 
 def test_the_same_code_gives_the_same_events_and_publishes_nothing(archive: Archive) -> None:
