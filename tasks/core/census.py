@@ -62,7 +62,7 @@ class Tally:
     """Columns of one topic-partition while it is read; `flows` numbers the producers."""
 
     flows: Sequence[str]
-    columns: dict[str, array[Any]] = field(
+    columns: dict[str, "array[Any]"] = field(
         default_factory=lambda: {name: array(code) for name, code in _COLUMNS.items()}
     )
     moved: list[tuple[int, int]] = field(default_factory=list)
