@@ -93,7 +93,7 @@ def _compared(table: str, before: dropping.Digest, after: dropping.Digest, *, mo
     """Compare a table; one row a symbol says nothing of earlier ones once newer ones have come."""
     figures = (table, before.rows, after.rows, before.value, after.value)
     if table == LATEST and moved:
-        return Rebuilt(*figures, same=None, note="the topic features moved meanwhile: not compared")
+        return Rebuilt(*figures, same=None, note="not compared: features moved, or was not projected whole")
     return Rebuilt(*figures, same=before == after)
 
 
@@ -162,7 +162,7 @@ def rebuild_features(settings: Settings) -> list[Rebuilt]:
         "rebuilding the feature table",
     )
     verdict = compare(before, rows_of(table.frames()), limits)
-    note = f"{verdict.moved} rows were written meanwhile: not compared" if verdict.moved else ""
+    note = f"not compared: {verdict.moved} rows written meanwhile" if verdict.moved else ""
     (rows_before, was), (rows_after, now) = verdict.before, verdict.after
     same = verdict.before == verdict.after
     return [Rebuilt("feature table", rows_before, rows_after, was, now, same=same, note=note)]

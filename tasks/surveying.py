@@ -1,7 +1,9 @@
 """Reading all topics once for a reconciliation: columns, ledger, pairs; never a topic's records at once."""
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from events.payloads import (
 from events.topics import TOPICS
 from infra.errors import StopError
 from infra.kafka import scanning
+from infra.kafka.bounded import answered
 from infra.kafka.reading import committed
 from infra.kafka.records import partition_of
 from infra.kafka.scanning import Offsets
@@ -183,16 +186,16 @@ def _light(payload: PredictionMade | ActualAvailable) -> Payload:
 
 
 def _letters_since(looking: KafkaConsumer, made: Survey) -> Offsets:
-    """Find up to where letters may be missing because their retention ended: none where all are kept."""
-    letters = made.places[LETTERS, 0]
+    """Find the offsets below which an input may have had a letter that is no longer kept.
+
+    A letter is younger than what it refuses: inputs within the letters' retention have theirs.
+    """
     if made.firsts[LETTERS, 0] == 0:
         return {}
-    if not len(letters):
-        return dict(made.upto)
-    oldest = TopicPartition(LETTERS, 0)
-    batches = scanning.scan(looking, oldest, int(letters.offsets[0]), int(letters.offsets[0]) + 1)
-    moment = next(batches)[0].timestamp
-    found = looking.offsets_for_times({TopicPartition(*place): moment for place in made.upto})
+    kept = int(TOPICS[LETTERS].config["retention.ms"])
+    moment = round(time.time() * 1000) - kept
+    ask = partial(looking.offsets_for_times, {TopicPartition(*place): moment for place in made.upto})
+    found = answered(ask, scanning.ASK_SECONDS, "offsets of a time")
     at = {(s.topic, s.partition): place.offset for s, place in found.items() if place}
     return made.upto | at
 

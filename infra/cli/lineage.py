@@ -10,6 +10,9 @@ from infra.cli import shared
 
 Node = dict[str, Any]
 
+WIDE = 1_000
+"""Columns where the output goes to a file or a pipe: nothing is wrapped."""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
@@ -37,7 +40,7 @@ def lineage(
     if as_json:
         shared.print_json(found)
         return
-    shared.out.print(_tree(found), soft_wrap=True)
+    shared.out.print(_tree(found), width=None if shared.out.is_terminal else WIDE, crop=False)
     if behind := found["read_side_behind"]:
         told = ", ".join(f"{count} offsets of {topic}" for topic, count in behind.items())
         shared.err.print(f"the read side lags, newer records may be missing: {told}", highlight=False)
