@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.tree import Tree
 
 from infra.cli import shared
@@ -40,7 +41,8 @@ def lineage(
     if as_json:
         shared.print_json(found)
         return
-    shared.out.print(_tree(found), width=None if shared.out.is_terminal else WIDE, crop=False)
+    console = shared.out if shared.out.is_terminal else Console(width=WIDE)
+    console.print(_tree(found))
     if behind := found["read_side_behind"]:
         told = ", ".join(f"{count} offsets of {topic}" for topic, count in behind.items())
         shared.err.print(f"the read side lags, newer records may be missing: {told}", highlight=False)

@@ -54,8 +54,8 @@ def _mixed(frame: pd.DataFrame, columns: tuple[str, ...]) -> Hashes:
     for name in columns:
         column: Any = frame[name]
         values = column.to_numpy(object) if column.dtype.kind not in "fiuM" else column.to_numpy()
-        hashed = pd.util.hash_array(values, categorize=False) * _factor(name)
-        hashed ^= hashed >> np.uint64(29)
+        hashed = (pd.util.hash_array(values, categorize=False) + _factor(f"{name}+")) * _factor(name)
+        hashed ^= hashed >> np.uint64(29)  # the library's hash of 0.0 is 0, which must differ from nothing
         total += np.where(column.isna(), np.uint64(0), hashed * _factor(f"{name}'"))
     return total
 
