@@ -82,17 +82,18 @@ def _begin(connection: Connection, projector: str, place: tuple[str, int], start
         index_elements=["projector", "topic", "partition"],
         set_={"next_offset": end, "updated_at": func.now()},
         where=tables.positions.c.next_offset == start,
-    )
-    return bool(connection.execute(begun).rowcount)
+    ).returning(tables.positions.c.next_offset)
+    return connection.execute(begun).one_or_none() is not None
 
 
 def _move(connection: Connection, projector: str, place: tuple[str, int], start: int, end: int) -> bool:
     """Move a position that is there: where it is missing, somebody dropped the projection meanwhile."""
     table = tables.positions
-    moved = update(table).where(
+    where = (
         table.c.projector == projector,
         table.c.topic == place[0],
         table.c.partition == place[1],
         table.c.next_offset == start,
     )
-    return bool(connection.execute(moved.values(next_offset=end, updated_at=func.now())).rowcount)
+    moved = update(table).where(*where).values(next_offset=end, updated_at=func.now())
+    return connection.execute(moved.returning(table.c.next_offset)).one_or_none() is not None

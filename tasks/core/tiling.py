@@ -32,7 +32,7 @@ def untiled(where: str, tiles: Iterable[Tile], progress: Progress) -> list[Findi
 
     A pair's slice may hold an empty range of one side, which tiles nothing.
     """
-    ordered = sorted(tile for tile in tiles if tile.end > tile.start)
+    ordered = sorted(tiles)
     found = [Finding("no-run", where, f"{t} names no run") for t in ordered if not t.run_id]
     end, last = 0, None
     for tile in ordered:

@@ -34,8 +34,8 @@ def test_an_event_is_told_with_its_place() -> None:
 
 def test_an_error_belongs_to_the_prediction_that_its_id_names() -> None:
     """Not to another prediction, nor with another revision."""
-    payload = ErrorComputed(symbol="NABIL", date=DAY, predicted=1, actual=1, error=0, abs_error=0, revision=1)
-    error = said(payload, derive_id("join-errors", "a", "p", 1))
+    payload = ErrorComputed(symbol="NABIL", date=DAY, predicted=1, actual=1, error=0, abs_error=0, revision=2)
+    error = said(payload, derive_id("join-errors", "a", "p", 2))
     assert lineage.is_error_of(error, PREDICTION, "a")
     assert not lineage.is_error_of(error, PREDICTION, "b")
     assert not lineage.is_error_of(said(payload, derive_id("join-errors", "a", "p", 0)), PREDICTION, "a")

@@ -80,6 +80,7 @@ def test_a_tile_inside_an_earlier_one_is_found_behind_a_third() -> None:
     """An overlap need not be with the neighbour."""
     found = untiled("f", [tile(0, 100), tile(10, 20), tile(30, 40)], Progress(100, 100))
     assert kinds(found) == ["overlap", "overlap"]
+    assert all("begins inside [0, 100)" in f.what for f in found)
 
 
 @dataclass
@@ -379,6 +380,9 @@ def test_an_error_that_no_pair_makes_is_found(pairs: Pairs) -> None:
     books = Books({place: Tally(FLOWS) for place in PLACES})
     error(books, 0, "a", 0, 0)
     ends = dict.fromkeys(PLACES, FAR)
+    assert unexpected(books.places(), [pairs], ends, FLOWS) == []
+    foreign = ErrorComputed(symbol="NABIL", date=NEXT, predicted=1, actual=1, error=0, abs_error=0)
+    books.add(("errors", 1, 3), foreign, name="foreign", producer="join-errors")
     assert unexpected(books.places(), [pairs], ends, FLOWS) == []
     error(books, 5, "a", 0, 3)
     assert kinds(unexpected(books.places(), [pairs], ends, FLOWS)) == ["unexpected"]
