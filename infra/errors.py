@@ -1,5 +1,7 @@
 """Failures, named for the decision that the caller must make."""
 
+from typing import Any
+
 
 class LoopError(Exception):
     """Base of our failures; the message is one sentence and says what to do."""
@@ -35,3 +37,12 @@ class UsageError(LoopError):
 
 class StackError(LoopError):
     """The local servers can't start or are not running: mend what the message names."""
+
+
+class UnsoundError(LoopError):
+    """A check of what is stored found faults: a person has to look; `report` holds them as JSON types."""
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        """Keep the whole report beside the sentence."""
+        super().__init__(message)
+        self.report = report

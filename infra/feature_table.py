@@ -99,6 +99,29 @@ class FeatureTable:
             found = scan(table, wanted, since, until)
             return found.to_pandas(date_as_object=False), int(table.version())
 
+    def frames(self) -> Iterator["pd.DataFrame"]:
+        """Read all rows of the newest version in portions, in no particular order."""
+        with _translated(self.uri):
+            for batch in self._current().to_pyarrow_dataset().to_batches():
+                yield batch.to_pandas(date_as_object=False)
+
+    def clear(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Drop all rows and columns and begin at offset 0, in one commit; older versions stay readable.
+
+        Raises:
+            ReplanError: somebody else committed at the same time: try again.
+            TryAgainError: the store is away.
+        """
+        from deltalake import write_deltalake  # noqa: PLC0415
+
+        with _translated(self.uri):
+            begin = _carrying(dict.fromkeys(partitions, 0))
+            nothing = own_schema().empty_table()
+            table = self._current()
+            write_deltalake(
+                table, nothing, mode="overwrite", schema_mode="overwrite", commit_properties=begin
+            )
+
     def compact(self) -> None:
         """Rewrite the many small files of live sessions into few; readers notice nothing."""
         with _translated(self.uri):

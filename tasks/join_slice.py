@@ -7,7 +7,7 @@ from events.payloads import ActualAvailable, PredictionMade
 from infra.database.join_memory import Span
 from infra.errors import UsageError
 from infra.kafka.records import Received, of_kind
-from tasks.core.joining import ActualSide, PredictionSide
+from tasks.core.joining import side_of_actual, side_of_prediction
 
 TOPICS = ("predictions", "actuals")
 Bounds = Mapping[tuple[str, int], int]
@@ -36,8 +36,8 @@ class JoinSlice:
         events = list(received)
         self.span = _span(starts, ends)
         self.letters, self.resolved = letters or {}, resolved
-        self.predictions = [_prediction(r) for r in of_kind(events, PredictionMade)]
-        self.actuals = [_actual(r) for r in of_kind(events, ActualAvailable)]
+        self.predictions = [side_of_prediction(*_at(r), r.payload) for r in of_kind(events, PredictionMade)]
+        self.actuals = [side_of_actual(*_at(r), r.payload) for r in of_kind(events, ActualAvailable)]
 
     def letters_on(self, topic: str) -> dict[int, str]:
         """Name this slice's dead letters on one topic, by offset."""
@@ -65,38 +65,6 @@ def _span(starts: Bounds, ends: Bounds) -> Span:
     return Span(number, predictions, actuals)
 
 
-def _prediction(received: Received[PredictionMade]) -> PredictionSide:
-    made = received.payload
-    _, partition, offset = received.place
-    low, high = made.interval_95 or (None, None)
-    return PredictionSide(
-        partition,
-        offset,
-        received.id,
-        received.correlation_id,
-        made.symbol,
-        made.date,
-        made.as_of,
-        made.predicted_close,
-        made.last_close,
-        low,
-        high,
-        made.model_version,
-        made.revision,
-    )
-
-
-def _actual(received: Received[ActualAvailable]) -> ActualSide:
-    known = received.payload
-    _, partition, offset = received.place
-    return ActualSide(
-        partition,
-        offset,
-        received.id,
-        received.correlation_id,
-        known.symbol,
-        known.date,
-        known.previous_date,
-        known.actual_close,
-        known.revision,
-    )
+def _at(received: Received[Any]) -> tuple[int, int, str, str]:
+    """Give partition, offset, id and correlation of an event."""
+    return *received.place[1:], received.id, received.correlation_id

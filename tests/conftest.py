@@ -80,6 +80,14 @@ def servers() -> Iterator[Settings]:
         yield settings
 
 
+@pytest.fixture(scope="module")
+def own_servers() -> Iterator[Settings]:
+    """Kafka and Postgres with all topics for one module alone, whose tests leave faults behind."""
+    with running_stack(NEPSE_PARTS='["kafka","postgres"]') as settings:
+        create(settings)
+        yield settings
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Settings]:
     """A whole stack."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, tuple_
+from sqlalchemy import Connection, Engine, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.database import tables
@@ -65,18 +65,35 @@ def _advance(connection: Connection, projector: str, starts: Positions, ends: Po
     """Move the positions, if they are where this batch began; the rows stay locked until the commit."""
     for place, end in ends.items():
         start = starts.get(place, 0)
-        statement = insert(tables.positions).values(
-            projector=projector, topic=place[0], partition=place[1], next_offset=end
-        )
-        moved = connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["projector", "topic", "partition"],
-                set_={"next_offset": end, "updated_at": func.now()},
-                where=tables.positions.c.next_offset == start,
-            ).returning(tables.positions.c.next_offset)
-        )
-        if moved.one_or_none() is None:
+        move = _begin if start == 0 else _move
+        if not move(connection, projector, place, start, end):
             message = (
                 f"{projector} is no longer at {start} of {place[0]}-{place[1]}: another process moved it"
             )
             raise ReplanError(message)
+
+
+def _begin(connection: Connection, projector: str, place: tuple[str, int], start: int, end: int) -> bool:
+    """Insert a position; one that is there has to be at the start, as for a partition that was empty."""
+    statement = insert(tables.positions).values(
+        projector=projector, topic=place[0], partition=place[1], next_offset=end
+    )
+    begun = statement.on_conflict_do_update(
+        index_elements=["projector", "topic", "partition"],
+        set_={"next_offset": end, "updated_at": func.now()},
+        where=tables.positions.c.next_offset == start,
+    ).returning(tables.positions.c.next_offset)
+    return connection.execute(begun).one_or_none() is not None
+
+
+def _move(connection: Connection, projector: str, place: tuple[str, int], start: int, end: int) -> bool:
+    """Move a position that is there: where it is missing, somebody dropped the projection meanwhile."""
+    table = tables.positions
+    where = (
+        table.c.projector == projector,
+        table.c.topic == place[0],
+        table.c.partition == place[1],
+        table.c.next_offset == start,
+    )
+    moved = update(table).where(*where).values(next_offset=end, updated_at=func.now())
+    return connection.execute(moved.returning(table.c.next_offset)).one_or_none() is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date as Date  # noqa: N812  (sides have a field of that name)
 from typing import NamedTuple, TypeVar
 
-from events.payloads import ErrorComputed, PredictionExpired
+from events.payloads import ActualAvailable, ErrorComputed, PredictionExpired, PredictionMade
 
 DIGITS = 6
 """Rupee errors are rounded to this many decimals: prices have two, binary fractions invent the rest."""
@@ -59,6 +59,45 @@ class ActualSide(NamedTuple):
     def place(self) -> Spot:
         """Where the actual lies."""
         return Spot("actuals", self.partition, self.offset)
+
+
+def side_of_prediction(
+    partition: int, offset: int, event_id: str, correlation_id: str, made: PredictionMade
+) -> PredictionSide:
+    """Take of a prediction what its error needs."""
+    low, high = made.interval_95 or (None, None)
+    return PredictionSide(
+        partition,
+        offset,
+        event_id,
+        correlation_id,
+        made.symbol,
+        made.date,
+        made.as_of,
+        made.predicted_close,
+        made.last_close,
+        low,
+        high,
+        made.model_version,
+        made.revision,
+    )
+
+
+def side_of_actual(
+    partition: int, offset: int, event_id: str, correlation_id: str, known: ActualAvailable
+) -> ActualSide:
+    """Take of an actual what an error needs."""
+    return ActualSide(
+        partition,
+        offset,
+        event_id,
+        correlation_id,
+        known.symbol,
+        known.date,
+        known.previous_date,
+        known.actual_close,
+        known.revision,
+    )
 
 
 Pair = tuple[PredictionSide, ActualSide]

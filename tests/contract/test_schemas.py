@@ -1,6 +1,7 @@
 """The snapshots guard the models: what may be written, and what is refused with a reason."""
 
 from pathlib import Path
+from shutil import copytree
 from typing import Any, ClassVar
 
 import pytest
@@ -9,7 +10,7 @@ from events.asyncapi import document, text
 from events.asyncapi import main as asyncapi
 from events.fields import Text
 from events.payloads import PAYLOADS, Payload
-from events.schemas import check, main, write
+from events.schemas import SNAPSHOTS, check, main, write
 from events.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,8 @@ def test_words_may_change_without_a_version(snapshots: Path) -> None:
 
 def test_the_commands_say_no_with_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Complaints go to standard error; what was written to standard output."""
+    copytree(SNAPSHOTS, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "PredictionMade.v1.json").unlink()
     assert main(["--check", "--directory", str(tmp_path)]) == 1
     assert "PredictionMade.v1.json is not written yet" in capsys.readouterr().err
     assert main(["--write", "--directory", str(tmp_path)]) == 0
