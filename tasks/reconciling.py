@@ -78,7 +78,7 @@ def ledger(_: Settings, seen: Survey) -> list[Finding]:
 
 def errors(_: Settings, seen: Survey) -> list[Finding]:
     """Look for errors that no prediction and actual make."""
-    return unexpected(seen.places, seen.pairs, seen.below, FLOWS)
+    return unexpected(seen.places, seen.pairs, seen.below, seen.known)
 
 
 def causes(_: Settings, seen: Survey) -> list[Finding]:

@@ -10,7 +10,7 @@ from infra.bootstrap import Loop
 from infra.errors import UsageError
 from infra.kafka.log import TopicLog
 from infra.kafka.records import Outgoing, Run, of_kind, ranges_label
-from infra.kafka.rehearsal import Rehearsal, outputs_of, publish_corrections, recorded, replaying
+from infra.kafka.rehearsal import REPLAYS, Rehearsal, outputs_of, publish_corrections, recorded, replaying
 from infra.progress import tell
 from tasks.core.comparison import DIFFERENT, EXTRA, Finding, Output, compare
 from tasks.core.features import FEATURE_SET
@@ -34,7 +34,7 @@ class Wanted:
     def means(self, entry: SliceCommitted) -> bool:
         """Tell whether a ledger entry is meant."""
         if self.run_id is not None:
-            return entry.run_id == self.run_id and not entry.flow.startswith("replay.")
+            return entry.run_id == self.run_id and not entry.flow.startswith(REPLAYS)
         return entry.flow == self.flow and any(_touch(r, self.span) for r in entry.ranges)
 
 

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from events.envelope import Event
 from events.payloads import (
     ActualAvailable,
+    LetterResolved,
     ModelTrained,
     OffsetRange,
     Payload,
@@ -24,6 +25,7 @@ from infra.kafka import scanning
 from infra.kafka.bounded import answered
 from infra.kafka.reading import committed
 from infra.kafka.records import partition_of
+from infra.kafka.rehearsal import REPLAYS
 from infra.kafka.scanning import Offsets
 from infra.progress import tell
 from infra.settings import Settings
@@ -179,15 +181,27 @@ def _note(made: Survey, record: Record, event: Event[Payload], sides: Sides) -> 
     """Keep what the columns do not hold."""
     payload, cause = event.payload, event.metadata.causation
     if isinstance(payload, SliceCommitted):
-        for span in payload.ranges:
-            tile = Tile(span.start, span.end, payload.run_id, record.offset)
-            made.tiles[payload.flow, span.topic, span.partition].append(tile)
+        _note_slice(made, record, payload)
+    elif isinstance(payload, LetterResolved):
+        made.known.resolved.add(hash(payload.letter_id))
     elif isinstance(payload, ModelTrained):
         made.known.answered |= {hash(trigger) for trigger in payload.triggers}
     elif isinstance(payload, PredictionExpired) and cause:
         made.known.expired.setdefault((cause.topic, cause.partition), set()).add(cause.offset)
     elif isinstance(payload, (PredictionMade, ActualAvailable)):
         sides.add(record, event.id, payload)
+
+
+def _note_slice(made: Survey, record: Record, entry: SliceCommitted) -> None:
+    """Keep a ledger entry's ranges; those of a replay are no progress, but its outputs are corrections."""
+    if entry.flow.startswith(REPLAYS):
+        for span in entry.outputs:
+            ranges = made.known.corrections.setdefault((span.topic, span.partition), [])
+            ranges.append((span.start, span.end))
+        return
+    for span in entry.ranges:
+        tile = Tile(span.start, span.end, entry.run_id, record.offset)
+        made.tiles[entry.flow, span.topic, span.partition].append(tile)
 
 
 def _letters_since(looking: KafkaConsumer, made: Survey) -> Offsets:

@@ -18,11 +18,13 @@ from infra.kafka.work import CODE_VERSION, Work
 
 LETTERS = "dead-letters"
 MOST_CORRECTIONS = 100
+REPLAYS = "replay."
+"""What the names of replays begin with, in the ledger and as consumer groups."""
 
 
 def replaying(flow: str) -> str:
     """Name the group and the ledger's entries of a flow's replays."""
-    return f"replay.{flow}"
+    return f"{REPLAYS}{flow}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Recorded(NamedTuple):
 
 def recorded(reader: KafkaConsumer, entry: SliceCommitted) -> list[Recorded]:
     """Read what a slice published; its neighbours' records, which lie between, are passed over."""
-    flow = entry.flow.removeprefix("replay.")
+    flow = entry.flow.removeprefix(REPLAYS)
     records = read_ranges(reader, entry.outputs)
     return [found for record in records if (found := _output(record, flow, entry.ranges))]
 

@@ -72,6 +72,17 @@ class Known:
     """Offsets of predictions that were given up."""
     letters_since: dict[tuple[str, int], int] = field(default_factory=dict)
     """Offsets below which letters may no longer be kept."""
+    resolved: set[int] = field(default_factory=set)
+    """Hashes of the ids of letters that went through later: what followed from them counts instead."""
+    corrections: dict[tuple[str, int], list[tuple[int, int]]] = field(default_factory=dict)
+    """Offsets `[start, end)` among which replays published corrections."""
+
+    def corrected(self, place: tuple[str, int], census: Census) -> Flags:
+        """Flag the records of a partition that may be a replay's correction."""
+        found = np.zeros(len(census), bool)
+        for start, end in self.corrections.get(place, ()):
+            found |= (census.offsets >= start) & (census.offsets < end)
+        return found
 
 
 @dataclass
@@ -111,6 +122,7 @@ class _Case:
     census: Census
     outputs: Numbers
     letters: Numbers
+    corrections: Numbers
 
     def of_rule(self, rule: Rule) -> Flags:
         """Flag the inputs to which a rule applies."""
@@ -140,22 +152,25 @@ def settle(which: Input, places: Places, known: Known) -> tuple[Account, list[Fi
     ]
 
 
-def _outcomes(which: Input, places: Places, known: Known, census: Census) -> tuple[Numbers, Numbers]:
-    """Count the flow's events and dead letters that name each input as their cause."""
-    outputs, letters = np.zeros(len(census), np.int64), np.zeros(len(census), np.int64)
+def _outcomes(which: Input, places: Places, known: Known, census: Census) -> tuple[Numbers, ...]:
+    """Count the flow's events, open dead letters and corrections that name each input as their cause."""
+    counts = tuple(np.zeros(len(census), np.int64) for _ in range(3))
     flow, topic = code_of(which.flow, known.flows), code_of(which.topic, TOPIC_NAMES)
-    for other in places.values():
+    for place, other in places.items():
         named = (other.producers == flow) & (other.cause_topics == topic)
         named &= other.cause_partitions == which.partition
-        for chosen, counts in ((other.kinds == LETTER, letters), (other.is_event(), outputs)):
+        open_letters = (other.kinds == LETTER) & ~np.isin(other.ids, list(known.resolved))
+        kinds = (other.is_event(), open_letters, other.is_event() & known.corrected(place, other))
+        for chosen, count in zip(kinds, counts, strict=True):
             rows, there = census.at(other.cause_offsets[named & chosen])
-            np.add.at(counts, rows[there], 1)
-    return outputs, letters
+            np.add.at(count, rows[there], 1)
+    return counts
 
 
 def _too_many(case: _Case) -> Flags:
     both = (case.outputs > 0) & (case.letters > 0)
-    return np.asarray(both | (case.letters > 1) | (case.of_rule(Rule.ONE) & (case.outputs > 1)))
+    several = case.outputs - case.corrections > 1
+    return np.asarray(both | (case.letters > 1) | (case.of_rule(Rule.ONE) & several))
 
 
 def _left(case: _Case, account: Account, below: Flags) -> Flags:

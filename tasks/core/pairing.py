@@ -52,16 +52,17 @@ def error_ids(places: Places) -> Numbers:
 
 
 def unexpected(
-    places: Places, pairs: Iterable[Pairs], ends: Mapping[tuple[str, int], int], flows: tuple[str, ...]
+    places: Places, pairs: Iterable[Pairs], ends: Mapping[tuple[str, int], int], known: Known
 ) -> list[Finding]:
     """Find errors below `ends` that the join says it made, though no pair makes them."""
     possible = np.concatenate([np.zeros(0, np.int64), *(p.ids for p in pairs)])
     found = []
     for partition, census in of_topic(places, ERRORS):
         made: Flags = (census.kinds == kind_code("ErrorComputed")) & (
-            census.producers == code_of(JOIN, flows)
+            census.producers == code_of(JOIN, known.flows)
         )
         made &= (census.cause_offsets >= 0) & (census.offsets < ends[ERRORS, partition])
+        made &= ~known.corrected((ERRORS, partition), census)
         strange = census.offsets[made & ~np.isin(census.ids, possible)]
         found += [
             Finding("unexpected", f"{ERRORS}-{partition}", f"no prediction and actual make the error at {at}")

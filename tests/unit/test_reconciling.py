@@ -212,6 +212,26 @@ def test_a_letter_beside_an_event_is_found(books: Books) -> None:
     assert books.settle("predict", "features")[1] == ["twice"]
 
 
+def test_a_letter_that_was_resolved_is_no_outcome_but_its_event_is(books: Books) -> None:
+    """A redrive's event takes the letter's place; without it the input would be lost."""
+    books.letter("predict", ("features", 0, 2))
+    resolved = {hash("predict ('features', 0, 2)")}
+    assert books.settle("predict", "features", resolved=resolved)[1] == []
+    books.add(("features", 0, 10), vector(), name="x")
+    books.letter("predict", ("features", 0, 10))
+    resolved.add(hash("predict ('features', 0, 10)"))
+    assert books.settle("predict", "features", resolved=resolved)[1] == ["lost"]
+
+
+def test_a_replays_correction_is_no_second_outcome(books: Books) -> None:
+    """Only where the ledger says that a replay published it."""
+    answered(books, 0, "f0", 50)
+    corrections = {("predictions", 0): [(50, 51)]}
+    assert books.settle("predict", "features", corrections=corrections)[1] == []
+    answered(books, 0, "f0", 60)
+    assert books.settle("predict", "features", corrections=corrections)[1] == ["twice"]
+
+
 def test_silence_is_legal_where_the_rules_say_so(books: Books) -> None:
     """A flow that owes nothing; no event still needs its letter."""
     account, found = books.settle("monitor", "features")
@@ -376,13 +396,15 @@ def test_an_error_that_no_pair_makes_is_found(pairs: Pairs) -> None:
     books = Books({place: Tally(FLOWS) for place in PLACES})
     error(books, 0, "a", 0, 0)
     ends = dict.fromkeys(PLACES, FAR)
-    assert unexpected(books.places(), [pairs], ends, FLOWS) == []
+    assert unexpected(books.places(), [pairs], ends, Known(FLOWS, {})) == []
     foreign = ErrorComputed(symbol="NABIL", date=NEXT, predicted=1, actual=1, error=0, abs_error=0)
     books.add(("errors", 1, 3), foreign, name="foreign", producer="join-errors")
-    assert unexpected(books.places(), [pairs], ends, FLOWS) == []
+    assert unexpected(books.places(), [pairs], ends, Known(FLOWS, {})) == []
     error(books, 5, "a", 0, 3)
-    assert kinds(unexpected(books.places(), [pairs], ends, FLOWS)) == ["unexpected"]
-    assert unexpected(books.places(), [pairs], ends | {("errors", 1): 5}, FLOWS) == []
+    assert kinds(unexpected(books.places(), [pairs], ends, Known(FLOWS, {}))) == ["unexpected"]
+    corrected = Known(FLOWS, {}, corrections={("errors", 1): [(5, 6)]})
+    assert unexpected(books.places(), [pairs], ends, corrected) == []
+    assert unexpected(books.places(), [pairs], ends | {("errors", 1): 5}, Known(FLOWS, {})) == []
 
 
 @dataclass(frozen=True)
