@@ -118,3 +118,17 @@ def test_a_batch_without_rows_moves_the_positions(table: FeatureTable) -> None:
     """Nothing but unreadable records is progress, too."""
     table.apply(rows(0).iloc[:0], {PLACE: 0}, {PLACE: 5})
     assert table.positions([PLACE]) == {PLACE: 5}
+
+
+def test_a_cleared_table_begins_anew(table: FeatureTable, stack: Settings, name: str) -> None:
+    """No row, no feature column, positions at 0: a batch read before is refused; old versions stay."""
+    table.apply(rows(0, RSI=1.0), {PLACE: 0}, {PLACE: 2})
+    before = table.version()
+    FeatureTable(stack, name=name).clear([PLACE])
+    assert table.positions([PLACE]) == {PLACE: 0}
+    assert sum(len(frame) for frame in table.frames()) == 0
+    with pytest.raises(ReplanError, match="at 0 of features-0"):
+        table.apply(rows(2, RSI=1.0), {PLACE: 2}, {PLACE: 4})
+    table.apply(rows(0, RSI=2.0), {PLACE: 0}, {PLACE: 2})
+    assert table.read()[0]["RSI"].tolist() == [2.0, 2.0]
+    assert FeatureTable(stack, name=name).read(version=before)[0]["RSI"].tolist() == [1.0, 1.0]
