@@ -34,10 +34,11 @@ class Closed:
     state: str
 
 
-def close_orphans(settings: Settings, deployment: str) -> list[Closed]:
+def close_orphans(settings: Settings, deployment: str, group: str | None = None) -> list[Closed]:
     """Give every run of a deployment whose process is gone its true end; returns what was closed.
 
-    A run whose slices are all committed has done its work. A run that was started again from Prefect's page
+    A run whose slices are all committed has done its work; whether they are, the progress of `group` tells,
+    which is named like the deployment unless said otherwise. A run that was started again from Prefect's page
     belongs to the worker and is left alone.
 
     Raises:
@@ -48,7 +49,7 @@ def close_orphans(settings: Settings, deployment: str) -> list[Closed]:
         orphans = [run for run in _runs(deployment, ["RUNNING", "PENDING"]) if _orphaned(run)]
         if not orphans:
             return []
-        reader = clients.consumer(settings, group=deployment)
+        reader = clients.consumer(settings, group=group or deployment)
         try:
             return [_close(reader, run) for run in orphans]
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import FencedInstanceIdError, NoOffsetForPartitionError
+from kafka.errors import FencedInstanceIdError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from infra.errors import StopError, SupersededError
 from infra.kafka import clients
@@ -68,6 +68,7 @@ class Membership:
             group=route.flow,
             client_id=route.name,
             group_instance_id=member_name(settings, route.flow),
+            heartbeat_interval_ms=settings.session_timeout_ms // 4,
             max_poll_interval_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_MS,
             partition_assignment_strategy=[RangePartitionAssignor],
@@ -79,7 +80,7 @@ class Membership:
 
         Raises:
             SupersededError: another sensor of our name has taken our place.
-            StopError: an offset is missing, or a number of partitions has changed.
+            StopError: an offset is missing or out of range, or a number of partitions has changed.
         """
         if time.monotonic() - self.polled < POLL_SECONDS:
             return
@@ -87,8 +88,9 @@ class Membership:
         try:
             answered(partial(self.consumer.poll, timeout_ms=50), ANSWER_SECONDS, f"poll of {self.route.name}")
         except NoOffsetForPartitionError as error:
-            spot = error.args[0] if error.args and isinstance(error.args[0], TopicPartition) else None
-            raise StopError(missing_offset(self.route.flow, spot) if spot else str(error)) from error
+            raise StopError(missing_offset(self.route.flow, _first_of(error))) from error
+        except OffsetOutOfRangeError as error:
+            self.require_there(self.progress(tuple(error.args[0])))  # by partition
         except FencedInstanceIdError as error:
             raise SupersededError(self._displaced()) from error
         if _heart_stopped(self.consumer):
@@ -164,6 +166,12 @@ def gap(flow: str, spot: TopicPartition, at: int, there: tuple[int, int]) -> str
         f" is missing ('nepse lag', 'nepse tail slices --from-beginning'), then set the group's offset with"
         f" Kafka's own tool; it is never moved silently"
     )
+
+
+def _first_of(error: NoOffsetForPartitionError) -> TopicPartition:
+    """Name one partition of those that the client names, alone or in a set."""
+    named = error.args[0]
+    return named if isinstance(named, TopicPartition) else min(named)
 
 
 def _heart_stopped(consumer: KafkaConsumer) -> bool:
