@@ -10,6 +10,7 @@ from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.core.features import FEATURE_SET
+from tasks.deliveries import read_once
 from tasks.features import compute_vectors
 from tasks.work import Account, process
 
@@ -22,7 +23,7 @@ def compute_features(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Compute the vectors of every session of the slice."""
-    ingested = of_kind(work.read(), DataIngested)
+    ingested = of_kind(read_once(loop, work), DataIngested)
     vectors = compute_vectors(loop, ingested)
     for cause, error in vectors.refused:
         work.reject(cause, str(error), error)

@@ -1,34 +1,47 @@
 """Step 4: predictions and actuals meet, in any order, and become errors."""
 
+from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from events.payloads import ActualAvailable, OffsetRange, PredictionMade
+from events.payloads import OffsetRange
 from infra.bootstrap import Loop
-from infra.kafka.records import of_kind
 from infra.kafka.work import Work
-from tasks.core.joining import error_of
-from tasks.joins import JoinSlice, meet
+from tasks.core.joining import error_of, expired
+from tasks.join_slice import JoinSlice
+from tasks.joins import Met, meet, resolved_letters
 from tasks.work import Account, process
 
 
 @flow(name="join-errors")
 def join_errors(slices: list[OffsetRange]) -> State[Any]:
-    """Publish ErrorComputed for every pair of which one side lies in the slices (one partition of each)."""
+    """Publish ErrorComputed for every pair of which one side lies in the slices (one partition of each).
+
+    A prediction that no actual met within `NEPSE_EXPIRE_AFTER_SESSIONS` sessions becomes PredictionExpired.
+    """
     return process("join-errors", slices, steps)
 
 
 def steps(loop: Loop, work: Work) -> Account:
-    """Remember both sides, and publish the error of every pair that is new."""
+    """Remember both sides, publish the error of every pair that is new, and what has expired unmet."""
+    sessions = loop.settings.expire_after_sessions
     received = work.read()
-    predictions, actuals = of_kind(received, PredictionMade), of_kind(received, ActualAvailable)
-    bounds = work.starts, work.ends
-    pairs = meet(loop.database, JoinSlice(predictions, actuals, *bounds))
-    for prediction, actual in pairs:
-        error = error_of(prediction.payload, actual.payload)
-        work.publish("errors", error, actual, prediction.id, error.revision)
-    work.count("predictions", len(predictions))
-    work.count("actuals", len(actuals))
+    tried = {r.place[::2]: work.letters[-1] for r in received} if work.letters else {}
+    joined = JoinSlice(received, work.starts, work.ends, tried, partial(resolved_letters, loop, work))
+    publish(work, joined, meet(loop.database, joined, sessions), sessions)
     return Account()
+
+
+def publish(work: Work, joined: JoinSlice, met: Met, sessions: int) -> None:
+    """Publish what followed, and count it."""
+    for prediction, actual in met.pairs:
+        error = error_of(prediction, actual)
+        work.publish("errors", error, actual, prediction.id, error.revision)
+    for prediction in met.expired:
+        work.publish("errors", expired(prediction, sessions), prediction, "expired")
+    work.count("predictions", len(joined.predictions))
+    work.count("actuals", len(joined.actuals))
+    if met.expired:
+        work.count("expired", len(met.expired))

@@ -10,6 +10,7 @@ from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.core.alerting import AlertManager
+from tasks.deliveries import read_once
 from tasks.monitoring import retraining_due
 from tasks.reports import table
 from tasks.work import Account, process
@@ -23,7 +24,7 @@ def monitor(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Hold every error of the slice against the rules."""
-    received = of_kind(work.read(), ErrorComputed)
+    received = of_kind(read_once(loop, work), ErrorComputed)
     causes = {id(r.payload): r for r in received}
     alerts = AlertManager().process(r.payload for r in received)
     for error, alert in alerts:

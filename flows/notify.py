@@ -11,6 +11,7 @@ from infra.bootstrap import Loop
 from infra.kafka.records import ranges_label
 from infra.kafka.work import Work
 from tasks.core.digest import digest
+from tasks.deliveries import read_once
 from tasks.work import Account, process
 
 
@@ -22,7 +23,7 @@ def notify(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Deliver one message for the slice."""
-    news = [r.payload for r in work.read() if isinstance(r.payload, (AlertRaised, AlertResolved))]
+    news = [r.payload for r in read_once(loop, work) if isinstance(r.payload, (AlertRaised, AlertResolved))]
     if not news:
         return Account("nothing to tell")
     text = digest(news)

@@ -9,6 +9,7 @@ from events.payloads import AlertRaised, FeaturesComputed, ModelTrained, OffsetR
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
+from tasks.deliveries import read_once
 from tasks.predictions import Vectors, make_predictions
 from tasks.serving import model_book
 from tasks.work import Account, process
@@ -22,7 +23,7 @@ def predict(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Predict every vector of the slice; check every model that it announces."""
-    received = work.read()
+    received = read_once(loop, work)
     book = model_book(loop)
     vectors = of_kind(received, FeaturesComputed)
     versions = set()

@@ -12,6 +12,7 @@ from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
+from tasks.deliveries import read_once
 from tasks.training import announcement, fit, model_card, register, stored_features, unanswered
 from tasks.work import Account, process
 
@@ -24,7 +25,7 @@ def retrain(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Answer the requests of the slice by one training."""
-    triggers = unanswered(loop, of_kind(work.read(), ModelRetrainingTriggered))
+    triggers = unanswered(loop, of_kind(read_once(loop, work), ModelRetrainingTriggered))
     if not triggers:
         return Account("nothing was asked for")
     newest = max(triggers, key=lambda t: (t.payload.data_end_date, t.place))

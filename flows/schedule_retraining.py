@@ -12,6 +12,7 @@ from infra.bootstrap import Loop, connect
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.core.scheduling import due
+from tasks.deliveries import read_once
 from tasks.triggers import ask, known_sessions, requests
 from tasks.work import Account, name_run, process
 
@@ -33,7 +34,7 @@ def schedule_retraining(
 
 def steps(loop: Loop, work: Work) -> Account:
     """Count the sessions of the slice; ask for a retraining where enough have come."""
-    ingested = of_kind(work.read(), DataIngested)
+    ingested = of_kind(read_once(loop, work), DataIngested)
     asked = requests(loop)
     for record in ingested if asked else []:
         days = known_sessions(loop, record.place.offset)

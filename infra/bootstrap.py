@@ -25,12 +25,13 @@ T = TypeVar("T")
 class Pins:
     """Where the topics that are looked up stand still: at given ends, or where they are first looked at."""
 
-    ends: Mapping[str, int]
+    ends: Mapping[str, int] | None
     logs: dict[str, PinnedLog] = field(default_factory=dict)
 
     def hold(self, topic: str, log: TopicLog) -> PinnedLog:
         """Give the topic's log as it stands."""
-        return self.logs.setdefault(topic, PinnedLog(log, self.ends.get(topic)))
+        end = None if self.ends is None else self.ends.get(topic, 0)
+        return self.logs.setdefault(topic, PinnedLog(log, end))
 
 
 class Loop:
@@ -56,18 +57,26 @@ class Loop:
         """See the same world with the topics that are looked up held still.
 
         Args:
-            ends: where each topic stands (offset, exclusive); a topic without one stands where it is when it
-                is first looked at.
+            ends: where each topic stands (offset, exclusive), those that are not named at its beginning;
+                without `ends` each topic stands where it is when it is first looked at.
         """
         view = copy(self)
-        view._pins = Pins(ends or {})  # noqa: SLF001  (a copy of our own)
+        view._pins = Pins(ends)  # noqa: SLF001  (a copy of our own)
         return view
 
     @property
     def looked_up(self) -> list[OffsetRange]:
         """How far the topics that this view looked at had been read."""
         held = self._pins.logs.items() if self._pins else ()
-        return [OffsetRange(topic=t, partition=0, start=0, end=log.end) for t, log in held if log.end]
+        return [
+            OffsetRange(topic=t, partition=0, start=0, end=log.end) for t, log in held if log.end is not None
+        ]
+
+    def close(self) -> None:
+        """Close the Kafka clients that nobody has borrowed."""
+        for kept in self._kept.values():
+            if isinstance(kept, Pool | TopicLog):
+                kept.close()
 
     def _log(self, topic: str) -> Log:
         log = self.keep(topic, lambda: TopicLog(self.settings, topic))

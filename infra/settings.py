@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         60, ge=1, description="A sensor with lag that committed nothing for so long is unhealthy."
     )
 
+    expire_after_sessions: int = Field(
+        10, ge=1, description="A prediction expires when so many later sessions came before its actual."
+    )
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
 

@@ -1,76 +1,184 @@
-"""The join's memory in Postgres: append what a slice read, find what it meets."""
+"""The join's memory in Postgres: append what a slice read, find what it meets and what has expired."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import partial
+from typing import NamedTuple
 
+from kafka import KafkaConsumer
 from prefect import task
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from events.payloads import ActualAvailable, PredictionMade
-from infra.database import state
+from events.payloads import LetterResolved, OffsetRange
+from infra.bootstrap import Loop
+from infra.database import join_expiry, join_memory
 from infra.database.connection import transaction
+from infra.database.join_memory import Span
 from infra.faults import reach
-from infra.kafka.records import Received
-from tasks.core.joining import Pair, Side, Spot, new_pairs
+from infra.kafka.letters import read_letters
+from infra.kafka.reading import committed, read_bounded
+from infra.kafka.records import Run, of_kind
+from infra.kafka.work import Work
+from tasks.core.expiry import ExpiryPoints, unmet
+from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, first_seen, new_pairs
+from tasks.join_slice import TOPICS, JoinSlice
 
-LIGHT = {"features_used"}
-"""Left out of the stored payload: long, and no part of an error."""
+FLOW = "join-errors"
 
 
-class JoinSlice:
-    """Both sides of one slice; a class of its own so that Prefect does not walk through thousands."""
+class Met(NamedTuple):
+    """What follows from a slice: pairs that are new, and predictions that have now expired unmet."""
 
-    def __init__(
-        self,
-        predictions: list[Received[PredictionMade]],
-        actuals: list[Received[ActualAvailable]],
-        starts: dict[tuple[str, int], int],
-        ends: dict[tuple[str, int], int],
-    ) -> None:
-        """Keep the records and the bounds, by (topic, partition)."""
-        self.records: list[Received[Any]] = [*predictions, *actuals]
-        self.starts, self.ends = starts, ends
-
-    def inside(self, place: Spot) -> bool:
-        """Tell whether a record belongs to this slice (its ends bound what is looked up anyway)."""
-        return place.offset >= self.starts[place.topic, place.partition]
+    pairs: list[Pair]
+    expired: list[PredictionSide]
 
 
 @task
-def meet(database: Engine, work: JoinSlice) -> list[Pair]:
-    """Remember this slice's records, and find every pair that has one side among them.
+def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
+    """Remember this slice's records; find every pair with one side among them, and what has expired.
+
+    A prediction expires when `expire_after` later sessions have appeared before an actual of its own did.
 
     Raises:
+        StopError: the memory does not reach up to this slice, so pairs would be missed.
         TryAgainError: the database is away.
     """
-    rows = [_row(received) for received in work.records]
     with transaction(database) as connection:
-        state.append_join(connection, rows)
-        dates = {(row.symbol, row.date) for row in rows}
-        links = {(row.symbol, row.link_date) for row in rows if row.link_date}
-        found = state.matching_join(connection, dates, links, work.ends)
-    reach("state-written", "join-errors")
-    sides = [_side(row) for row in found]
-    predictions = [s for s in sides if isinstance(s.payload, PredictionMade)]
-    actuals = [s for s in sides if isinstance(s.payload, ActualAvailable)]
-    return new_pairs(predictions, actuals, work.inside)
+        predictions, actuals = _remember(connection, work)
+        letters = work.resolved() if join_memory.marked(connection, work.span.partition) else []
+        older = partial(join_memory.older, connection, work.span, letters=letters)
+        keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
+        waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
+        keys = [(p.symbol, p.date, p.as_of) for p in predictions]
+        known = [ActualSide._make(row) for row in older("actuals", keys)]
+        starts = work.span.predictions[0], work.span.actuals[0]
+        pairs = new_pairs(first_of_each([*waiting, *predictions]), first_of_each([*known, *actuals]), starts)
+        expired = _expired(connection, work.span, Own(predictions, pairs, letters), expire_after)
+    reach("state-written", FLOW)
+    return Met(pairs, expired)
 
 
-def _row(received: Received[Any]) -> state.JoinInput:
-    payload = received.payload
-    predicted = isinstance(payload, PredictionMade)
-    return state.JoinInput(
-        *received.place,
-        event_id=received.id,
-        symbol=payload.symbol,
-        date=payload.date,
-        link_date=payload.as_of if predicted else payload.previous_date,
-        value=payload.predicted_close if predicted else payload.actual_close,
-        payload=payload.model_dump(mode="json", exclude=LIGHT) | {"correlation_id": received.correlation_id},
-    )
+def refill(loop: Loop) -> dict[str, int]:
+    """Read both topics up to where the join stands and remember what is missing; returns records by topic.
+
+    For a memory that was lost. Nothing is published; it may be broken off and begun again.
+
+    Raises:
+        StopError: offsets are gone, the group's or a topic's first ones.
+        TryAgainError: the broker or the database is away.
+    """
+    done = dict.fromkeys(TOPICS, 0)
+    refused: dict[tuple[str, int, int], str] = {
+        letter.place: letter.id for letter in read_letters(loop.settings) if letter.flow == FLOW
+    }
+    with loop.pool.reader(FLOW) as reader:
+        for number in range(loop.settings.partitions):
+            nothing = [OffsetRange(topic=t, partition=number, start=0, end=0) for t in TOPICS]
+            ends = {spot.topic: end for spot, end in committed(reader, nothing).items()}
+            counts = _refill_partition(loop, reader, Past(number, ends, refused))
+            done = {topic: done[topic] + counts[topic] for topic in TOPICS}
+    return done
 
 
-def _side(row: state.JoinInput) -> Side[Any]:
-    kind = PredictionMade if row.topic == "predictions" else ActualAvailable
-    place = Spot(row.topic, row.partition, row.offset)
-    payload = {"features_used": (), **row.payload} if kind is PredictionMade else row.payload
-    return Side(place, row.event_id, row.payload.get("correlation_id", row.event_id), kind(**payload))
+class Past(NamedTuple):
+    """A partition's history: up to where it goes, and which of its records were refused (by letter id)."""
+
+    number: int
+    ends: dict[str, int]
+    refused: Mapping[tuple[str, int, int], str]
+
+
+def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str, int]:
+    """Remember a partition's history; only when it is whole may the join go on from there."""
+    number, ends = past.number, past.ends
+    counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
+    for work in _history(loop, reader, past):
+        with transaction(loop.database) as connection:
+            _append(connection, work, 0)
+        counts["predictions"] += len(work.predictions)
+        counts["actuals"] += len(work.actuals)
+        last |= work.witnesses
+    with transaction(loop.database) as connection:
+        if any(at < ends[topic] for topic, at in join_memory.reached(connection, number).items()):
+            join_memory.forget_reach(connection, number)
+        join_memory.reach(connection, Span(number, (0, ends["predictions"]), (0, ends["actuals"])), last)
+    return counts
+
+
+def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlice]:
+    """Read a partition of both topics from the beginning, slice by slice."""
+    number, ends = past.number, past.ends
+    read = partial(read_bounded, reader, loop.settings.slice_bytes)
+    at = dict.fromkeys(TOPICS, 0)
+    while at != ends:
+        until = {topic: min(ends[topic], at[topic] + loop.settings.slice_records) for topic in TOPICS}
+        ranges = [OffsetRange(topic=t, partition=number, start=at[t], end=until[t]) for t in TOPICS]
+        work = Work(loop.settings, Run(FLOW, "refill"), ranges, read)
+        received = work.read()
+        letters = {
+            (r.place[0], r.place[2]): past.refused[r.place] for r in received if r.place in past.refused
+        }
+        yield JoinSlice(received, work.starts, work.ends, letters)
+        at = {topic: end for (topic, _), end in work.ends.items()}
+
+
+def _append(
+    connection: Connection, work: JoinSlice, sessions_from: int
+) -> tuple[list[PredictionSide], list[ActualSide]]:
+    """Append both sides; returns those that are the first of their id.
+
+    Sessions appear by actuals from the offset `sessions_from` on: a dead letter that is tried again, long
+    after its place, must not move the points at which predictions expired.
+    """
+    number = work.span.partition
+    predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
+    repeated = join_memory.append(connection, number, "predictions", predictions)
+    predictions = [p for p in predictions if p.id not in repeated]
+    repeated = join_memory.append(connection, number, "actuals", actuals)
+    actuals = [a for a in actuals if a.id not in repeated]
+    for topic in TOPICS:
+        join_memory.mark(connection, number, topic, work.letters_on(topic))
+    join_memory.appear(connection, number, first_seen(a for a in actuals if a.offset >= sessions_from))
+    return predictions, actuals
+
+
+def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
+    """Append a slice to a memory that is complete up to it."""
+    before = join_memory.require(connection, work.span)
+    sides = _append(connection, work, before["actuals"])
+    join_memory.reach(connection, work.span, work.witnesses)
+    return sides
+
+
+class Own(NamedTuple):
+    """What a slice has found so far: its own predictions, the pairs, and the dead letters that count."""
+
+    predictions: list[PredictionSide]
+    pairs: list[Pair]
+    letters: list[str]
+
+
+def _expired(connection: Connection, span: Span, found: Own, expire_after: int) -> list[PredictionSide]:
+    """Find what expires by this slice: predictions in it that came late, and older ones by new sessions.
+
+    The newer the session, the later its predictions expire. So those that expire inside the slice are of the
+    sessions between two horizons: of one session, when one has appeared.
+    """
+    since, until = join_expiry.horizons(connection, span, expire_after)
+    if until is None:
+        return []
+    own = [p for p in found.predictions if p.date < until]
+    since = since or date.min
+    if since == until and not own:
+        return []
+    oldest = min([since, *(p.date for p in own)])
+    points = ExpiryPoints(join_expiry.sessions_after(connection, span, oldest), expire_after)
+    steps = points.steps(since, until)
+    older = join_expiry.unmet(connection, span, steps, found.letters) if steps else []
+    return [*(PredictionSide._make(row) for row in older), *unmet(own, found.pairs, points)]
+
+
+def resolved_letters(loop: Loop, work: Work) -> list[str]:
+    """List the dead letters that went through, as this slice can know, and those tried again with it."""
+    entries = loop.redrives.between(0, loop.redrives.refresh())
+    return [*(entry.payload.letter_id for entry in of_kind(entries, LetterResolved)), *work.letters]

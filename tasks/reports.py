@@ -22,6 +22,7 @@ NAMES = {
     "out": "events published",
     "rejected": "dead letters",
     "rerouted": "sent on to the right partition",
+    "repeated": "delivered before",
 }
 SHORT = {"in": "read", "out": "published", "rejected": "dead letters"}
 

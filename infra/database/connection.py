@@ -9,7 +9,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
-from infra.database.tables import PRIVATE, metadata
+from infra.database.private_tables import PRIVATE
+from infra.database.tables import metadata
 from infra.errors import TryAgainError
 from infra.settings import Settings
 

@@ -1,6 +1,6 @@
-"""The tables: the read side (`public`, rebuilt from the topics at any time) and the flows' private state.
+"""The tables of the read side (`public`), rebuilt from the topics at any time.
 
-A read-side table holds the events of one topic, so (partition, offset) names a record; `event_id` is unique,
+A table holds the events of one topic, so (partition, offset) names a record; `event_id` is unique,
 of an event delivered twice the lowest (partition, offset) stays. Prices and errors are rupees.
 """
 
@@ -26,7 +26,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
-PRIVATE = "private"
 
 
 def _of_topic(name: str, *columns: Column[Any], identity: str = "event_id") -> Table:
@@ -204,35 +203,3 @@ positions = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
-
-join_inputs = Table(
-    "join_inputs",
-    metadata,
-    Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("offset", BigInteger, primary_key=True),
-    Column("event_id", Text, nullable=False),
-    Column("symbol", Text, nullable=False),
-    Column("date", Date, nullable=False),
-    Column("link_date", Date),
-    Column("value", Double, nullable=False),
-    Column("payload", JSONB, nullable=False),
-    schema=PRIVATE,
-)
-Index("join_inputs_date", join_inputs.c.symbol, join_inputs.c.date)
-Index("join_inputs_link", join_inputs.c.symbol, join_inputs.c.link_date)
-
-window_inputs = Table(
-    "window_inputs",
-    metadata,
-    Column("flow", Text, primary_key=True),
-    Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("offset", BigInteger, primary_key=True),
-    Column("event_id", Text, nullable=False),
-    Column("symbol", Text, nullable=False),
-    Column("date", Date, nullable=False),
-    Column("values", JSONB, nullable=False),
-    schema=PRIVATE,
-)
-Index("window_inputs_date", window_inputs.c.flow, window_inputs.c.date)

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from events.envelope import ContractError, decode
 from events.payloads import OffsetRange, Payload
 from infra.kafka import clients
-from infra.kafka.bounded import answered
+from infra.kafka.bounded import answered, close
 from infra.kafka.reading import read_ranges
 from infra.kafka.records import Place, Received
 from infra.settings import Settings
@@ -91,7 +91,7 @@ class TopicLog:
     def close(self) -> None:
         """Close the consumer."""
         if self._consumer is not None:
-            self._consumer.close(autocommit=False)
+            close(self._consumer)
 
 
 class PinnedLog:

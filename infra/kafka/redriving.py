@@ -50,6 +50,7 @@ class Redrive:
         self._warm: WarmProducer | None = None
         self._at: dict[Any, int] = {}
         self._outgoing: list[Outgoing] = []
+        self._resolved: list[str] = []
 
     def open(self, letter: Letter) -> None:
         """Fence the live slices of the letter's partition, then see how far they came."""
@@ -66,7 +67,7 @@ class Redrive:
         def fetch(wanted: list[OffsetRange]) -> Fetched:
             return [record], wanted
 
-        return Work(self._pool.settings, self._run, ranges, fetch, letter.id)
+        return Work(self._pool.settings, self._run, ranges, fetch, (*self._resolved, letter.id))
 
     def _range(self, letter: Letter, topic: str, number: int) -> OffsetRange:
         mine = topic == letter.place.topic
@@ -76,6 +77,7 @@ class Redrive:
     def resolve(self, letter: Letter, work: Work) -> None:
         """Keep what followed from the letter, and that it went through."""
         event = LetterResolved(letter_id=letter.id, attempt=letter.attempts + 1, run_id=self._run.run_id)
+        self._resolved.append(letter.id)
         self._outgoing += [*work.outgoing, self._told(work, event, "resolved")]
 
     def count_attempt(self, letter: Letter, work: Work, reason: str) -> None:

@@ -42,10 +42,13 @@ class Work:
         run: Run,
         ranges: list[OffsetRange],
         fetch: Fetch,
-        letter_id: str | None = None,
+        letters: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is read before `read`; `letter_id` names the dead letter that is tried again here."""
-        self.settings, self.run, self.ranges, self.letter_id = settings, run, ranges, letter_id
+        """Nothing is read before `read`.
+
+        `letters` names dead letters that are tried again in one transaction: those before, and this one last.
+        """
+        self.settings, self.run, self.ranges, self.letters = settings, run, ranges, letters
         self.counts: dict[str, int] = {}
         self.oldest: datetime | None = None
         self.outgoing: list[Outgoing] = []

@@ -78,52 +78,6 @@ def test_an_event_delivered_twice_is_one_row(engine: connection.Engine, name: st
     assert stored(engine, name) == [(base + 1, name)]
 
 
-def waiting(topic: str, offset: int, day: date, link: date | None, symbol: str = "NABIL") -> state.JoinInput:
-    """A row of the join's state."""
-    return state.JoinInput(
-        topic, 0, offset, f"{topic}{offset}", symbol, day, link, 1.5, {"model_version": "3"}
-    )
-
-
-def test_appending_again_changes_nothing(engine: connection.Engine, name: str) -> None:
-    """A retried slice finds its rows there."""
-    rows = [waiting(name, offset, DAY, None) for offset in range(5)]
-    assert state.append_join(engine, rows[:3]) == 3
-    assert state.append_join(engine, rows) == 2
-    assert state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 9}) == rows
-
-
-def test_a_slice_sees_rows_below_its_ends_only(engine: connection.Engine, name: str) -> None:
-    """Rows that a failed attempt left beyond the end, and of other topics, are invisible."""
-    state.append_join(engine, [waiting(name, offset, DAY, None) for offset in range(5)])
-    state.append_join(engine, [waiting(name + "-other", 0, DAY, None)])
-    found = state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 2})
-    assert [row.offset for row in found] == [0, 1]
-
-
-def test_rows_match_by_date_or_by_link_once(engine: connection.Engine, name: str) -> None:
-    """Both ways of matching are looked at, a row that fits both comes once, others don't come."""
-    rows = [
-        waiting(name, 0, DAY, None),
-        waiting(name, 1, NEXT, DAY),
-        waiting(name, 2, DAY, DAY),
-        waiting(name, 3, THIRD, NEXT),
-        waiting(name, 4, DAY, None, symbol="NICAD 85/86"),
-    ]
-    state.append_join(engine, rows)
-    found = state.matching_join(engine, [("NABIL", DAY)], [("NABIL", DAY)], {(name, 0): 9})
-    assert found == rows[:3]
-
-
-def test_a_transaction_sees_what_it_appended(engine: connection.Engine, name: str) -> None:
-    """Append and look-up may share a transaction, which can still be given up."""
-    with engine.connect() as open_, open_.begin() as begun:
-        state.append_join(open_, [waiting(name, 0, DAY, None)])
-        assert len(state.matching_join(open_, [("NABIL", DAY)], [], {(name, 0): 1})) == 1
-        begun.rollback()
-    assert state.matching_join(engine, [("NABIL", DAY)], [], {(name, 0): 1}) == []
-
-
 def test_a_window_is_a_flows_own(engine: connection.Engine, name: str) -> None:
     """Sessions from a day on, below the ends, of this flow."""
     rows = [

@@ -75,7 +75,7 @@ def office(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     office = Office(desk, loop)
     office.refuse()
     yield office
-    loop.pool.close()
+    loop.close()
 
 
 def test_success_publishes_what_follows_and_resolves_the_letter(office: Office) -> None:

@@ -1,25 +1,42 @@
 """The join: the same pairs whatever the order, the deliveries and the slice boundaries."""
 
-import random
 from datetime import date
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
-from events.payloads import ActualAvailable, PredictionMade
-from tasks.core.joining import Side, Spot, belongs, error_of, new_pairs
+from tasks.core.joining import (
+    ActualSide,
+    PredictionSide,
+    error_of,
+    expired,
+    first_of_each,
+    first_seen,
+    new_pairs,
+)
 
 MON, TUE, WED = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
+WHOLE = (0, 0)
 
 
 def a_prediction(
     offset: int = 0, *, day: date = TUE, as_of: date | None = MON, close: float = 110.0, name: str = ""
-) -> Side[PredictionMade]:
+) -> PredictionSide:
     """A prediction at an offset of predictions-0."""
-    payload = PredictionMade(
-        symbol="NABIL", date=day, predicted_close=close, model_version="v1", as_of=as_of, last_close=90.0
+    return PredictionSide(
+        partition=0,
+        offset=offset,
+        id=name or f"p{offset}",
+        correlation_id="c",
+        symbol="NABIL",
+        date=day,
+        as_of=as_of,
+        predicted_close=close,
+        last_close=90.0,
+        low_95=95.0,
+        high_95=125.0,
+        model_version="v1",
+        revision=0,
     )
-    return Side(Spot("predictions", 0, offset), name or f"p{offset}", "c", payload)
 
 
 def an_actual(
@@ -30,88 +47,93 @@ def an_actual(
     close: float = 100.0,
     name: str = "",
     revision: int = 0,
-) -> Side[ActualAvailable]:
+) -> ActualSide:
     """An actual at an offset of actuals-0."""
-    payload = ActualAvailable(
-        symbol="NABIL", date=day, actual_close=close, previous_date=previous, revision=revision
+    return ActualSide(
+        partition=0,
+        offset=offset,
+        id=name or f"a{offset}",
+        correlation_id="c",
+        symbol="NABIL",
+        date=day,
+        previous_date=previous,
+        actual_close=close,
+        revision=revision,
     )
-    return Side(Spot("actuals", 0, offset), name or f"a{offset}", "c", payload)
-
-
-def everything(_: Spot) -> bool:
-    """Treat every record as inside the slice."""
-    return True
 
 
 def test_error_as_the_chapter_computes_it() -> None:
     """Error is predicted minus actual, percent is of the actual, the baseline is the last close's."""
-    error = error_of(a_prediction().payload, an_actual().payload)
+    error = error_of(a_prediction(), an_actual())
     assert (error.error, error.abs_error, error.pct_error, error.baseline_error) == (10.0, 10.0, 10.0, -10.0)
 
 
 def test_the_chapters_own_figures() -> None:
     """1275.3 against 1260.2 is 15.1, not 15.099999999999909."""
-    error = error_of(a_prediction(close=1275.3).payload, an_actual(close=1260.2).payload)
+    error = error_of(a_prediction(close=1275.3), an_actual(close=1260.2))
     assert error.error == 15.1
 
 
 def test_an_actual_of_zero_has_no_percentage() -> None:
     """Division by an actual of 0 gives null, as in the chapter."""
-    assert error_of(a_prediction().payload, an_actual(close=0.0).payload).pct_error is None
+    assert error_of(a_prediction(), an_actual(close=0.0)).pct_error is None
+
+
+@pytest.mark.parametrize(("close", "within"), [(94.9, False), (95.0, True), (125.0, True), (125.1, False)])
+def test_an_actual_lies_within_the_interval_or_not(close: float, within: bool) -> None:
+    """Both bounds belong to it; without an interval nobody can tell."""
+    assert error_of(a_prediction(), an_actual(close=close)).within_95 is within
+    assert error_of(a_prediction()._replace(low_95=None, high_95=None), an_actual()).within_95 is None
 
 
 def test_a_holiday_moves_the_prediction_to_the_session_held() -> None:
     """A prediction for a day that was no session meets the session that followed its features."""
-    held_later = an_actual(day=WED, previous=MON).payload
-    assert belongs(a_prediction(day=TUE, as_of=MON).payload, held_later)
-    assert not belongs(a_prediction(day=TUE, as_of=TUE).payload, held_later)
+    held_later = [an_actual(day=WED, previous=MON)]
+    assert len(new_pairs([a_prediction(day=TUE, as_of=MON)], held_later, WHOLE)) == 1
+    assert new_pairs([a_prediction(day=TUE, as_of=TUE)], held_later, WHOLE) == []
+
+
+def test_a_session_before_the_named_one_is_no_match() -> None:
+    """A link from the right session to one before the prediction's own does not make a pair."""
+    assert new_pairs([a_prediction(day=WED, as_of=MON)], [an_actual(day=TUE, previous=MON)], WHOLE) == []
 
 
 def test_another_session_is_no_match() -> None:
     """Without the session's own link another date never matches."""
-    assert not belongs(a_prediction(as_of=None).payload, an_actual(day=WED).payload)
+    assert new_pairs([a_prediction(as_of=None)], [an_actual(day=WED)], WHOLE) == []
 
 
-def test_a_duplicate_counts_once() -> None:
-    """Of two deliveries of one event the first offset makes the pair."""
+def test_a_pair_by_date_and_by_link_is_one_pair() -> None:
+    """The usual case: the next session was held, so both ways lead to it."""
+    assert len(new_pairs([a_prediction(day=TUE, as_of=MON)], [an_actual(day=TUE, previous=MON)], WHOLE)) == 1
+
+
+def test_a_pair_wholly_before_the_slice_is_not_new() -> None:
+    """One side has to lie inside."""
+    both = [a_prediction(4)], [an_actual(7)]
+    assert [len(new_pairs(*both, starts)) for starts in ((5, 8), (4, 8), (5, 7))] == [0, 1, 1]
+
+
+def test_of_a_duplicate_the_first_stays() -> None:
+    """Two deliveries of one event are one side, at the first offset."""
     twice = [a_prediction(0, name="same"), a_prediction(5, name="same")]
-    assert [p.place.offset for p, _ in new_pairs(twice, [an_actual()], everything)] == [0]
+    assert [side.offset for side in first_of_each(twice)] == [0]
 
 
 def test_every_revision_of_an_actual_makes_an_error() -> None:
     """A revised actual is met again, whether the prediction came before or after it."""
     actuals = [an_actual(0), an_actual(1, close=101.0, revision=1)]
-    revisions = [
-        error_of(p.payload, a.payload).revision for p, a in new_pairs([a_prediction()], actuals, everything)
-    ]
-    assert revisions == [0, 1]
+    pairs = new_pairs([a_prediction()], actuals, WHOLE)
+    assert [error_of(p, a).revision for p, a in pairs] == [0, 1]
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 10_000))
-def test_slice_boundaries_do_not_change_the_pairs(seed: int) -> None:
-    """Cutting the same two logs at any offsets emits the same pairs, each exactly once."""
-    rng = random.Random(seed)
-    days = [MON, TUE, WED]
-    predictions = [
-        a_prediction(i, day=rng.choice(days), as_of=rng.choice([None, *days]), name=f"p{rng.randrange(8)}")
-        for i in range(8)
-    ]
-    actuals = [
-        an_actual(i, day=rng.choice(days), previous=rng.choice([None, *days]), name=f"a{rng.randrange(8)}")
-        for i in range(8)
-    ]
-    whole = {(p.id, a.id) for p, a in new_pairs(predictions, actuals, everything)}
-    emitted: list[tuple[str, str]] = []
-    at = {"predictions": 0, "actuals": 0}
-    while min(at.values()) < 8:
-        ends = {topic: min(8, offset + rng.randrange(4)) for topic, offset in at.items()}
-        seen_p = [s for s in predictions if s.place.offset < ends["predictions"]]
-        seen_a = [s for s in actuals if s.place.offset < ends["actuals"]]
-        starts = dict(at)
-        emitted += [
-            (p.id, a.id)
-            for p, a in new_pairs(seen_p, seen_a, lambda spot, s=starts: spot.offset >= s[spot.topic])
-        ]
-        at = ends
-    assert sorted(emitted) == sorted(whole)
+def test_a_session_appears_with_its_first_actual() -> None:
+    """Whatever order they are looked at in."""
+    assert first_seen([an_actual(7), an_actual(3), an_actual(5, day=WED)]) == {TUE: 3, WED: 5}
+
+
+def test_an_expired_prediction_says_what_it_was() -> None:
+    """Symbol, session, prediction, version, and how long it waited."""
+    told = expired(a_prediction(), 10)
+    assert (told.symbol, told.date, told.as_of) == ("NABIL", TUE, MON)
+    assert (told.predicted, told.model_version, told.sessions_waited) == (110.0, "v1", 10)

@@ -1,0 +1,223 @@
+"""What the join remembers: both sides, when each session first appeared, and up to where it is complete.
+
+Everything is append-only, and a slice sees only what lies below its own ends. So rows that a failed attempt
+left do no harm: they are what the topics hold at these offsets, and a retry finds them as it would have
+written them. Of events with equal ids the first is kept, which is the first to come as slices go in order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from psycopg import Cursor
+from sqlalchemy import Connection
+
+from infra.database import private_tables
+from infra.database.bulk import append_rows
+from infra.database.connection import driver
+from infra.errors import StopError
+
+Row = tuple[Any, ...]
+"""A side: PREDICTION_COLUMNS or ACTUAL_COLUMNS."""
+Key = tuple[str, date, date | None]
+"""What a side asks for: its symbol, its session, and the session that links it over a holiday."""
+
+_HEAD = ("partition", "offset", "event_id", "correlation_id", "symbol", "date")
+PREDICTION_COLUMNS = (
+    *_HEAD,
+    *("as_of", "predicted_close", "last_close", "low_95", "high_95", "model_version", "revision"),
+)
+ACTUAL_COLUMNS = (*_HEAD, "previous_date", "actual_close", "revision")
+
+
+class Span(NamedTuple):
+    """The offsets `[start, end)` of a slice: one partition of predictions, and the same of actuals."""
+
+    partition: int
+    predictions: tuple[int, int]
+    actuals: tuple[int, int]
+
+
+def _listed(columns: Sequence[str], table: str) -> str:
+    return ", ".join(f'{table}."{column}"' for column in columns)
+
+
+def counting(table: str) -> str:
+    """Leave out rows of dead letters that are open, since nothing that followed from them was committed."""
+    return f"({table}.letter_id IS NULL OR {table}.letter_id = ANY(%(letters)s))"
+
+
+_TABLES = {"predictions": private_tables.join_predictions, "actuals": private_tables.join_actuals}
+_COLUMNS = {"predictions": PREDICTION_COLUMNS, "actuals": ACTUAL_COLUMNS}
+_LINKS = {
+    "predictions": "as_of = k.link AND i.date < k.day",
+    "actuals": "previous_date = k.link AND i.date > k.day",
+}
+# One string for many values: symbols are printable and hold no line break, and a list would be dumped value
+# by value in Python
+_KEYS = """
+    unnest(
+        string_to_array(%(symbols)s, E'\n'), string_to_array(%(days)s, E'\n')::date[],
+        string_to_array(%(links)s, E'\n', '-')::date[]
+    ) AS k (symbol, day, link)
+"""
+# LATERAL with OFFSET is a fence for the planner, which knows nothing of the keys and once chose to read the
+# whole history for every one (55 s instead of 0.2 s): two index probes a key, however long history is
+_OLDER = """
+    SELECT s.* FROM {keys} CROSS JOIN LATERAL (
+        SELECT {columns} FROM private.join_{topic} AS i
+        WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.date = k.day
+            AND i."offset" < %(before)s AND {counts} OFFSET 0
+    ) AS s
+    UNION ALL
+    SELECT s.* FROM {keys} CROSS JOIN LATERAL (
+        SELECT {columns} FROM private.join_{topic} AS i
+        WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.{link}
+            AND i."offset" < %(before)s AND {counts} OFFSET 0
+    ) AS s
+"""
+_OLDER_OF = {
+    topic: _OLDER.format(
+        keys=_KEYS,
+        columns=_listed(_COLUMNS[topic], "i"),
+        topic=topic,
+        link=_LINKS[topic],
+        counts=counting("i"),
+    )
+    for topic in _TABLES
+}
+_REPEATED = """
+    SELECT k.event_id FROM unnest(%s::text[], %s::bigint[]) AS k (event_id, "offset")
+    CROSS JOIN LATERAL (
+        SELECT FROM private.join_{topic} AS i
+        WHERE i.partition = %s AND i.event_id = k.event_id AND i."offset" <> k."offset" OFFSET 0
+    ) AS s
+"""
+_REACHED = """
+    SELECT r.topic, r.reached,
+        r.witness IS NULL OR EXISTS (
+            SELECT FROM private.join_predictions AS i
+            WHERE r.topic = 'predictions' AND i.partition = r.partition AND i.event_id = r.witness
+        ) OR EXISTS (
+            SELECT FROM private.join_actuals AS i JOIN private.join_sessions AS s USING (partition, date)
+            WHERE r.topic = 'actuals' AND i.partition = r.partition AND i.event_id = r.witness
+        )
+    FROM private.join_reach AS r WHERE r.partition = %s
+"""
+_REACH = """
+    INSERT INTO private.join_reach AS old (topic, partition, reached, witness) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (topic, partition) DO UPDATE
+    SET reached = EXCLUDED.reached, witness = COALESCE(EXCLUDED.witness, old.witness)
+    WHERE old.reached < EXCLUDED.reached
+"""
+_APPEAR = """
+    INSERT INTO private.join_sessions (partition, date, first_offset)
+    SELECT %s, * FROM unnest(%s::date[], %s::bigint[]) ON CONFLICT DO NOTHING
+"""
+
+
+def reached(connection: Connection, partition: int) -> dict[str, int]:
+    """Tell up to which offset of each topic the memory is complete; 0 where what it should hold is gone."""
+    with driver(connection).cursor() as cursor:
+        rows = cursor.execute(_REACHED, (partition,)).fetchall()
+    found = {topic: int(end) if there else 0 for topic, end, there in rows}
+    return {topic: found.get(topic, 0) for topic in _TABLES}
+
+
+def require(connection: Connection, span: Span) -> dict[str, int]:
+    """Refuse to join on a memory that does not reach up to the slice; returns how far it reaches.
+
+    Raises:
+        StopError: rows are missing, so pairs would be missed.
+    """
+    found = reached(connection, span.partition)
+    for topic, start in (("predictions", span.predictions[0]), ("actuals", span.actuals[0])):
+        if found[topic] < start:
+            message = (
+                f"the join's memory of {topic}-{span.partition} reaches to offset {found[topic]}, but the"
+                f" join stands at {start}: pairs would be missed. Fill it again from the topics with"
+                f" 'nepse rebuild --join', then start the sensor again"
+            )
+            raise StopError(message)
+    return found
+
+
+def append(connection: Connection, partition: int, topic: str, rows: Sequence[Row]) -> set[str]:
+    """Append sides of a topic, no id twice; returns the ids that were there before, at another offset."""
+    if append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows) == len(rows):
+        return set()
+    places = [row[2] for row in rows], [row[1] for row in rows], partition
+    with driver(connection).cursor() as cursor:
+        return {event_id for (event_id,) in cursor.execute(_query(_REPEATED, topic), places)}
+
+
+def mark(connection: Connection, partition: int, topic: str, letters: Mapping[int, str]) -> None:
+    """Mark the rows at these offsets as those of dead letters, by the letters' ids."""
+    query = f'UPDATE private.join_{topic} SET letter_id = %s WHERE partition = %s AND "offset" = %s'  # noqa: S608
+    known = "INSERT INTO private.join_letters (partition, letter_id) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+    with driver(connection).cursor() as cursor:
+        for offset, letter_id in letters.items():
+            cursor.execute(query.encode(), (letter_id, partition, offset))
+            cursor.execute(known, (partition, letter_id))
+
+
+def marked(connection: Connection, partition: int) -> bool:
+    """Tell whether any row of a partition is that of a dead letter."""
+    query = "SELECT EXISTS (SELECT FROM private.join_letters WHERE partition = %s)"
+    with driver(connection).cursor() as cursor:
+        return bool((cursor.execute(query, (partition,)).fetchone() or (False,))[0])
+
+
+def appear(connection: Connection, partition: int, sessions: Mapping[date, int]) -> None:
+    """Keep the offsets at which sessions appeared, of those that had not appeared before."""
+    with driver(connection).cursor() as cursor:
+        cursor.execute(_APPEAR, (partition, list(sessions), list(sessions.values())))
+
+
+def reach(connection: Connection, span: Span, witnesses: Mapping[str, str | None]) -> None:
+    """Note that everything below the slice's ends is remembered; never less than was noted before."""
+    with driver(connection).cursor() as cursor:
+        for topic, end in (("predictions", span.predictions[1]), ("actuals", span.actuals[1])):
+            cursor.execute(_REACH, (topic, span.partition, end, witnesses.get(topic)))
+
+
+def forget_reach(connection: Connection, partition: int) -> None:
+    """Note that nothing is certain to be remembered."""
+    with driver(connection).cursor() as cursor:
+        cursor.execute("DELETE FROM private.join_reach WHERE partition = %s", (partition,))
+
+
+def older(
+    connection: Connection, span: Span, topic: str, keys: Iterable[Key], letters: Sequence[str]
+) -> list[Row]:
+    """Find the sides of a topic, from before the slice, that the other side's keys may belong to.
+
+    Rows of dead letters that were tried again are found if they are among `letters`.
+    """
+    wanted = sorted(set(keys), key=_by_session)
+    if not wanted:
+        return []
+    start = span.predictions[0] if topic == "predictions" else span.actuals[0]
+    values = {
+        "symbols": "\n".join(key[0] for key in wanted),
+        "days": "\n".join(str(key[1]) for key in wanted),
+        "links": "\n".join(str(key[2] or "-") for key in wanted),
+        "partition": span.partition,
+        "before": start,
+        "letters": list(letters),
+    }
+    with _binary(connection) as cursor:
+        return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()
+
+
+def _by_session(key: Key) -> tuple[date, str]:
+    """Order keys as the index does: neighbours lie on the same page."""
+    return key[1], key[0]
+
+
+def _query(text: str, topic: str) -> bytes:
+    return text.format(topic=topic).encode()
+
+
+def _binary(connection: Connection) -> Cursor[Any]:
+    return driver(connection).cursor(binary=True)

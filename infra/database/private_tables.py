@@ -1,0 +1,118 @@
+"""The tables of the flows' private state: what the join remembers, and windows of past events.
+
+The join's are named by partition: `predictions` and `actuals` are co-partitioned, so a number names both.
+"""
+
+from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from infra.database.tables import metadata
+
+PRIVATE = "private"
+
+join_predictions = Table(
+    "join_predictions",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("event_id", Text, primary_key=True),
+    Column("correlation_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("as_of", Date),
+    Column("predicted_close", Double, nullable=False),
+    Column("last_close", Double),
+    Column("low_95", Double),
+    Column("high_95", Double),
+    Column("model_version", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("letter_id", Text),
+    schema=PRIVATE,
+)
+Index(
+    "join_predictions_date", join_predictions.c.partition, join_predictions.c.date, join_predictions.c.symbol
+)
+Index(
+    "join_predictions_link",
+    *(join_predictions.c.partition, join_predictions.c.as_of, join_predictions.c.symbol),
+    join_predictions.c.date,
+)
+
+join_actuals = Table(
+    "join_actuals",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("event_id", Text, primary_key=True),
+    Column("correlation_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("previous_date", Date),
+    Column("actual_close", Double, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("letter_id", Text),
+    schema=PRIVATE,
+)
+Index("join_actuals_date", join_actuals.c.partition, join_actuals.c.date, join_actuals.c.symbol)
+Index(
+    "join_actuals_link",
+    *(join_actuals.c.partition, join_actuals.c.previous_date, join_actuals.c.symbol),
+    join_actuals.c.date,
+)
+
+join_letters = Table(
+    "join_letters",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("letter_id", Text, primary_key=True),
+    schema=PRIVATE,
+)
+"""Dead letters that were tried again: a row that names one counts once the letter is resolved."""
+
+join_sessions = Table(
+    "join_sessions",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("date", Date, primary_key=True),
+    Column("first_offset", BigInteger, nullable=False),
+    schema=PRIVATE,
+)
+"""At which offset of `actuals` a session first appeared."""
+
+join_reach = Table(
+    "join_reach",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("reached", BigInteger, nullable=False),
+    Column("witness", Text),
+    schema=PRIVATE,
+)
+"""Up to which offset everything was remembered, and the id of a row that has to be there then."""
+
+window_inputs = Table(
+    "window_inputs",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("values", JSONB, nullable=False),
+    schema=PRIVATE,
+)
+Index("window_inputs_date", window_inputs.c.flow, window_inputs.c.date)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    schema=PRIVATE,
+)
+"""At which offset of a partition a flow was first handed an event."""

@@ -1,0 +1,356 @@
+"""The join on real servers: the same events whatever the slices, failures and order; and its memory."""
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kafka import TopicPartition
+from sqlalchemy import text
+
+from events.envelope import Event, Metadata, decode, derive_id, encode
+from events.payloads import ActualAvailable, ErrorComputed, OffsetRange, PredictionExpired, PredictionMade
+from flows.join_errors import publish
+from infra.bootstrap import Loop
+from infra.database.connection import transaction
+from infra.errors import StopError, UsageError
+from infra.kafka import clients
+from infra.kafka.reading import await_visible, committed, read_ranges
+from infra.kafka.records import Outgoing, Place, Received, Run, partition_of
+from infra.kafka.slices import open_slice
+from infra.kafka.source import Source
+from infra.settings import Settings
+from tasks.join_slice import TOPICS, JoinSlice
+from tasks.joins import FLOW, meet, refill
+
+pytestmark = pytest.mark.stack
+
+AFTER = 3
+MON = date(2024, 1, 1)
+DAYS = [MON + timedelta(days=n) for n in range(9)]
+NEWEST = date(2031, 1, 6)
+"""After every session of these tests, so that nothing of it has expired."""
+LOST = ("join_predictions", "join_actuals", "join_sessions", "join_reach")
+PARTITIONS = count(1_000)
+"""Each history of a test lies in a partition of its own, which no topic has."""
+
+
+@pytest.fixture(scope="session")
+def loop(servers: Settings) -> Iterator[Loop]:
+    """The adapters of one process."""
+    loop = Loop(servers)
+    yield loop
+    loop.close()
+
+
+def received(topic: str, partition: int, offset: int, name: str, payload: Any) -> Received[Any]:
+    """An event as it was read."""
+    event = Event(datetime.now(UTC), "test", payload, Metadata(name, name))
+    return Received(event, Place(topic, partition, offset), None, b"")
+
+
+sometimes_none = st.none() | st.sampled_from(DAYS)
+symbols = st.sampled_from(["NABIL", "NICAD 85/86"])
+prediction = st.builds(
+    PredictionMade,
+    symbol=symbols,
+    date=st.sampled_from(DAYS),
+    as_of=sometimes_none,
+    predicted_close=st.just(1.0),
+    model_version=st.just("v1"),
+)
+actual = st.builds(
+    ActualAvailable,
+    symbol=symbols,
+    date=st.sampled_from(DAYS),
+    previous_date=sometimes_none,
+    actual_close=st.just(2.0),
+)
+names = st.integers(0, 12).map(str)
+History = tuple[list[tuple[str, PredictionMade]], list[tuple[str, ActualAvailable]]]
+histories: st.SearchStrategy[History] = st.tuples(
+    st.lists(st.tuples(names, prediction), max_size=14), st.lists(st.tuples(names, actual), max_size=18)
+)
+"""Ids repeat, also with another content: only the first of each is an event."""
+
+
+def by_hand(history: History) -> list[tuple[str, ...]]:
+    """Tell what has to come out, looking at both logs as a whole."""
+    predictions = dict(reversed(history[0]))
+    actuals: dict[str, tuple[int, ActualAvailable]] = {}
+    for offset, (name, known) in enumerate(history[1]):
+        actuals.setdefault(name, (offset, known))
+    found: list[tuple[str, ...]] = []
+    for p_name, p in predictions.items():
+        met = {a_name: offset for a_name, (offset, a) in actuals.items() if is_about(p, a)}
+        found += [("error", p_name, a_name) for a_name in met]
+        later: dict[date, int] = {}
+        for offset, a in actuals.values():
+            if a.date > p.date:
+                later.setdefault(a.date, offset)
+        points = sorted(later.values())
+        if len(points) >= AFTER and not any(offset <= points[AFTER - 1] for offset in met.values()):
+            found.append(("expired", p_name))
+    return sorted(found)
+
+
+def is_about(p: PredictionMade, a: ActualAvailable) -> bool:
+    """Tell whether an actual belongs to a prediction."""
+    if p.symbol != a.symbol:
+        return False
+    moved = p.as_of is not None and a.previous_date == p.as_of and a.date > p.date
+    return p.date == a.date or moved
+
+
+class Life:
+    """A history in a partition of its own, that is sliced, fails, and is sliced otherwise."""
+
+    def __init__(self, loop: Loop, history: History, rng: random.Random) -> None:
+        """Lay both logs out."""
+        self.loop, self.rng, self.partition = loop, rng, next(PARTITIONS)
+        self.logs = [
+            [received(topic, self.partition, n, *one) for n, one in enumerate(log)]
+            for topic, log in zip(TOPICS, history, strict=True)
+        ]
+        self.at = [0, 0]
+        self.done: list[tuple[list[int], list[int], list[tuple[str, ...]]]] = []
+
+    def attempt(
+        self,
+        starts: list[int],
+        ends: list[int],
+        letters: dict[tuple[str, int], str] | None = None,
+        resolved: Callable[[], list[str]] = list,
+    ) -> list[tuple[str, ...]]:
+        """Do a slice's work; its rows are committed, its events are only told."""
+        inside = [
+            one
+            for log, s, e in zip(self.logs, starts, ends, strict=True)
+            for one in log
+            if s <= one.place.offset < e
+        ]
+        bounds = [
+            {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
+            for ats in (starts, ends)
+        ]
+        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, letters, resolved), AFTER)
+        pairs = [("error", p.id, a.id) for p, a in met.pairs]
+        return [*pairs, *(("expired", p.id) for p in met.expired)]
+
+    def some_ends(self) -> list[int]:
+        """Cut anywhere, also nothing of one side."""
+        ends = [
+            min(len(log), at + self.rng.choice([0, 1, 2, 5]))
+            for log, at in zip(self.logs, self.at, strict=True)
+        ]
+        return ends if ends != self.at else [len(log) for log in self.logs]
+
+    def live(self) -> list[tuple[str, ...]]:
+        """Slice to the end, with failed attempts in between; returns what was told, in order."""
+        told: list[tuple[str, ...]] = []
+        while self.at != [len(log) for log in self.logs]:
+            while self.rng.random() < 0.4:
+                self.attempt(self.at, self.some_ends())
+            ends = self.some_ends()
+            found = self.attempt(self.at, ends)
+            self.done.append((self.at, ends, found))
+            told += found
+            self.at = ends
+        return told
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 10**6))
+def test_any_slices_and_failures_tell_the_same_events_once(loop: Loop, history: History, seed: int) -> None:
+    """Late, repeated, revised, holidays, missing sides: it is what a look at the whole gives, each once."""
+    assert sorted(Life(loop, history, random.Random(seed)).live()) == by_hand(history)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 10**6))
+def test_a_slice_that_is_done_again_tells_the_same(loop: Loop, history: History, seed: int) -> None:
+    """A late zombie, or a replay, sees what the first attempt saw, whatever came since."""
+    life = Life(loop, history, random.Random(seed))
+    life.live()
+    for starts, ends, found in life.done:
+        assert life.attempt(starts, ends) == found
+
+
+def session(day: date, symbol: str = "NABIL") -> tuple[str, ActualAvailable]:
+    """A session's actual of a symbol."""
+    return uuid.uuid4().hex, ActualAvailable(symbol=symbol, date=day, actual_close=2.0)
+
+
+def test_an_actual_after_the_expiry_still_makes_an_error(loop: Loop) -> None:
+    """First the prediction expires, by the sessions of another symbol; then its actual comes after all."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    later = [session(day, "NICA") for day in DAYS[1:4]]
+    late = session(MON)
+    life = Life(loop, ([("p", made)], [*later, late]), random.Random(0))
+    assert life.attempt([0, 0], [1, 2]) == []
+    assert life.attempt([1, 2], [1, 3]) == [("expired", "p")]
+    assert life.attempt([1, 3], [1, 4]) == [("error", "p", late[0])]
+
+
+def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
+    """An actual that was refused at its place meets its prediction; its session has not appeared there."""
+    made = [
+        PredictionMade(symbol="NABIL", date=day, predicted_close=1.0, model_version="v1") for day in DAYS[:2]
+    ]
+    log = [session(DAYS[0], "NICA"), session(DAYS[1]), *(session(day, "NICA") for day in DAYS[2:5])]
+    life = Life(loop, ([("p0", made[0]), ("p1", made[1])], log), random.Random(0))
+    refused = life.logs[1].pop(1)
+    assert life.attempt([0, 0], [2, 4]) == []
+    life.logs[1].append(refused)
+    assert life.attempt([2, 1], [2, 2]) == [("error", "p1", log[1][0])]
+    life.logs[1].remove(refused)
+    assert life.attempt([2, 4], [2, 5]) == [("expired", "p0")]
+
+
+def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
+    """An attempt that was not committed leaves a row, but no live slice joins it: the next attempt does."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    first, revised = session(MON), session(MON)
+    life = Life(loop, ([("p", made)], [first, revised]), random.Random(0))
+    refused = life.logs[0].pop(0)
+    assert life.attempt([0, 0], [1, 1]) == []
+    life.logs[0].append(refused)
+    letters = {("predictions", 0): "letter"}
+    assert life.attempt([0, 1], [1, 1], letters, lambda: ["letter"]) == [("error", "p", first[0])]
+    assert life.attempt([1, 1], [1, 2]) == [], "the letter is open: nothing of that attempt was committed"
+    assert life.attempt([0, 2], [1, 2], letters, lambda: ["letter"]) == [
+        *[("error", "p", first[0]), ("error", "p", revised[0])]
+    ]
+    assert life.attempt([1, 1], [1, 2], None, lambda: ["letter"]) == [("error", "p", revised[0])]
+
+
+@pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
+def test_a_memory_that_is_gone_is_noticed(loop: Loop, lost: tuple[str, ...]) -> None:
+    """All of it or a table: the join stops before it misses a pair, and says what to do."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    life = Life(loop, ([("p", made), ("q", made)], [session(MON), session(MON)]), random.Random(0))
+    life.attempt([0, 0], [1, 1])
+    with transaction(loop.database) as connection:
+        for table in lost:
+            connection.execute(
+                text(f"DELETE FROM private.{table} WHERE partition = :partition"),  # noqa: S608
+                {"partition": life.partition},
+            )
+    with pytest.raises(StopError, match=r"reaches to offset 0.*nepse rebuild --join"):
+        life.attempt([1, 1], [2, 2])
+
+
+def test_a_memory_that_lags_behind_is_noticed(loop: Loop) -> None:
+    """One that was restored from a copy lacks the last slices."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    life = Life(loop, ([("p", made), ("q", made)], []), random.Random(0))
+    life.attempt([0, 0], [1, 0])
+    with pytest.raises(StopError, match="reaches to offset 1, but the join stands at 2"):
+        life.attempt([2, 0], [2, 0])
+
+
+def test_half_a_pair_of_ranges_is_refused() -> None:
+    """Whoever runs the flow by hand with one range is told before anything is missed."""
+    with pytest.raises(UsageError, match="two ranges"):
+        JoinSlice([], {("predictions", 0): 0}, {("predictions", 0): 1})
+
+
+class Topics:
+    """The real topics, and the join's group on them."""
+
+    def __init__(self, loop: Loop) -> None:
+        """Symbols of this test, which share a partition."""
+        self.loop = loop
+        name = uuid.uuid4().hex[:8].upper()
+        self.symbol = f"{name}A"
+        self.partition = partition_of(self.symbol.encode(), loop.settings.partitions)
+        self.reader = clients.consumer(loop.settings, group=FLOW)
+
+    def feed(self, *payloads: PredictionMade | ActualAvailable) -> list[str]:
+        """Commit events; returns their ids."""
+        source = Source(self.loop.pool, f"feed-{uuid.uuid4().hex}")
+        source.open()
+        ids = [uuid.uuid4().hex for _ in payloads]
+        events = [
+            Event(datetime.now(UTC), "test", p, Metadata(n, n)) for n, p in zip(ids, payloads, strict=True)
+        ]
+        topics = {PredictionMade: "predictions", ActualAvailable: "actuals"}
+        source.publish(Outgoing(topics[type(e.payload)], e.payload.key.encode(), encode(e)) for e in events)
+        source.close()
+        for topic in TOPICS:
+            await_visible(self.reader, {TopicPartition(topic, self.partition): self._end(topic) - 1})
+        return ids
+
+    def _end(self, topic: str) -> int:
+        spot = TopicPartition(topic, self.partition)
+        return int(self.reader.end_offsets([spot])[spot])
+
+    def join(self) -> None:
+        """Do the flow's steps, as one slice, from where the group stands."""
+        ranges = [OffsetRange(topic=t, partition=self.partition, start=0, end=self._end(t)) for t in TOPICS]
+        at = committed(self.reader, ranges)
+        ranges = [r.model_copy(update={"start": at[TopicPartition(r.topic, r.partition)]}) for r in ranges]
+        with open_slice(self.loop.pool, Run(FLOW, "test"), ranges) as work:
+            if work.done:
+                return
+            joined = JoinSlice(work.read(), work.starts, work.ends)
+            publish(work, joined, meet.fn(self.loop.database, joined, AFTER), AFTER)
+            work.commit()
+
+    def errors(self) -> list[Event[Any]]:
+        """List what was published about this test's symbol."""
+        span = OffsetRange(topic="errors", partition=self.partition, start=0, end=self._end("errors"))
+        found = [decode(record.value) for record in read_ranges(self.reader, [span])]
+        return [event for event in found if event.payload.key == self.symbol]
+
+
+@pytest.fixture
+def topics(loop: Loop) -> Iterator[Topics]:
+    """The real topics, joined up to now."""
+    topics = Topics(loop)
+    topics.join()
+    yield topics
+    topics.reader.close(autocommit=False)
+
+
+def test_a_prediction_without_an_actual_is_published_as_expired(topics: Topics) -> None:
+    """The event is named by the prediction and caused by it; the error that comes late has its own name."""
+    made = PredictionMade(symbol=topics.symbol, date=MON, predicted_close=1.0, model_version="v1")
+    (prediction_id,) = topics.feed(made)
+    topics.join()
+    topics.feed(
+        *(ActualAvailable(symbol=topics.symbol, date=day, actual_close=2.0) for day in DAYS[1 : 1 + AFTER])
+    )
+    topics.join()
+    (late,) = topics.feed(ActualAvailable(symbol=topics.symbol, date=MON, actual_close=2.0))
+    topics.join()
+    expired, error = topics.errors()
+    assert expired.payload == PredictionExpired(
+        symbol=topics.symbol, date=MON, predicted=1.0, sessions_waited=AFTER, model_version="v1"
+    )
+    assert expired.id == derive_id(FLOW, prediction_id, "expired")
+    assert expired.metadata.causation.event_id == prediction_id
+    assert isinstance(error.payload, ErrorComputed)
+    assert error.id == derive_id(FLOW, late, prediction_id)
+
+
+def test_a_lost_memory_is_filled_again_from_the_topics(topics: Topics) -> None:
+    """The join stops, is filled, and goes on: a prediction from before the loss meets its actual after it."""
+    made = PredictionMade(symbol=topics.symbol, date=NEWEST, predicted_close=1.0, model_version="v1")
+    topics.feed(made)
+    topics.join()
+    with transaction(topics.loop.database) as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(f'private.{table}' for table in LOST)}"))
+    topics.feed(ActualAvailable(symbol=topics.symbol, date=NEWEST, actual_close=2.0))
+    with pytest.raises(StopError, match="nepse rebuild --join"):
+        topics.join()
+    counts = refill(topics.loop)
+    assert counts["predictions"] >= 1
+    assert refill(topics.loop) == counts
+    topics.join()
+    assert [event.event_type for event in topics.errors()] == ["ErrorComputed"]
