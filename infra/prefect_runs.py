@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from infra.errors import LoopError, StopError, TryAgainError
+from infra.processes import host_tag
 from infra.running import expect_many_objects
 from infra.settings import Settings
 from infra.stack import probes
@@ -114,11 +115,11 @@ def run_here(settings: Settings, name: str, parameters: dict[str, Any], run_name
         TryAgainError: the Prefect server does not answer.
         Exception: what made the flow fail.
     """
-    with _at(settings):
+    with at_server(settings):
         from prefect.states import Pending  # noqa: PLC0415
 
         expect_many_objects()
-        run = create_run(name, parameters, Pending(), name=run_name)
+        run = create_run(name, parameters, Pending(), name=run_name, tags=[host_tag()])
         return execute(name, run, parameters).result(raise_on_failure=True)
 
 
@@ -130,7 +131,7 @@ def submit(
     Raises:
         TryAgainError: the Prefect server does not answer.
     """
-    with _at(settings):
+    with at_server(settings):
         from prefect.states import Scheduled  # noqa: PLC0415
 
         run = create_run(name, parameters, Scheduled(), name=run_name)
@@ -156,7 +157,7 @@ def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":
 
 
 @contextmanager
-def _at(settings: Settings) -> Iterator[None]:
+def at_server(settings: Settings) -> Iterator[None]:
     """Work with this stack's server, or say at once that it is away."""
     away = f"the Prefect server at {settings.prefect_ui} does not answer: run 'nepse up'"
     try:

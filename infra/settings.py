@@ -4,12 +4,14 @@ Order: keyword, environment (`NEPSE_...`), `settings.env` in the stack's home, d
 """
 
 import os
+import re
+import socket
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SETTINGS_FILE = "settings.env"
@@ -57,12 +59,20 @@ class Settings(BaseSettings):
         64 * 1024 * 1024, ge=1, description="A slice ends early once its records hold more bytes than this."
     )
     slice_linger_ms: int = Field(40, ge=0, description="How long a sensor waits for more, in milliseconds.")
-    transaction_timeout_ms: int = Field(60_000, ge=5_000, description="Broker aborts a transaction after it.")
+    transaction_timeout_ms: int = Field(20_000, ge=5_000, description="Broker aborts a transaction after it.")
     delivery_timeout_ms: int = Field(
-        30_000, ge=1_000, description="A record not acknowledged by then failed."
+        12_000, ge=1_000, description="A record not acknowledged by then failed; below the transaction's."
     )
     session_timeout_ms: int = Field(
         10_000, ge=6_000, description="A silent sensor loses its partitions then."
+    )
+    instance: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9._-]{1,150}$",
+        description="Name of this copy of the sensors, the same after a restart; the machine's without it.",
+    )
+    stalled_after_s: int = Field(
+        60, ge=1, description="A sensor with lag that committed nothing for so long is unhealthy."
     )
 
     expire_after_sessions: int = Field(
@@ -70,6 +80,21 @@ class Settings(BaseSettings):
     )
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
+
+    @field_validator("delivery_timeout_ms")
+    @classmethod
+    def _below_the_transaction(cls, value: int, info: ValidationInfo) -> int:
+        """A record that may still be on its way when its transaction is aborted proves nothing."""
+        longest = info.data.get("transaction_timeout_ms", value + 1)
+        if value >= longest:
+            message = f"{value} has to be below NEPSE_TRANSACTION_TIMEOUT_MS, which is {longest}"
+            raise ValueError(message)
+        return value
+
+    @cached_property
+    def copy_name(self) -> str:
+        """Name of this copy of the sensors, as Kafka allows it in a member's name."""
+        return self.instance or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:150]
 
     @cached_property
     def jars_folder(self) -> Path:

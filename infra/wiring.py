@@ -24,6 +24,8 @@ class Route:
     """Most records of a slice, where the setting's number would be too many."""
     linger_ms: int | None = None
     """How long to wait for more, where the setting's time is not right (milliseconds)."""
+    stalled_after_s: int | None = None
+    """How long a run may take before its sensor is unhealthy, where the setting's time is too short."""
 
 
 @cache

@@ -2,33 +2,22 @@
 
 import re
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
-import httpx
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectException
 from prefect.states import Pending, Scheduled
 
 from events.payloads import OffsetRange
-from infra import errors, prefect_runs
+from infra import errors, prefect_orphans, prefect_runs
 from infra.faults import reach
 from infra.kafka.records import ranges_label
+from infra.processes import host_tag
+from infra.settings import Settings
 from infra.wiring import Route
+from sensors.failures import Outcome, classify
 
 WORKER_SECONDS = 3_600
-_TRANSIENT = (errors.TryAgainError, errors.OutcomeUnknownError)
-_MOVED = (errors.ReplanError, errors.SupersededError)
-
-
-class Outcome(Enum):
-    """What the sensor has to do next."""
-
-    DONE = "done"
-    AGAIN = "again"
-    REPLAN = "replan"
-    DATA = "data"
-    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +30,30 @@ class Result:
     run_id: str = "never created"
 
 
-def classify(error: BaseException) -> Outcome:
-    """Decide by the failure's kind; one that nobody has named is taken for the data's fault."""
-    if isinstance(error, errors.StopError):
-        return Outcome.STOP
-    if isinstance(error, _MOVED):
-        return Outcome.REPLAN
-    if isinstance(error, (*_TRANSIENT, httpx.HTTPError, ConnectionError, PrefectException)):
-        return Outcome.AGAIN
-    return Outcome.DATA
-
-
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Runs one flow's slices; `cluster` and `topic_ids` make the idempotency keys unambiguous."""
+    """Runs one flow's slices as runs of its deployment; the broker's address is in the idempotency keys."""
 
+    settings: Settings
     route: Route
-    cluster: str
 
     def __call__(self, ranges: list[OffsetRange]) -> Result:
         """Create the run, execute it (inline, or by the worker) and say how it ended."""
         try:
             return self._execute(ranges)
+        except PrefectException as error:  # the server's refusal says nothing about the records
+            return Result(Outcome.AGAIN, f"{type(error).__name__}: {error}", error)
         except Exception as error:  # noqa: BLE001  (every failure becomes a decision)
             return Result(classify(error), f"{type(error).__name__}: {error}", error)
+
+    def deaths(self) -> list[list[OffsetRange]]:
+        """Close the runs whose process is gone, and list the slices that were not committed then.
+
+        Raises:
+            TryAgainError: the Prefect server or the broker does not answer.
+        """
+        prefect_orphans.close_orphans(self.settings, self.route.flow)
+        return prefect_orphans.deaths(self.settings, self.route.flow)
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         reach("trigger-seen", self.route.flow)
@@ -85,19 +74,26 @@ class Dispatcher:
     def _new_run(self, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:
         """Create a run under the first attempt number that no earlier, started run has used."""
         label = ranges_label(ranges)
+        ours = [host_tag()] if self.route.mode == "inline" else []
         for attempt in range(1, 1_000):
             run = prefect_runs.create_run(
                 self._deployment,
                 {"slices": [r.model_dump() for r in ranges]},
                 state,
                 name=f"{self.route.flow} {label}",
-                tags=[f"attempt:{attempt}"] if attempt > 1 else [],
-                idempotency_key=f"{self.cluster}:{self.route.flow}:{label}:{attempt}",
+                tags=[f"attempt:{attempt}", *ours] if attempt > 1 else ours,
+                idempotency_key=f"{self.settings.bootstrap}:{self.route.flow}:{label}:{attempt}",
             )
-            if run.state is None or run.state.is_pending() or run.state.is_scheduled():
+            if _is_ours(run, ours):
                 return run
         message = f"{self.route.flow} {label} was tried 1000 times"
         raise errors.StopError(message)
+
+
+def _is_ours(run: FlowRun, ours: list[str]) -> bool:
+    """Tell whether a run is new: a repeated key gives back the earlier run, whatever became of it."""
+    waiting = run.state is None or run.state.is_pending() or run.state.is_scheduled()
+    return waiting and set(ours) <= set(run.tags)
 
 
 def judge(state: State[Any] | None) -> Result:
@@ -109,7 +105,8 @@ def judge(state: State[Any] | None) -> Result:
     if state.is_completed():
         return Result(Outcome.DONE, state.message or "")
     if state.is_crashed() or state.is_cancelled():
-        return Result(Outcome.AGAIN, f"{state.name}: {state.message}")
+        ended = Outcome.CRASHED if state.is_crashed() else Outcome.AGAIN
+        return Result(ended, f"{state.name}: {state.message}")
     error = _error_of(state)
     return Result(classify(error), f"{type(error).__name__}: {error}", error)
 

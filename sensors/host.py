@@ -8,27 +8,32 @@ import logging
 import os
 import random
 import signal
-import socket
 import sys
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from functools import partial
 
-import psutil
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
-from prefect.client.schemas.objects import State, StateType
-from prefect.states import Crashed, Pending
+from prefect.client.schemas.objects import State
+from prefect.states import Pending
 
 from infra.database.connection import create
-from infra.errors import StopError
-from infra.prefect_runs import create_run, deployment, execute
+from infra.errors import StopError, SupersededError, TryAgainError
+from infra.prefect_orphans import close_orphans
+from infra.prefect_runs import create_run, execute
+from infra.processes import host_tag
 from infra.running import expect_many_objects, request_stop, stopping, wait
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from infra.stack.flows_host import announce
-from infra.wiring import deployment_names, full_name
+from infra.wiring import deployment_names, full_name, routes
+from sensors.membership import is_taken
 
 TAGS = {"forecasting": "process:1", "judging": "process:2", "projectors": "projector"}
-LONGEST_PAUSE = 30.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+CALM_SECONDS = 60.0
+"""A run that lasted so long was well: the next pause is short again."""
+PLACE_SECONDS = 15.0
+"""How often a superseded sensor asks whether its place is free; longer than a session time-out."""
 log = logging.getLogger("nepse.host")
 
 
@@ -40,9 +45,7 @@ def main(group: str) -> None:
         signal.signal(number, lambda *_: request_stop())
     expect_many_objects()
     create(settings)
-    threads = [
-        threading.Thread(target=keep_running, args=(n,), name=n) for n in deployment_names(TAGS[group])
-    ]
+    threads = [_thread(settings, name) for name in deployment_names(TAGS[group])]
     for thread in threads:
         thread.start()
     announce(settings, group, os.getpid())
@@ -50,49 +53,64 @@ def main(group: str) -> None:
         thread.join()
 
 
-def keep_running(name: str) -> None:
-    """Run a deployment again whenever it ends; a StopError ends it until a person restarts the stack."""
-    pause = 1.0
+def _thread(settings: Settings, name: str) -> threading.Thread:
+    calls = (partial(run_once, settings, name), partial(place_is_free, settings, name))
+    return threading.Thread(target=keep_running, args=(name, *calls), name=name)
+
+
+def keep_running(name: str, run: Callable[[], None], is_free: Callable[[], bool]) -> None:
+    """Call `run` again whenever it ends, within a minute.
+
+    A StopError ends that until a person restarts the stack. A superseded sensor waits until the one that took
+    its place is gone: two that displace each other in turn would both do nothing else.
+    """
+    pause = SHORTEST_PAUSE
     while not stopping():
+        began = time.monotonic()
         try:
-            run_once(name)
-            pause = 1.0
+            run()
         except StopError:
             log.exception("%s stopped: a person has to decide", name)
             return
+        except SupersededError as error:
+            log.warning("%s is superseded, and waits until its place is free: %s", name, error)
+            await_place(is_free)
         except Exception:  # whatever it was, a sensor that crashed has to come back
             log.exception("%s crashed; starting it again in %.0f s", name, pause)
+        if time.monotonic() - began > CALM_SECONDS:
+            pause = SHORTEST_PAUSE
         wait(pause * random.uniform(0.7, 1.3))  # noqa: S311  (jitter)
         pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def run_once(name: str) -> None:
+def await_place(is_free: Callable[[], bool]) -> None:
+    """Wait until nobody holds our place in the group any more, or the process is to stop."""
+    while not wait(PLACE_SECONDS):
+        try:
+            if is_free():
+                return
+        except TryAgainError as error:  # nobody can join while the broker is away
+            log.warning("not known whether the place is free: %s", error)
+
+
+def run_once(settings: Settings, name: str) -> None:
     """Execute a deployment here as a Prefect run of its own; raises what made it fail."""
     wired = full_name(name)
-    with get_client(sync_client=True) as client:
-        _close_orphans(client, deployment(wired)[0])
-    me = f"host:{socket.gethostname()}:{os.getpid()}"
-    run = create_run(wired, {}, Pending(), tags=[me], name=name)
+    close_orphans(settings, name)
+    run = create_run(wired, {}, Pending(), tags=[host_tag()], name=name)
     state = execute(wired, run, dict(run.parameters))
-    if isinstance(state, State) and state.is_failed():
+    if not isinstance(state, State):
+        return
+    if state.is_failed():
         state.result(raise_on_failure=True)
+    if state.name == "Superseded":
+        raise SupersededError(state.message or "")
 
 
-def _close_orphans(client: Any, deployment_id: Any) -> None:
-    """End the runs of hosts on this machine whose process is gone, so that the UI tells the truth."""
-    chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
-    alive = FlowRunFilter.model_validate(
-        {"state": {"type": {"any_": [StateType.RUNNING, StateType.PENDING]}}}
-    )
-    for run in client.read_flow_runs(deployment_filter=chosen, flow_run_filter=alive):
-        if any(_gone(tag) for tag in run.tags):
-            client.set_flow_run_state(run.id, Crashed(message="its process is gone"), force=True)
-
-
-def _gone(tag: str) -> bool:
-    kind, _, rest = tag.partition(":")
-    machine, _, pid = rest.rpartition(":")
-    return kind == "host" and machine == socket.gethostname() and not psutil.pid_exists(int(pid or 0))
+def place_is_free(settings: Settings, name: str) -> bool:
+    """Tell whether no sensor of our name is in the group; projectors have no group."""
+    flows = [route.flow for route in routes() if route.name == name]
+    return not any(is_taken(settings, flow) for flow in flows)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ from infra.kafka.pool import Pool
 from infra.kafka.records import Run
 from infra.kafka.slices import open_slice
 from infra.settings import Settings
+from infra.stack.flows_host import SERVERS
+from infra.stack.parts import plan
+from infra.stack.status import answers
 from infra.wiring import Route
 from sensors.dispatch import Result
 
@@ -20,11 +23,16 @@ def give_up(settings: Settings, route: Route, ranges: list[OffsetRange], result:
         with open_slice(pool, Run(route.flow, result.run_id), ranges) as work:
             if work.done:
                 return
-            for received in work.read():
-                work.reject(received, _reason(result), result.error)
+            work.refuse(_reason(result), result.error)
             work.commit()
     finally:
         pool.close()
+
+
+def servers_away(settings: Settings) -> str:
+    """Name the servers that do not answer now; empty when all do."""
+    found = [part.name for part in plan(settings) if part.name in SERVERS and not answers(settings, part)]
+    return f"{', '.join(found)} away" if found else ""
 
 
 def _reason(result: Result) -> str:

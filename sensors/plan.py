@@ -7,6 +7,9 @@ from kafka import TopicPartition
 from events.payloads import OffsetRange
 from infra.wiring import Route
 
+QUICK_REPLANS = 3
+"""So many times in a row a slice is planned again at once."""
+
 Unit = tuple[TopicPartition, ...]
 """Partitions that are sliced together: one, or the pair of a join."""
 
@@ -46,28 +49,53 @@ class Patience:
     """What a unit's failures so far mean for its next slice: wait, halve, or give the record up.
 
     Outages only make us wait. Data that makes a flow fail is isolated by halving the slice until the one
-    bad record stands alone.
+    bad record stands alone. So is data that ends the process: `danger` counts the next offsets among which
+    such a record lies.
     """
 
     limit: int
     most: int
     failures: int = 0
     waits: int = 0
+    replans: int = 0
+    crashes: int = 0
+    danger: int = 0
+    alone: bool = False
+    """Whether a process ended during the next records, so that they must not share a run."""
 
     @property
     def calm(self) -> bool:
         """Whether nothing has failed lately."""
-        return self.limit == self.most and not self.failures and not self.waits
+        return self.limit == self.most and not (self.failures or self.waits or self.alone)
 
-    def succeeded(self) -> None:
-        """Grow back towards full slices."""
-        self.failures = self.waits = 0
+    @property
+    def next_limit(self) -> int:
+        """Most offsets of the next slice; half of those in danger, so that each slice tells where it lies."""
+        return min(self.limit, max(1, self.danger // 2)) if self.danger else self.limit
+
+    def succeeded(self, offsets: int) -> None:
+        """Grow back towards full slices; what was done is out of danger."""
+        self.failures = self.waits = self.replans = self.crashes = 0
+        self.danger = max(0, self.danger - offsets)
+        self.alone = self.danger > 0
         self.limit = min(self.most, self.limit * 2)
 
     def outage(self) -> float:
         """Count an outage; returns the seconds to wait, before jitter: 0.5, 1, 2 ... at most 30."""
         self.waits += 1
         return min(30.0, 0.5 * 2.0 ** min(self.waits - 1, 10))
+
+    def replan(self) -> float:
+        """Count a slice that had to be planned again; returns the seconds to wait, none at first."""
+        self.replans += 1
+        return (
+            0.0 if self.replans <= QUICK_REPLANS else min(30.0, 0.5 * 2.0 ** (self.replans - QUICK_REPLANS))
+        )
+
+    def crashed(self) -> bool:
+        """Count a run that crashed; returns True when the data has to be suspected: from the second on."""
+        self.crashes += 1
+        return self.crashes > 1
 
     def data_failure(self, offsets: int) -> bool:
         """Count a failure on data; returns True when the slice is one record that failed twice."""

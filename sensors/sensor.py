@@ -1,38 +1,44 @@
 """A sensor: watches topics for one flow and turns what is new into runs, slice by slice."""
 
-import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from threading import Event
+from typing import Any, Protocol
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import NoOffsetForPartitionError
 from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 
-from events.payloads import OffsetRange
-from infra.errors import StopError, TryAgainError
-from infra.kafka import clients
-from infra.kafka.bounded import answered, close
-from infra.kafka.reading import missing_offset
-from infra.running import stopping, wait
+from infra.errors import SupersededError
+from infra.kafka import checks
+from infra.running import stop_signal
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
-from sensors.dispatch import Dispatcher, Outcome, Result
-from sensors.isolate import give_up
+from sensors.diary import Diary, Logger
+from sensors.dispatch import Dispatcher, Result
+from sensors.failures import Outcome, classify
+from sensors.membership import Membership
 from sensors.plan import Patience, Unit, cut, one_run, size, units
+from sensors.settle import Settling, Work
+from sensors.suspects import DEATHS, Slices, suspicion
 
-Submit = Callable[[list[OffsetRange]], "Future[Result]"]
+Submit = Callable[[Slices], "Future[Result]"]
 
 IDLE_SECONDS = 0.15
 ACTIVE_SECONDS = 0.025
 ACTIVE_FOR = 3.0
 """For so many seconds after something happened the next thing is expected soon."""
-POLL_SECONDS = 0.5
-ANSWER_SECONDS = 5.0
-OFFSET_SECONDS = 5
+
+
+class Execute(Protocol):
+    """What does the slices: runs of a deployment, or a plain function in tests."""
+
+    def __call__(self, ranges: Slices) -> Result:
+        """Do the slices and say how it ended; never raises."""
+
+    def deaths(self) -> list[Slices]:
+        """List the slices of each earlier attempt that ended with its process. Raises TryAgainError."""
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
@@ -43,108 +49,118 @@ def sensor(  # noqa: PLR0913, PLR0917  (the parameters of a deployment)
     mode: str = "inline",
     records: int | None = None,
     linger_ms: int | None = None,
-) -> None:
+    stalled_after_s: int | None = None,
+) -> State[Any] | None:
     """Watch `topics` for `flow` until told to stop: new records become slices, slices become runs."""
     settings = load_settings()
-    Sensor(settings, Route(f"sensor-{flow}", flow, tuple(topics), paired, mode, records, linger_ms)).run()
-
-
-@dataclass
-class Work:
-    """One unit's state: where the group stands, what is under way, how patient we are."""
-
-    unit: Unit
-    patience: Patience
-    starts: dict[TopicPartition, int] = field(default_factory=dict)
-    ranges: list[OffsetRange] = field(default_factory=list)
-    future: "Future[Result] | None" = None
-    news_since: float | None = None
-    not_before: float = 0.0
+    name = f"sensor-{flow}"
+    route = Route(name, flow, tuple(topics), paired, mode, records, linger_ms, stalled_after_s)
+    try:
+        Sensor(settings, route, Dispatcher(settings, route), stop_signal(), get_run_logger()).run()
+    except SupersededError as error:
+        return Cancelled(name="Superseded", message=str(error))
+    return None
 
 
 class Sensor:
     """Joins the flow's group for assignment only; the slices commit the offsets."""
 
-    def __init__(self, settings: Settings, route: Route) -> None:
-        """Nothing is connected before `run`."""
-        self.settings = settings
-        self.route = route
+    def __init__(self, settings: Settings, route: Route, execute: Execute, stop: Event, log: Logger) -> None:
+        """Nothing is connected before `run`; `stop` ends it."""
+        self.settings, self.route, self.execute = settings, route, execute
+        self.stop, self.log = stop, log
         self.work: dict[Unit, Work] = {}
         linger_ms = settings.slice_linger_ms if route.linger_ms is None else route.linger_ms
         self.linger = linger_ms / 1000
         self.most = route.records or settings.slice_records
-        self.last_seen = self.polled = 0.0
-        self.log = get_run_logger()
+        self.last_seen = 0.0
+        self.diary = Diary(settings, route.name, log)
+        self.settling = Settling(settings, route, log, self.diary)
 
     def run(self) -> None:
-        """Loop until the process is asked to stop, or a person has to decide (StopError)."""
-        consumer = clients.consumer(
-            self.settings,
-            group=self.route.flow,
-            client_id=self.route.name,
-            max_poll_interval_ms=86_400_000,
-            partition_assignment_strategy=[RangePartitionAssignor],
-        )
-        dispatcher = Dispatcher(self.route, self.settings.bootstrap)
-        threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)
-        try:
-            consumer.subscribe(list(self.route.topics))
-            while not stopping():
-                self._turn(consumer, lambda ranges: threads.submit(dispatcher, ranges))
-        finally:
-            threads.shutdown(wait=True)
-            close(consumer)
+        """Loop until told to stop.
 
-    def _turn(self, consumer: KafkaConsumer, submit: Submit) -> None:
+        Raises:
+            SupersededError: another sensor of this copy's name has taken over.
+            StopError: a person has to decide.
+        """
+        with self.diary:
+            checks.require(self.settings, self.route.topics)
+            member = Membership(self.settings, self.route)
+            threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)
+            try:
+                while not self.stop.is_set():
+                    self._turn(member, lambda ranges: threads.submit(self.execute, ranges))
+            finally:
+                # What the worker does goes on without us, and may take an hour.
+                threads.shutdown(wait=self.route.mode == "inline", cancel_futures=True)
+                member.close()
+
+    def _turn(self, member: Membership, submit: Submit) -> None:
         """Keep the membership, settle what ended, start what is new, rest a moment."""
-        self._keep_membership(consumer)
-        self._follow_assignment(consumer)
+        member.keep()
+        self._follow_assignment(member)
         for work in self.work.values():
             if work.future and work.future.done():
-                self._settle(work, work.future.result())
+                self.settling.settle(work, work.future.result())
+                self.last_seen = time.monotonic()
         now = time.monotonic()
-        if idle := [w for w in self.work.values() if not w.future and w.not_before <= now]:
-            self._start(consumer, idle, submit)
-        wait(ACTIVE_SECONDS if time.monotonic() - self.last_seen < ACTIVE_FOR else IDLE_SECONDS)
+        idle = [w for w in self.work.values() if not w.future and w.not_before <= now]
+        self._take_up(member, [work for work in idle if not work.taken_up])
+        if ready := [work for work in idle if work.taken_up]:
+            self._start(member, ready, submit)
+        active = time.monotonic() - self.last_seen < ACTIVE_FOR
+        self.stop.wait(ACTIVE_SECONDS if active else IDLE_SECONDS)
 
-    def _keep_membership(self, consumer: KafkaConsumer) -> None:
-        """Poll now and then, without reading: all partitions are paused, since slices read for themselves.
-
-        New records are seen by the end offsets, one small request a turn. Waiting for fetched records instead
-        would read everything twice.
-        """
-        if time.monotonic() - self.polled < POLL_SECONDS:
-            return
-        self.polled = time.monotonic()
-        try:
-            answered(partial(consumer.poll, timeout_ms=50), ANSWER_SECONDS, f"poll of {self.route.name}")
-        except NoOffsetForPartitionError as error:
-            spot = error.args[0] if error.args and isinstance(error.args[0], TopicPartition) else None
-            raise StopError(missing_offset(self.route.flow, spot) if spot else str(error)) from error
-
-    def _follow_assignment(self, consumer: KafkaConsumer) -> None:
-        """Take up units that became ours, let go of those that did not stay."""
-        assigned = set(consumer.assignment())
-        if fresh := assigned - consumer.paused():
-            consumer.pause(*fresh)
-        mine = units(self.route, assigned)
+    def _follow_assignment(self, member: Membership) -> None:
+        """Notice units that became ours, let go of those that did not stay."""
+        mine = units(self.route, member.assigned())
         for unit in [u for u in self.work if u not in mine]:
             self.log.info("%s is no longer ours", unit)
             del self.work[unit]
+            self.diary.resumed(unit)
         for unit in mine:
             if unit not in self.work:
                 self.work[unit] = Work(unit, Patience(self.most, self.most))
 
-    def _start(self, consumer: KafkaConsumer, idle: list[Work], submit: Submit) -> None:
+    def _take_up(self, member: Membership, fresh: list[Work]) -> None:
+        """Look where the group stands on new units, and what became of earlier attempts at them."""
+        if not fresh:
+            return
+        for work in fresh:
+            work.starts = member.progress(work.unit)
+            member.require_there(work.starts)
+        try:
+            died = self.execute.deaths()
+        except Exception as error:  # noqa: BLE001  (every failure becomes a decision)
+            stop = classify(error) is Outcome.STOP
+            outcome = Outcome.STOP if stop else Outcome.AGAIN  # no record was looked at yet
+            failed = Result(outcome, f"{type(error).__name__}: {error}", error)
+            for work in fresh:
+                self.settling.settle(work, failed)
+            return
+        for work in fresh:
+            self._remember(work, died)
+
+    def _remember(self, work: Work, died: list[Slices]) -> None:
+        """Learn from runs that ended with their process which records are to be handled with care."""
+        found = suspicion(work.starts, died)
+        work.taken_up, work.proven = True, found.proven
+        work.patience.alone = found.deaths > 0
+        work.patience.danger = found.among if found.deaths >= DEATHS else 0
+        if found.deaths:
+            self.log.warning("%d runs ended with their process at %s", found.deaths, work.starts)
+
+    def _start(self, member: Membership, ready: list[Work], submit: Submit) -> None:
         """Cut the next slice of each unit that has news, from the group's stable progress; run them."""
-        spots = [spot for work in idle for spot in work.unit]
-        ask = partial(consumer.end_offsets, spots, timeout_ms=OFFSET_SECONDS * 1000)
-        ends = answered(ask, ANSWER_SECONDS, f"end offsets for {self.route.name}")
-        for work in idle:
-            work.starts = work.starts or self._progress(consumer, work.unit)
-            work.ranges = cut(work.unit, work.starts, ends, work.patience.limit)
-        news = [work for work in idle if work.ranges]
-        lingered = [self._lingered(work) for work in news]
+        ends = member.ends([spot for work in ready for spot in work.unit])
+        for work in ready:
+            work.starts = work.starts or member.progress(work.unit)
+            if any(ends[spot] < start for spot, start in work.starts.items()):
+                member.require_there(work.starts)  # or the ends were told before the progress
+            work.ranges = cut(work.unit, work.starts, ends, work.patience.next_limit)
+        news = [work for work in ready if work.ranges]
+        lingered = [self._lingered(work) for work in news]  # of all, since each notes when its news came
         if any(lingered):
             for group in self._runs(news):
                 self._submit(group, submit)
@@ -153,8 +169,14 @@ class Sensor:
         sizes, patiences = [size(work.ranges) for work in news], [work.patience for work in news]
         return [news] if one_run(sizes, patiences, self.most) else [[work] for work in news]
 
-    @staticmethod
-    def _submit(group: list[Work], submit: Submit) -> None:
+    def _submit(self, group: list[Work], submit: Submit) -> None:
+        """Hand the slices over; a record that is known to end the process is given up instead."""
+        first = group[0]
+        if first.proven:
+            why = f"the process ended {DEATHS} times while it worked on this record alone"
+            first.starts = {}
+            first.not_before = time.monotonic() + self.settling.isolate(first, Result(Outcome.DATA, why))
+            return
         future = submit([r for work in group for r in work.ranges])
         for work in group:
             work.future, work.news_since = future, None
@@ -163,49 +185,4 @@ class Sensor:
         """Wait a little for more records, once, so that a burst becomes one slice."""
         now = self.last_seen = time.monotonic()
         work.news_since = work.news_since or now
-        return size(work.ranges) >= work.patience.limit or now - work.news_since >= self.linger
-
-    def _progress(self, consumer: KafkaConsumer, unit: Unit) -> dict[TopicPartition, int]:
-        found = {}
-        for spot in unit:
-            offset = answered(partial(consumer.committed, spot), ANSWER_SECONDS, f"committed({spot})")
-            if offset is None:
-                raise StopError(missing_offset(self.route.flow, spot))
-            found[spot] = int(offset)
-        return found
-
-    def _settle(self, work: Work, result: Result) -> None:
-        """Act on how a run ended; the unit is looked at again at once, or after a pause."""
-        work.future, pause = None, 0.0
-        self.last_seen = time.monotonic()
-        if result.outcome is Outcome.DONE:
-            work.starts = {TopicPartition(r.topic, r.partition): r.end for r in work.ranges}
-            work.patience.succeeded()
-        else:
-            pause = self._after_failure(work, result)
-            work.starts = {}
-        work.not_before = self.last_seen + pause
-
-    def _after_failure(self, work: Work, result: Result) -> float:
-        """Log the failure with its consequence; returns the seconds to wait."""
-        if result.outcome is Outcome.STOP:
-            raise StopError(result.why)
-        if result.outcome is Outcome.REPLAN:
-            self.log.info("planning again: %s", result.why)
-            return 0.0
-        if result.outcome is Outcome.AGAIN:
-            seconds = work.patience.outage() * random.uniform(0.7, 1.3)  # noqa: S311  (jitter, not a secret)
-            self.log.warning("paused for %.1f s: %s", seconds, result.why)
-            return seconds
-        if work.patience.data_failure(size(work.ranges)):
-            self._isolate(work, result)
-        else:
-            self.log.warning("smaller slices, down to %d offsets: %s", work.patience.limit, result.why)
-        return 0.2
-
-    def _isolate(self, work: Work, result: Result) -> None:
-        try:
-            give_up(self.settings, self.route, work.ranges, result)
-            self.log.error("dead letter: %s", result.why)
-        except TryAgainError as error:
-            self.log.warning("could not write the dead letter yet: %s", error)
+        return size(work.ranges) >= work.patience.next_limit or now - work.news_since >= self.linger

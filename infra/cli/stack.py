@@ -11,10 +11,9 @@ from infra.cli import shared
 from infra.errors import StackError
 
 if TYPE_CHECKING:
-    from infra.kafka.lag import SensorStatus
     from infra.settings import Settings
     from infra.stack.state import StackState
-    from infra.stack.status import PartStatus
+    from infra.stack.status import PartStatus, SensorStatus
 
 MARKS = {
     "waiting": "[dim]·[/dim]",
@@ -134,7 +133,9 @@ def down(context: typer.Context, home: shared.Home = None) -> None:
 
 
 def status(context: typer.Context, home: shared.Home = None, as_json: shared.AsJson = False) -> None:
-    """Show each part's health and each sensor's lag; exit code 1 unless all parts are healthy.
+    """Show the health of each part and each sensor; exit code 1 unless all are healthy.
+
+    A sensor is healthy while it makes progress, or has nothing to do.
 
     Example: nepse status --json
     """
@@ -150,12 +151,14 @@ def status(context: typer.Context, home: shared.Home = None, as_json: shared.AsJ
         shared.print_json({"parts": parts, "sensors": sensors})
     elif running:
         _show_status(parts, sensors)
-    _require_healthy(settings, parts, running=running)
+    _require_healthy(settings, parts, sensors, running=running)
 
 
-def _require_healthy(settings: "Settings", parts: "list[PartStatus]", *, running: bool) -> None:
-    ill = [part["name"] for part in parts if not part["healthy"]]
-    if ill and not running:
+def _require_healthy(
+    settings: "Settings", parts: "list[PartStatus]", sensors: "list[SensorStatus]", *, running: bool
+) -> None:
+    ill = [one["name"] for one in (*parts, *sensors) if not one["healthy"]]
+    if any(not part["healthy"] for part in parts) and not running:
         message = f"nothing is running in {settings.home}: start it with nepse up"
         raise StackError(message)
     if ill:
@@ -169,9 +172,11 @@ def _show_status(parts: "list[PartStatus]", sensors: "list[SensorStatus]") -> No
         mark = MARKS["ready" if part["healthy"] else "restarting"]
         table.add_row(mark, part["name"], part["version"], part["url"] or "")
     shared.out.print(table)
-    lags = Table("sensor", "flow", "lag", "last commit", box=None, padding=(0, 2, 0, 0))
+    lags = Table("", "sensor", "flow", "lag", "last commit", "why", box=None, padding=(0, 2, 0, 0))
     for sensor in sensors:
-        lags.add_row(sensor["name"], sensor["flow"], str(sensor["lag"]), sensor["last_commit"] or "never")
+        mark = MARKS["ready" if sensor["healthy"] else "restarting"]
+        cells = (sensor["name"], sensor["flow"], str(sensor["lag"]), sensor["last_commit"] or "never")
+        lags.add_row(mark, *cells, shared.escape(sensor["why"] or ""))
     if sensors:
         shared.out.print(lags)
 

@@ -39,6 +39,7 @@ def producer(settings: Settings, transactional_id: str) -> KafkaProducer:
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.transaction_timeout_ms,
         delivery_timeout_ms=settings.delivery_timeout_ms,
+        request_timeout_ms=_request_ms(settings),
         acks="all",
         retry_backoff_ms=10,
         linger_ms=20,
@@ -54,6 +55,7 @@ def plain_producer(settings: Settings) -> KafkaProducer:
         settings,
         client_id="nepse-emit",
         delivery_timeout_ms=settings.delivery_timeout_ms,
+        request_timeout_ms=_request_ms(settings),
         acks="all",
         enable_idempotence=True,
         retry_backoff_ms=10,
@@ -61,6 +63,11 @@ def plain_producer(settings: Settings) -> KafkaProducer:
         batch_size=64 * 1024,
         max_request_size=MAX_REQUEST_BYTES,
     )
+
+
+def _request_ms(settings: Settings) -> int:
+    """Leave time for a second request within a record's delivery time-out."""
+    return min(REQUEST_TIMEOUT_MS, settings.delivery_timeout_ms // 2)
 
 
 def admin(settings: Settings) -> KafkaAdminClient:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -38,13 +38,13 @@ class Lag:
         return asdict(self)
 
 
-class SensorStatus(TypedDict):
-    """One sensor: its flow, records not yet committed, and when it last committed (ISO-8601, UTC)."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One flow's: records not yet committed, how long the oldest has waited, and the last commit."""
 
-    name: str
-    flow: str
     lag: int
-    last_commit: str | None
+    waited_s: float
+    last_commit: datetime | None
 
 
 def lags(settings: Settings) -> list[Lag]:
@@ -110,19 +110,18 @@ def _group_lag(settings: Settings, route: Route, readers: dict[str, KafkaConsume
     return behind
 
 
-def sensors(settings: Settings) -> list[SensorStatus]:
-    """List the sensors for `nepse status`: name, flow, lag in records, time of the last commit."""
+def progress(settings: Settings) -> dict[str, Progress]:
+    """Tell how each flow of the wiring is getting on."""
     last = _last_commits(settings)
-    behind: dict[str, int] = {}
-    for row in lags(settings):
-        behind[row.group] = behind.get(row.group, 0) + row.lag
-    return [
-        SensorStatus(name=r.name, flow=r.flow, lag=behind.get(r.flow, 0), last_commit=last.get(r.flow))
-        for r in routes()
-    ]
+    rows = lags(settings)
+    flows = {row.group: [r for r in rows if r.group == row.group] for row in rows}
+    return {
+        flow: Progress(sum(r.lag for r in mine), max(r.seconds_behind for r in mine), last.get(flow))
+        for flow, mine in flows.items()
+    }
 
 
-def _last_commits(settings: Settings) -> dict[str, str]:
+def _last_commits(settings: Settings) -> dict[str, datetime]:
     """Look in the newest part of the ledger for each flow's last commit."""
     reader = clients.consumer(settings, fetch_max_wait_ms=100)
     try:
@@ -131,22 +130,22 @@ def _last_commits(settings: Settings) -> dict[str, str]:
         close(reader)
 
 
-def _newest_commits(reader: KafkaConsumer) -> dict[str, str]:
+def _newest_commits(reader: KafkaConsumer) -> dict[str, datetime]:
     spot = TopicPartition("slices", 0)
     reader.assign([spot])
     end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
     reader.seek(spot, max(0, end - LEDGER_TAIL))
-    found: dict[str, str] = {}
+    found: dict[str, datetime] = {}
     while int(reader.position(spot) or 0) < end:
         for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
             found.update(_commit_of(record.value))
     return found
 
 
-def _commit_of(value: bytes) -> dict[str, str]:
+def _commit_of(value: bytes) -> dict[str, datetime]:
     try:
         event = decode(value)
     except ContractError:
         return {}
     flow = event.payload.flow if isinstance(event.payload, SliceCommitted) else None
-    return {flow: event.timestamp.isoformat(timespec="milliseconds")} if flow else {}
+    return {flow: event.timestamp} if flow else {}

@@ -14,13 +14,6 @@ from infra.stack.java import java
 from infra.stack.parts import Part
 
 FORMAT_SECONDS = 60
-RELIED_ON = (
-    "auto.create.topics.enable",
-    "message.max.bytes",
-    "offsets.retention.minutes",
-    "transaction.max.timeout.ms",
-    "log.retention.hours",
-)
 LOG_CONFIGURATION = Path(__file__).with_name("broker_log.yaml")
 
 # A year, because a group without members forgets its offsets 7 days after the last commit by default and
@@ -143,22 +136,7 @@ def create_topics(settings: Settings) -> None:
 
 
 def wrong_settings(settings: Settings) -> list[str]:
-    """Name the broker's settings that are not what the loop relies on."""
-    from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415
+    """Name the settings of the broker and its topics that are not what the loop relies on."""
+    from infra.kafka import checks  # noqa: PLC0415
 
-    from infra.kafka import clients  # noqa: PLC0415
-
-    admin = clients.admin(settings)
-    try:
-        nodes = [str(node["broker_id"]) for node in admin.describe_cluster()["brokers"]]
-        asked = [ConfigResource(ConfigResourceType.BROKER, node) for node in nodes]
-        found = admin.describe_configs(asked, config_filter="all")
-    finally:
-        admin.close()
-    wanted = dict(line.split("=", 1) for line in properties(settings).splitlines())
-    values = {name: text["value"] for node in _nodes(found) for name, text in node.items()}
-    return [f"{name}={values.get(name)}" for name in RELIED_ON if values.get(name) != wanted[name]]
-
-
-def _nodes(found: dict[str, dict[str, dict[str, dict[str, str]]]]) -> list[dict[str, dict[str, str]]]:
-    return [node for kind in found.values() for node in kind.values()]
+    return checks.faults(settings)

@@ -1,14 +1,17 @@
 """How the stack is, part by part and sensor by sensor."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from infra.settings import Settings
 from infra.stack import state
+from infra.stack.conditions import Condition, conditions
 from infra.stack.parts import Part, plan
+from infra.wiring import Route, routes
 
 if TYPE_CHECKING:
-    from infra.kafka.lag import SensorStatus
+    from infra.kafka.lag import Progress
 
 
 class PartStatus(TypedDict):
@@ -20,6 +23,18 @@ class PartStatus(TypedDict):
     version: str
 
 
+class SensorStatus(TypedDict):
+    """One sensor: its flow, records not yet committed, the last commit (ISO-8601, UTC), and its health."""
+
+    name: str
+    flow: str
+    lag: int
+    last_commit: str | None
+    healthy: bool
+    why: str | None
+    """Why it is unhealthy, or what it waits for."""
+
+
 def parts_status(settings: Settings) -> list[PartStatus]:
     """Ask every part whether it is well, all at once; at most as long as the slowest probe."""
     parts = [part for part in plan(settings) if not part.once]
@@ -28,7 +43,7 @@ def parts_status(settings: Settings) -> list[PartStatus]:
 
 
 def _status(settings: Settings, part: Part) -> PartStatus:
-    healthy = _runs(settings, part) and _answers(settings, part)
+    healthy = _runs(settings, part) and answers(settings, part)
     return PartStatus(name=part.name, url=part.url, healthy=healthy, version=part.version)
 
 
@@ -41,7 +56,8 @@ def _runs(settings: Settings, part: Part) -> bool:
     return mine is not None and state.alive(mine.pid, mine.created) is not None
 
 
-def _answers(settings: Settings, part: Part) -> bool:
+def answers(settings: Settings, part: Part) -> bool:
+    """Tell whether a server, here or elsewhere, answers now."""
     try:
         part.ready(settings)
     except Exception:  # noqa: BLE001 - any failure of any client means: not healthy
@@ -49,8 +65,45 @@ def _answers(settings: Settings, part: Part) -> bool:
     return True
 
 
-def sensors_status(settings: Settings) -> "list[SensorStatus]":
-    """Ask the broker how far each sensor's group is."""
+def sensors_status(settings: Settings) -> list[SensorStatus]:
+    """Ask the broker how far each sensor's flow is, and the sensors of this machine how they are."""
     from infra.kafka import lag  # noqa: PLC0415 - the Kafka client takes 0.2 s to import
 
-    return lag.sensors(settings)
+    far, told = lag.progress(settings), conditions(settings)
+    now = datetime.now(UTC)
+    return [
+        sensor_status(settings, route, far[route.flow], [c for c in told if c.sensor == route.name], now)
+        for route in routes()
+    ]
+
+
+def sensor_status(
+    settings: Settings, route: Route, far: "Progress", told: list[Condition], now: datetime
+) -> SensorStatus:
+    """Judge a sensor by its flow's progress, and by what its copies say when they stopped or wait."""
+    ill = next((one for one in told if one.state == "stopped"), None)
+    waits = next((one for one in told if one.state in {"paused", "crashed"}), None)
+    speaks = ill or waits
+    said = f"{speaks.state} since {speaks.since}: {speaks.why}" if speaks else None
+    limit = route.stalled_after_s or settings.stalled_after_s
+    stalled = _stalled(far, limit, now)
+    last = far.last_commit.isoformat(timespec="milliseconds") if far.last_commit else None
+    return SensorStatus(
+        name=route.name,
+        flow=route.flow,
+        lag=far.lag,
+        last_commit=last,
+        healthy=stalled is None and ill is None,
+        why="; ".join(filter(None, (stalled, said))) or None,
+    )
+
+
+def _stalled(far: "Progress", limit: int, now: datetime) -> str | None:
+    """Say that records have waited and nothing was committed for too long; None while all is well."""
+    silent = (now - far.last_commit).total_seconds() if far.last_commit else far.waited_s
+    stuck = min(silent, far.waited_s)
+    return (
+        f"{far.lag} records wait, nothing was committed for {stuck:.0f} s"
+        if far.lag and stuck > limit
+        else None
+    )

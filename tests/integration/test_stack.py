@@ -52,7 +52,9 @@ def test_status_has_the_promised_shape_and_all_is_healthy(stack: Settings, cli: 
     assert set(found) == {"parts", "sensors"}
     assert all(set(part) == {"name", "url", "healthy", "version"} for part in found["parts"])
     assert all(part["healthy"] for part in found["parts"])
-    assert all(set(one) == {"name", "flow", "lag", "last_commit"} for one in found["sensors"])
+    assert all(
+        set(one) == {"name", "flow", "lag", "last_commit", "healthy", "why"} for one in found["sensors"]
+    )
     assert {"kafka", "s3", "postgres", "prefect", "mlflow", "worker"} <= {p["name"] for p in found["parts"]}
 
 

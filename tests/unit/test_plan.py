@@ -80,7 +80,7 @@ def test_success_grows_slices_back() -> None:
     patience = Patience(1, 8)
     assert not patience.calm
     for _ in range(5):
-        patience.succeeded()
+        patience.succeeded(1)
     assert patience.limit == 8
     assert patience.calm
 
@@ -99,5 +99,48 @@ def test_after_a_failure_each_slice_runs_alone() -> None:
         fail(hurt)
         assert not one_run([1, 1], [calm, hurt], 100)
         while not hurt.calm:
-            hurt.succeeded()
+            hurt.succeeded(1)
         assert one_run([1, 1], [calm, hurt], 100)
+
+
+@given(st.integers(1, 500), st.data())
+def test_a_deadly_record_is_found_by_halving(offsets: int, data: st.DataObject) -> None:
+    """From two deaths on, each slice halves what is in danger; few more deaths lead to the one record."""
+    bad = data.draw(st.integers(0, offsets - 1))
+    start, died = 0, [(0, offsets)] * 2
+    while died.count((bad, bad + 1)) < 2:
+        left = min((end - start for first, end in died if first <= start < end), default=0)
+        patience = Patience(offsets, offsets, danger=left, alone=True)
+        while start + patience.next_limit <= bad:
+            done = patience.next_limit
+            start, _ = start + done, patience.succeeded(done)
+        died.append((start, start + patience.next_limit))
+        assert len(died) <= 4 + offsets.bit_length()
+
+
+def test_danger_ends_where_the_suspected_records_end() -> None:
+    """A process that survived them all was killed by something else; slices share runs again."""
+    patience = Patience(100, 100, danger=3, alone=True)
+    assert (patience.next_limit, patience.calm) == (1, False)
+    for left in (2, 1, 0):
+        patience.succeeded(1)
+        assert (patience.danger, patience.calm) == (left, left == 0)
+    assert patience.next_limit == 100
+
+
+def test_replanning_is_quick_at_first_and_never_a_race() -> None:
+    """A slice that has to be planned again and again waits, up to 30 s."""
+    patience = Patience(10, 10)
+    waits = [patience.replan() for _ in range(12)]
+    assert waits[:5] == [0.0, 0.0, 0.0, 1.0, 2.0]
+    assert waits[-1] == 30.0
+    patience.succeeded(1)
+    assert patience.replan() == 0.0
+
+
+def test_the_second_crash_in_a_row_suspects_the_data() -> None:
+    """One crash may be anybody's fault."""
+    patience = Patience(10, 10)
+    assert [patience.crashed(), patience.crashed()] == [False, True]
+    patience.succeeded(1)
+    assert not patience.crashed()

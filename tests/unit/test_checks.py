@@ -1,0 +1,94 @@
+"""Settings of broker and topics that silence would break."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from events.topics import TOPICS
+from infra.kafka.checks import YEAR_MINUTES, broker_faults, topic_faults
+from infra.settings import Settings, load_settings
+from infra.stack.broker import properties
+
+GOOD = {
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "min.insync.replicas": "1",
+    "cleanup.policy": "delete",
+    "max.message.bytes": "1048588",
+}
+FEATURES, LETTERS = TOPICS["features"], TOPICS["dead-letters"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a home of its own."""
+    return load_settings(tmp_path)
+
+
+def test_the_local_broker_is_as_it_has_to_be(settings: Settings) -> None:
+    """What is written into its configuration passes."""
+    config = dict(line.split("=", 1) for line in properties(settings).splitlines())
+    assert broker_faults(config, settings) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("offsets.retention.minutes", str(7 * 24 * 60)),
+        ("transaction.max.timeout.ms", "10000"),
+        ("message.max.bytes", "1048588"),
+        ("auto.create.topics.enable", "true"),
+    ],
+)
+def test_a_broker_that_forgets_or_refuses_is_named(settings: Settings, name: str, text: str) -> None:
+    """Each setting by itself, and also where the broker does not tell it."""
+    config = dict(line.split("=", 1) for line in properties(settings).splitlines())
+    (found,) = broker_faults({**config, name: text}, settings)
+    assert found.startswith(f"{name} is {text}, ")
+    del config[name]
+    assert broker_faults(config, settings)[0].startswith(f"{name} is not known")
+
+
+def test_more_than_needed_is_well(settings: Settings) -> None:
+    """A broker of somebody else need not be set up like ours."""
+    config = dict(line.split("=", 1) for line in properties(settings).splitlines())
+    assert broker_faults({**config, "offsets.retention.minutes": str(2 * YEAR_MINUTES)}, settings) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("retention.ms", "604800000"),
+        ("retention.bytes", "1000"),
+        ("cleanup.policy", "compact"),
+        ("min.insync.replicas", "2"),
+    ],
+)
+def test_a_topic_that_loses_records_is_named(name: str, text: str) -> None:
+    """Retention, compaction, and a number of replicas that can't be reached."""
+    assert topic_faults(FEATURES, GOOD, 1) == []
+    (found,) = topic_faults(FEATURES, {**GOOD, name: text}, 1)
+    assert found.startswith(f"topic features: {name} is {text}, ")
+
+
+def test_dead_letters_have_to_take_large_records() -> None:
+    """A letter holds its original."""
+    good = {**GOOD, "retention.ms": LETTERS.config["retention.ms"], "max.message.bytes": "5000000"}
+    assert topic_faults(LETTERS, good, 1) == []
+    assert "max.message.bytes" in topic_faults(LETTERS, {**good, "max.message.bytes": "1048588"}, 1)[0]
+    assert "max.message.bytes" in topic_faults(replace(LETTERS, config={}), GOOD, 1)[0]
+    assert topic_faults(LETTERS, {**good, "retention.ms": "-1"}, 1) == []
+
+
+def test_three_replicas_are_of_no_use_if_one_is_enough() -> None:
+    """An acknowledged record has to be in two of them."""
+    assert "at least 2 is needed" in topic_faults(FEATURES, GOOD, 3)[0]
+    assert topic_faults(FEATURES, {**GOOD, "min.insync.replicas": "2"}, 3) == []
+
+
+def test_a_topic_that_is_missing_is_named() -> None:
+    """With how to make it."""
+    assert topic_faults(FEATURES, None, 0) == [
+        "there is no topic features: run 'nepse up', or python -m infra.stack.setup kafka"
+    ]

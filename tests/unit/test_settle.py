@@ -1,0 +1,177 @@
+"""What a sensor does after each kind of end of a run."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+
+from events.payloads import OffsetRange
+from infra.errors import StopError, SupersededError, TryAgainError
+from infra.settings import Settings, load_settings
+from infra.stack.conditions import conditions
+from infra.wiring import Route
+from sensors import settle
+from sensors.diary import Diary
+from sensors.dispatch import Result
+from sensors.failures import Outcome
+from sensors.plan import Patience
+from sensors.settle import Settling, Work
+
+SPOT = TopicPartition("features", 0)
+ROUTE = Route("sensor-predict", "predict", ("features",))
+BAD = Result(Outcome.DATA, "KeyError: 'close'")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a home of its own."""
+    return load_settings(tmp_path, instance="one")
+
+
+@pytest.fixture
+def settling(settings: Settings) -> Iterator[Settling]:
+    """The end of a run, without servers."""
+    log = logging.getLogger("test-settle")
+    with Diary(settings, ROUTE.name, log) as diary:
+        yield Settling(settings, ROUTE, log, diary)
+
+
+def a_unit(offsets: int = 1) -> Work:
+    """A unit whose slice of so many offsets has just ended."""
+    work = Work((SPOT,), Patience(100, 100), taken_up=True)
+    work.ranges = [OffsetRange(topic="features", partition=0, start=5, end=5 + offsets)]
+    return work
+
+
+def fail(settling: Settling, work: Work, result: Result) -> None:
+    """End the same slice again."""
+    ranges = work.ranges
+    settling.settle(work, result)
+    work.ranges = ranges
+
+
+def given_up(monkeypatch: pytest.MonkeyPatch, away: str = "") -> list[str]:
+    """Note what is given up, while these servers are away."""
+    letters: list[str] = []
+    monkeypatch.setattr(settle, "servers_away", lambda _: away)
+    monkeypatch.setattr(settle, "give_up", lambda *arguments: letters.append(arguments[3].why))
+    return letters
+
+
+def test_a_record_at_fault_is_given_up_at_its_second_failure(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sooner, and never more often."""
+    letters, work = given_up(monkeypatch), a_unit()
+    fail(settling, work, BAD)
+    assert letters == []
+    fail(settling, work, BAD)
+    assert letters == [BAD.why]
+
+
+def test_nothing_is_given_up_while_a_server_is_away(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody has named may come from an outage; the unit waits instead."""
+    letters, work = given_up(monkeypatch, away="mlflow away"), a_unit()
+    for _ in range(5):
+        fail(settling, work, BAD)
+    assert letters == []
+    assert work.patience.waits > 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AGAIN, Outcome.REPLAN])
+def test_neither_outages_nor_replans_give_anything_up(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    """However often they come."""
+    letters, work = given_up(monkeypatch), a_unit()
+    for _ in range(50):
+        fail(settling, work, Result(outcome, "x"))
+    assert letters == []
+    assert work.patience.limit == 100
+
+
+def test_a_run_that_crashes_again_and_again_is_the_datas_fault(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first crash may be chance, the next ones count as failures on data."""
+    letters, work = given_up(monkeypatch), a_unit()
+    for _ in range(3):
+        assert letters == []
+        fail(settling, work, Result(Outcome.CRASHED, "Crashed: out of memory"))
+    assert letters == ["Crashed: out of memory"]
+
+
+def test_a_letter_that_can_not_be_written_yet_waits(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record is tried again later, and is still known to be deadly."""
+    given_up(monkeypatch)
+
+    def away(*_: object) -> None:
+        message = "no broker"
+        raise TryAgainError(message)
+
+    monkeypatch.setattr(settle, "give_up", away)
+    work = a_unit()
+    work.proven = True
+    assert settling.isolate(work, BAD) > 0
+    assert work.proven
+    monkeypatch.setattr(settle, "give_up", lambda *_: None)
+    settling.isolate(work, BAD)
+    assert not work.proven
+
+
+def test_a_letter_that_can_never_be_written_stops_the_sensor(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts are bounded in this case too."""
+    given_up(monkeypatch)
+    monkeypatch.setattr(settle, "give_up", lambda *_: {}["nothing"])
+    with pytest.raises(StopError, match="could not be made dead letters"):
+        settling.isolate(a_unit(), BAD)
+
+
+def test_after_a_takeover_the_unit_waits_for_a_poll(settling: Settling) -> None:
+    """Two that both think a partition theirs must not fence each other in turn."""
+    work, other = a_unit(), a_unit()
+    settling.settle(work, Result(Outcome.REPLAN, "x", SupersededError("x")))
+    settling.settle(other, Result(Outcome.REPLAN, "x"))
+    assert work.not_before - other.not_before > 0.5
+
+
+def test_where_a_slice_may_have_ended_early_the_broker_is_asked(settling: Settling) -> None:
+    """A small one can't have, so that its end is where the next begins."""
+    small, large = a_unit(2), a_unit(50)
+    for work in (small, large):
+        settling.settle(work, Result(Outcome.DONE))
+    assert (small.starts, large.starts) == ({SPOT: 7}, {})
+
+
+def test_an_outage_is_told_once_for_each_cause(
+    settling: Settling, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ids and figures that change from attempt to attempt make no new cause; the condition shows it."""
+    work = a_unit()
+    with caplog.at_level(logging.WARNING):
+        for attempt in range(4):
+            fail(settling, work, Result(Outcome.AGAIN, f"the database did not answer (attempt {attempt})"))
+        fail(settling, work, Result(Outcome.AGAIN, "the object store did not answer"))
+        (told,) = conditions(settings)
+        settling.settle(work, Result(Outcome.DONE))
+    assert [record.message.split(":")[-1].strip() for record in caplog.records] == [
+        "the database did not answer (attempt 0)",
+        "the object store did not answer",
+        "features-0 goes on",
+    ]
+    assert (told.state, told.why) == ("paused", "the object store did not answer")
+    assert [one.state for one in conditions(settings)] == ["working"]
+
+
+def test_a_stop_is_passed_on(settling: Settling) -> None:
+    """A person has to decide."""
+    with pytest.raises(StopError, match="access is refused"):
+        settling.settle(a_unit(), Result(Outcome.STOP, "access is refused"))
