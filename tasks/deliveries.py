@@ -18,7 +18,8 @@ def read_once(loop: Loop, work: Work) -> list[Received[Payload]]:
         TryAgainError: the database, which remembers them, is away.
     """
     received = work.read()
-    repeats = remember(loop.database, work.run.flow, (Delivery(*r.place, r.id) for r in received))
+    handed = [Delivery(r.place.topic, r.place.partition, r.id, r.place.offset) for r in received]
+    repeats = remember(loop.database, work.run.flow, handed) if handed else set()
     reach("state-written", work.run.flow)
     if repeats:
         work.count("repeated", len(repeats))

@@ -111,8 +111,8 @@ seen = Table(
     Column("flow", Text, primary_key=True),
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("offset", BigInteger, primary_key=True),
-    Column("event_id", Text, nullable=False),
+    Column("event_id", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
     schema=PRIVATE,
 )
-Index("seen_event", seen.c.event_id, seen.c.flow)
+"""At which offset of a partition a flow was first handed an event."""

@@ -1,13 +1,13 @@
 """Which events a flow was handed before: of an event, the first delivery in a partition counts."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from infra.database import private_tables
-from infra.database.bulk import copy_rows
+from infra.database.bulk import append_rows
 from infra.database.connection import driver, transaction
+from infra.database.private_tables import seen
 
 
 class Delivery(NamedTuple):
@@ -15,24 +15,19 @@ class Delivery(NamedTuple):
 
     topic: str
     partition: int
-    offset: int
     event_id: str
+    offset: int
 
 
 _COLUMNS = ("flow", *Delivery._fields)
-# The passing table of the insert still holds this slice's rows; lower offsets are final, whoever wrote them.
-# One index probe an event, however long history is: the planner, which knows nothing of the passing table,
-# would at times rather read all of it.
-_PROBE_ONLY = "SET LOCAL enable_seqscan = off"
-_REPEATS = """
-    SELECT n.topic, n.partition, n."offset"
-    FROM incoming_seen AS n
+_FIRSTS = """
+    SELECT s.topic, s.partition, s.event_id, s."offset"
+    FROM unnest(%s::text[], %s::int[], %s::text[]) AS k (topic, partition, event_id)
     CROSS JOIN LATERAL (
-        SELECT FROM private.seen AS o
-        WHERE o.event_id = n.event_id AND o.flow = n.flow AND o.topic = n.topic
-          AND o.partition = n.partition AND o."offset" < n."offset"
-        LIMIT 1
-    ) AS before
+        SELECT * FROM private.seen AS i
+        WHERE i.flow = %s AND i.topic = k.topic AND i.partition = k.partition AND i.event_id = k.event_id
+        OFFSET 0
+    ) AS s
 """
 
 
@@ -41,7 +36,13 @@ def remember(
 ) -> set[tuple[str, int, int]]:
     """Remember what a flow was handed, and find what it had been handed before.
 
-    Append-only and keyed by place: a retry, also with other slice boundaries, finds the same repeats.
+    Append-only: slices go in order, so what is there first is the first delivery, whoever wrote it. A retry,
+    also with other slice boundaries, finds the same repeats.
+
+    Args:
+        where: a connection, or an engine, which commits by itself.
+        flow: who was handed them.
+        deliveries: in offset order per partition.
 
     Returns:
         The places (topic, partition, offset) of repeats.
@@ -49,10 +50,21 @@ def remember(
     Raises:
         TryAgainError: the database is away.
     """
-    rows: list[tuple[Any, ...]] = [(flow, *delivery) for delivery in deliveries]
-    if not rows:
-        return set()
-    with transaction(where) as connection, driver(connection).cursor() as cursor:
-        copy_rows(connection, private_tables.seen, _COLUMNS, rows)
-        cursor.execute(_PROBE_ONLY)
-        return {(topic, partition, offset) for topic, partition, offset in cursor.execute(_REPEATS)}
+    handed = list(deliveries)
+    firsts: dict[tuple[str, int, str], int] = {}
+    for one in handed:
+        firsts.setdefault(one[:3], one.offset)
+    with transaction(where) as connection:
+        rows = [(flow, *key, offset) for key, offset in firsts.items()]
+        if append_rows(connection, seen, _COLUMNS, rows) < len(rows):
+            firsts |= _firsts(connection, flow, list(firsts))
+    return {(one.topic, one.partition, one.offset) for one in handed if firsts[one[:3]] != one.offset}
+
+
+def _firsts(
+    connection: Connection, flow: str, keys: list[tuple[str, int, str]]
+) -> dict[tuple[str, int, str], int]:
+    columns = tuple(list(column) for column in zip(*keys, strict=True))
+    with driver(connection).cursor() as cursor:
+        rows = cursor.execute(_FIRSTS, (*columns, flow))
+        return {(topic, partition, event_id): offset for topic, partition, event_id, offset in rows}
