@@ -4,6 +4,7 @@
 PYTHON ?= python3
 DATA ?=
 SESSIONS ?=
+PAIRS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 ifeq ($(wildcard $(HOME)/.),)
@@ -12,7 +13,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint up down clean lock
+.PHONY: help demo test lint bench up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,9 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/python -m events.schemas --check
 	@$(BIN)/python -m events.asyncapi --check
 
+bench: $(READY)  ## the join beside others, on one broker, into docs/reference/benchmarks.md; PAIRS=<n>
+	@$(BIN)/python -m bench.join --write $(if $(PAIRS),--pairs $(PAIRS))
+
 up: $(READY)  ## start the local stack
 	@$(BIN)/nepse up
 
@@ -38,7 +42,7 @@ down:  ## stop the local stack
 	@if [ -x $(BIN)/nepse ]; then $(BIN)/nepse down; fi
 
 clean: down  ## stop the stack; remove its state, the packages and the broker
-	@rm -rf .venv .nepse .jars .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv bench/.venv .nepse .jars .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 lock: $(READY)  ## resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \

@@ -76,7 +76,14 @@ class Event(Generic[P_co]):
 
 def derive_id(producer: str, cause: str, subject: str, revision: int = 0) -> str:
     """Name an event by what caused it and what it is about, so that a re-run cannot invent a second one."""
-    return str(uuid5(_NAMESPACE, f"{producer}\x1f{cause}\x1f{subject}\x1f{revision}"))
+    return _uuid5(f"{producer}\x1f{cause}\x1f{subject}\x1f{revision}")
+
+
+def _uuid5(name: str) -> str:
+    """Do as `str(uuid.uuid5(_NAMESPACE, name))` in a third of its time: every event needs one."""
+    digest = hashlib.sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def encode(event: Event[Payload]) -> bytes:
@@ -186,7 +193,7 @@ def _metadata(raw: object, value: bytes) -> Metadata:
     What a foreign writer puts here in another shape is passed over: the event itself is still good.
     """
     known = raw if isinstance(raw, dict) else {}
-    event_id = _name(known.get("event_id")) or str(uuid5(_NAMESPACE, hashlib.sha256(value).hexdigest()))
+    event_id = _name(known.get("event_id")) or _uuid5(hashlib.sha256(value).hexdigest())
     return Metadata(
         event_id=event_id,
         correlation_id=_name(known.get("correlation_id")) or event_id,

@@ -15,7 +15,7 @@ _HORIZON = """
 """
 _SESSIONS = """
     SELECT date, first_offset FROM private.join_sessions
-    WHERE partition = %s AND first_offset < %s AND date > %s ORDER BY date
+    WHERE partition = %s AND date > %s ORDER BY date
 """
 # OFFSET 0 keeps the planner from reading all actuals at once: it is a probe of an index for each prediction
 _UNMET = f"""
@@ -57,9 +57,12 @@ def horizons(connection: Connection, span: Span, sessions: int) -> tuple[date | 
 
 
 def sessions_after(connection: Connection, span: Span, day: date) -> list[tuple[date, int]]:
-    """List the sessions after a day that appeared below the slice's end, oldest first, and where."""
+    """List the sessions after a day, oldest first, and where they appeared.
+
+    Those that a failed attempt noted beyond the slice's end are there too: they can't be among the first.
+    """
     with driver(connection).cursor() as cursor:
-        return cursor.execute(_SESSIONS, (span.partition, span.actuals[1], day)).fetchall()
+        return cursor.execute(_SESSIONS, (span.partition, day)).fetchall()
 
 
 def unmet(connection: Connection, span: Span, steps: Sequence[Step], letters: Sequence[str]) -> list[Row]:
