@@ -135,7 +135,7 @@ def submit(
         from prefect.states import Scheduled  # noqa: PLC0415
 
         run = create_run(name, parameters, Scheduled(), name=run_name)
-    return run.id, f"{settings.prefect_ui}/runs/flow-run/{run.id}"
+    return run.id, settings.run_page(str(run.id))
 
 
 def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":

@@ -120,6 +120,10 @@ class Settings(BaseSettings):
         """Address of the Prefect server and its page."""
         return self.prefect_url or f"http://{self.host}:{self.port(4200)}"
 
+    def run_page(self, run_id: str) -> str:
+        """Address of a run's page at the Prefect server."""
+        return f"{self.prefect_ui}/runs/flow-run/{run_id}"
+
     @cached_property
     def mlflow_ui(self) -> str:
         """Address of the MLflow server and its page."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.kafka.open_transactions import open_transactions
+from infra.prefect_orphans import close_orphans
 from infra.settings import Settings
 from tasks.core.accounting import Account, Input, settle
 from tasks.core.causes import broken_causes, delivered_again
@@ -96,7 +97,18 @@ def transactions(settings: Settings, _: Survey) -> list[Finding]:
     return hanging(open_transactions(settings))
 
 
+def orphans(settings: Settings, _: Survey) -> list[Finding]:
+    """Close the runs whose process is gone with what really became of them."""
+    return [
+        Finding(
+            "closed-run", flow, f"{closed.name} ended as {closed.state}: {settings.run_page(closed.run_id)}"
+        )
+        for flow in FLOWS
+        for closed in close_orphans(settings, flow)
+    ]
+
+
 Check = Callable[[Settings, Survey], list[Finding]]
 
-CHECKS: tuple[Check, ...] = (ledger, errors, causes, repeated, transactions)
+CHECKS: tuple[Check, ...] = (ledger, errors, causes, repeated, transactions, orphans)
 """Every check after the accounts; a new one is a function that returns findings, added here."""

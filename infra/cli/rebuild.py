@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
 def rebuild(
     context: typer.Context,
     features: Annotated[bool, typer.Option("--features", help="Also the feature table on S3.")] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="Drop nothing: only fill the join's memory again.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     home: shared.Home = None,
     as_json: shared.AsJson = False,
@@ -35,10 +38,13 @@ def rebuild(
     from infra.prefect_runs import run_here  # noqa: PLC0415
 
     settings = shared.settings_of(context, home)
-    _require_consent(yes, "the read side and the feature table" if features else "the read side")
+    if not join:
+        _require_consent(yes, "the read side and the feature table" if features else "the read side")
     try:
         with progress("rebuilding"):
-            report: dict[str, Any] = run_here(settings, "rebuild/rebuild", {"features": features})
+            report: dict[str, Any] = run_here(
+                settings, "rebuild/rebuild", {"features": features, "join": join}
+            )
     except UnsoundError as error:
         _show(error.report, as_json)
         raise
@@ -65,12 +71,17 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         shared.print_json(report)
         return
+    if report["tables"]:
+        _show_tables(report["tables"])
+    shared.out.print(report["message"], highlight=False, markup=False)
+
+
+def _show_tables(rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("table", "rows before", "rows after", "digest before", "digest after", ""):
         table.add_column(name, justify="right" if name.startswith("rows") else "left")
-    for row in report["tables"]:
+    for row in rows:
         said = row["note"] or ("same" if row["same"] else "DIFFERENT")
         digests = (row["digest_before"][:SHOWN], row["digest_after"][:SHOWN])
         table.add_row(row["table"], str(row["rows_before"]), str(row["rows_after"]), *digests, said)
     shared.out.print(table)
-    shared.out.print(report["message"], highlight=False, markup=False)

@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "hanging": Kind(True, "end the process that holds it; else abort it with Kafka's own tool"),
     "unsettled": Kind(False, "reconcile again; if it stays, look for a hanging transaction"),
     "repeated": Kind(False, "nothing: an event was delivered again, readers keep the first"),
+    "closed-run": Kind(False, "nothing: the run's process was gone; its page tells its true end now"),
     "letters-expired": Kind(False, "nothing: the letters of that time are no longer kept"),
 }
 
