@@ -75,7 +75,7 @@ def rebuild_read_side(settings: Settings) -> list[Rebuilt]:
     after = _digests(engine, limits)
     now = projected.positions(engine, READ_SIDE, ends)
     moved = any(now.get(place, 0) != at for place, at in limits.items() if place[0] == FEATURES)
-    return [_compared(table, before[table], after[table], moved=moved) for table in before]
+    return [_compared(table, before[table], after[table], limits, moved=moved) for table in before]
 
 
 def _bounds(settings: Settings, topics: tuple[str, ...]) -> tuple[Offsets, Offsets]:
@@ -89,9 +89,13 @@ def _digests(engine: Engine, limits: Offsets) -> dict[str, dropping.Digest]:
     return {table: dropping.digest(engine, table, topic, limits) for table, topic in topics.items()}
 
 
-def _compared(table: str, before: dropping.Digest, after: dropping.Digest, *, moved: bool) -> Rebuilt:
+def _compared(
+    table: str, before: dropping.Digest, after: dropping.Digest, limits: Offsets, *, moved: bool
+) -> Rebuilt:
     """Compare a table; one row a symbol says nothing of earlier ones once newer ones have come."""
     figures = (table, before.rows, after.rows, before.value, after.value)
+    if not any(limits.values()):
+        return Rebuilt(*figures, same=None, note="not compared: nothing was projected before")
     if table == LATEST and moved:
         return Rebuilt(*figures, same=None, note="not compared: features moved, or was not projected whole")
     return Rebuilt(*figures, same=before == after)

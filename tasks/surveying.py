@@ -34,7 +34,7 @@ from tasks.core.accounting import Known
 from tasks.core.census import Places, Source, Tally, repeats
 from tasks.core.findings import Finding
 from tasks.core.joining import ActualSide, PredictionSide, side_of_actual, side_of_prediction
-from tasks.core.pairing import ACTUALS, JOIN, PREDICTIONS, Pairs, error_ids, match, pairs_of
+from tasks.core.pairing import ACTUALS, JOIN, PREDICTIONS, Pairs, error_ids, match, pairs_of, refused
 from tasks.core.projection import LETTERS, Record, event_of
 from tasks.core.tiling import Progress, Tile
 
@@ -233,4 +233,4 @@ def _relate(made: Survey) -> None:
             topic: made.progress.get((JOIN, topic, pairs.partition), nowhere).before
             for topic in (PREDICTIONS, ACTUALS)
         }
-        match(pairs, errors, at, made.known)
+        match(pairs, errors, at, refused(made.places, pairs.partition, made.known), made.known)

@@ -7,12 +7,21 @@ import numpy as np
 
 from events.envelope import derive_id
 from tasks.core.accounting import Known
-from tasks.core.census import Flags, Numbers, Places, code_of, kind_code, of_topic
+from tasks.core.census import (
+    LETTER,
+    TOPIC_NAMES,
+    Flags,
+    Numbers,
+    Places,
+    code_of,
+    kind_code,
+    of_topic,
+)
 from tasks.core.findings import Finding
 from tasks.core.joining import ActualSide, PredictionSide, first_of_each, new_pairs
 
 JOIN = "join-errors"
-PREDICTIONS, ACTUALS, ERRORS = "predictions", "actuals", "errors"
+PREDICTIONS, ACTUALS, ERRORS, LETTERS = "predictions", "actuals", "errors", "dead-letters"
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,31 @@ def pairs_of(partition: int, predictions: Iterable[PredictionSide], actuals: Ite
     return Pairs(partition, *columns)
 
 
-def match(pairs: Pairs, errors: Numbers, committed: Mapping[str, int], known: Known) -> None:
-    """Note in `known` which offsets are joined, and which should be: both sides below the committed ones."""
+def match(
+    pairs: Pairs, errors: Numbers, committed: Mapping[str, int], refused: Mapping[str, Numbers], known: Known
+) -> None:
+    """Note in `known` which offsets are joined, and which should be.
+
+    Owed is the error of two sides below the committed offsets, of which the join refused neither.
+    """
     there = np.isin(pairs.ids, errors)
-    settled = (pairs.predictions < committed[PREDICTIONS]) & (pairs.actuals < committed[ACTUALS])
+    owed = ~there
+    for topic, offsets in ((PREDICTIONS, pairs.predictions), (ACTUALS, pairs.actuals)):
+        owed &= (offsets < committed[topic]) & ~np.isin(offsets, refused[topic])
     for topic, offsets in ((PREDICTIONS, pairs.predictions), (ACTUALS, pairs.actuals)):
         known.joined[topic, pairs.partition] = set(offsets[there].tolist())
-        known.unjoined[topic, pairs.partition] = set(offsets[settled & ~there].tolist())
+        known.unjoined[topic, pairs.partition] = set(offsets[owed].tolist())
+
+
+def refused(places: Places, partition: int, known: Known) -> dict[str, Numbers]:
+    """List the offsets of both sides in a partition that are the join's dead letters, not resolved since."""
+    ((_, letters),) = of_topic(places, LETTERS)
+    chosen = (letters.kinds == LETTER) & (letters.producers == code_of(JOIN, known.flows))
+    chosen &= (letters.cause_partitions == partition) & ~np.isin(letters.ids, list(known.resolved))
+    return {
+        topic: letters.cause_offsets[chosen & (letters.cause_topics == code_of(topic, TOPIC_NAMES))]
+        for topic in (PREDICTIONS, ACTUALS)
+    }
 
 
 def error_ids(places: Places) -> Numbers:

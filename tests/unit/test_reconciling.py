@@ -24,7 +24,7 @@ from tasks.core.census import Places, Source, Tally, repeats
 from tasks.core.findings import KINDS, SHOWN, Finding, shortened, told
 from tasks.core.hanging import hanging
 from tasks.core.joining import ActualSide, side_of_actual, side_of_prediction
-from tasks.core.pairing import Pairs, error_ids, match, pairs_of, unexpected
+from tasks.core.pairing import Pairs, error_ids, match, pairs_of, refused, unexpected
 from tasks.core.tiling import Progress, Tile, untiled
 
 FLOWS = ("compute-features", "join-errors", "monitor", "predict", "retrain")
@@ -357,10 +357,13 @@ def error(books: Books, offset: int, actual_id: str, actual_at: int, revision: i
     books.add(("errors", 1, offset), payload, name=name, producer="join-errors", cause=cause)
 
 
-def joined(books: Books, pairs: Pairs, predictions: int = FAR, actuals: int = FAR) -> Known:
+def joined(
+    books: Books, pairs: Pairs, predictions: int = FAR, actuals: int = FAR, resolved: tuple[int, ...] = ()
+) -> Known:
     """Match pairs with the errors of the books."""
-    known = Known(FLOWS, {})
-    match(pairs, error_ids(books.places()), {"predictions": predictions, "actuals": actuals}, known)
+    known, places = Known(FLOWS, {}, resolved=set(resolved)), books.places()
+    ends = {"predictions": predictions, "actuals": actuals}
+    match(pairs, error_ids(places), ends, refused(places, 0, known), known)
     return known
 
 
@@ -382,6 +385,18 @@ def test_a_pair_without_its_error_is_lost(pairs: Pairs) -> None:
     assert (account.lost, account.waiting, found) == (1, 0, ["lost"])
     error(books, 1, "b", 2, 1)
     assert joined(books, pairs).unjoined == {("predictions", 0): set(), ("actuals", 0): set()}
+
+
+def test_a_pair_of_which_one_side_was_refused_owes_nothing(pairs: Pairs) -> None:
+    """Only by the join, only with that side, and only until the letter is resolved."""
+    books = Books({place: Tally(FLOWS) for place in PLACES})
+    books.letter("monitor", ("actuals", 0, 0))
+    books.letter("join-errors", ("actuals", 0, 2))
+    assert joined(books, pairs).unjoined == {("predictions", 0): {7}, ("actuals", 0): {0}}
+    books.letter("join-errors", ("predictions", 0, 7))
+    assert joined(books, pairs).unjoined == {("predictions", 0): set(), ("actuals", 0): set()}
+    resolved = (hash("join-errors ('predictions', 0, 7)"),)
+    assert joined(books, pairs, resolved=resolved).unjoined == {("predictions", 0): {7}, ("actuals", 0): {0}}
 
 
 def test_sides_wait_expire_or_are_joined(books: Books) -> None:
