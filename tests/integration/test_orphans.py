@@ -84,9 +84,13 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
         "pending": a_run(Pending(), [dead], span),
         "ours": a_run(Running(), [host_tag()], span),
         "worker": a_run(Running(), ["attempt:2"], span),
+        "again": a_run(Running(), [dead], span),
         "failed": a_run(Failed(message="on its data"), [dead], span),
         "complete": a_run(Completed(message="well"), [dead], behind),
     }
+    with get_client(sync_client=True) as client:  # as when somebody presses "Retry" and the worker takes it
+        for state in (Pending(), Running()):
+            client.set_flow_run_state(runs["again"], state, force=True)
     closed = close_orphans(server, DEPLOYMENT, desk.flow)
     assert {one.run_id: one.state for one in closed} == {
         str(runs["done"]): "Completed",
@@ -95,7 +99,8 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
     }
     assert ended(runs["done"]) == ("Completed", f"its slices are committed; {GONE}")
     assert ended(runs["crashed"]) == ended(runs["pending"]) == ("Crashed", GONE)
-    assert [ended(runs[name])[0] for name in ("ours", "worker", "failed", "complete")] == [
+    assert [ended(runs[name])[0] for name in ("ours", "worker", "again", "failed", "complete")] == [
+        "Running",
         "Running",
         "Running",
         "Failed",

@@ -11,7 +11,7 @@ import pytest
 from kafka import TopicPartition
 
 from events.payloads import OffsetRange
-from infra.errors import StopError, SupersededError
+from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.checks import faults, require
 from infra.settings import Settings, load_settings
@@ -135,6 +135,49 @@ def test_a_slice_that_ended_early_for_its_bytes_goes_on_without_a_failure(desk: 
     assert len(copy.execute.results) > 1
     assert {result.outcome for result in copy.execute.results} == {Outcome.DONE}
     require_each_once(desk, 1)
+
+
+class Unanswered(Slices):
+    """Slices while servers are away: first what knows earlier attempts, then what they write to."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Everything is away."""
+        super().__init__(desk)
+        self.known, self.written = threading.Event(), threading.Event()
+        self.before = self._write
+
+    def deaths(self) -> list[list[OffsetRange]]:
+        """Ask for earlier attempts."""
+        self._require(self.known, "Prefect does not answer")
+        return []
+
+    def _write(self, _: list[OffsetRange]) -> None:
+        self._require(self.written, "the database did not answer")
+
+    @staticmethod
+    def _require(there: threading.Event, message: str) -> None:
+        if not there.is_set():
+            raise TryAgainError(message)
+
+
+def test_an_outage_pauses_and_ends_by_itself(desk: Desk, start: Start) -> None:
+    """The sensor stays a member, says what it waits for, gives nothing up, and goes on when all is back."""
+    stand_at_the_end(desk)
+    count, away = pour(desk, 2), Unanswered(desk)
+    copy = start("one", away)
+
+    def told() -> list[tuple[str, str]]:
+        found = [c for c in conditions(copy.settings) if c.sensor == f"sensor-{desk.flow}"]
+        return [(one.state, one.why.rpartition(": ")[2]) for one in found]
+
+    eventually(lambda: told() == [("paused", "Prefect does not answer")], "the first cause is told")
+    away.known.set()
+    eventually(lambda: told() == [("paused", "the database did not answer")], "the second cause is told")
+    eventually(lambda: len(away.results) > len(SPOTS), "it is tried again")
+    assert is_taken(copy.settings, desk.flow)
+    away.written.set()
+    eventually(lambda: caught_up(desk) and told() == [("working", "")], "all is done")
+    require_each_once(desk, count)
 
 
 def test_a_missing_offset_stops_the_sensor(desk: Desk, start: Start) -> None:

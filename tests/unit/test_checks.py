@@ -92,3 +92,17 @@ def test_a_topic_that_is_missing_is_named() -> None:
     assert topic_faults(FEATURES, None, 0) == [
         "there is no topic features: run 'nepse up', or python -m infra.stack.setup kafka"
     ]
+
+
+def test_time_outs_that_do_not_fit_are_refused(tmp_path: Path, settings: Settings) -> None:
+    """A record that may still arrive when its transaction is aborted proves nothing."""
+    assert settings.delivery_timeout_ms < settings.transaction_timeout_ms == 20_000
+    with pytest.raises(ValueError, match="has to be below NEPSE_TRANSACTION_TIMEOUT_MS, which is 12000"):
+        load_settings(tmp_path, transaction_timeout_ms=12_000)
+
+
+def test_a_copy_has_a_name_that_kafka_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's, made fit, unless a setting names it."""
+    monkeypatch.setattr("socket.gethostname", lambda: "büro pc.local")
+    assert load_settings(tmp_path).copy_name == "b-ro-pc.local"
+    assert load_settings(tmp_path, instance="second").copy_name == "second"

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.stack import _require_healthy
+from infra.errors import StackError
 from infra.kafka.lag import Progress
 from infra.settings import Settings, load_settings
 from infra.stack import state
 from infra.stack.conditions import Condition, conditions, publish
-from infra.stack.status import sensor_status
+from infra.stack.status import PartStatus, sensor_status
 from infra.wiring import Route, routes
 
 NOW = datetime(2026, 1, 4, 12, tzinfo=UTC)
@@ -82,3 +84,12 @@ def test_the_dead_are_not_listened_to_unless_they_stopped(settings: Settings) ->
     assert conditions(settings) == [stopped]
     publish(settings, ME)
     assert conditions(settings) == [ME]
+
+
+def test_an_unhealthy_sensor_is_an_exit_code(settings: Settings) -> None:
+    """A script sees what a person sees."""
+    good: PartStatus = {"name": "kafka", "url": None, "healthy": True, "version": "4"}
+    ill = sensor_status(settings, ROUTE, Progress(5, 99, None), [], NOW)
+    _require_healthy(settings, [good], [], running=True)
+    with pytest.raises(StackError, match="not healthy: sensor-predict"):
+        _require_healthy(settings, [good], [ill], running=True)
