@@ -178,4 +178,4 @@ def _open_transactions(bootstrap: str) -> list[str]:
         listed = admin.list_transactions(state_filters=["Ongoing"])
     finally:
         admin.close()
-    return [str(one) for one in listed]
+    return [str(one) for node in listed.values() for one in node]
