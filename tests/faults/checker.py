@@ -75,7 +75,8 @@ def outcomes(journal: Journal, duty: Duty) -> Iterator[Finding]:
 def _inputs(journal: Journal, duty: Duty) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in filter(duty.owns, journal.of(duty.topic)):
-        groups[record.identity].append(record)
+        same = record.identity if record.kind == duty.kind else _told(record.place)
+        groups[same].append(record)
     return groups
 
 

@@ -65,7 +65,7 @@ class Record:
         """The event's id, or the digest of its bytes where it carries none."""
         metadata = self.event.get("metadata")
         known = metadata.get("event_id") if isinstance(metadata, dict) else None
-        return known if isinstance(known, str) else hashlib.sha256(self.value or b"").hexdigest()
+        return known if isinstance(known, str) and known else hashlib.sha256(self.value or b"").hexdigest()
 
     @cached_property
     def cause(self) -> Place | None:
