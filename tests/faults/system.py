@@ -2,12 +2,14 @@
 
 import io
 import os
+import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -16,6 +18,7 @@ from kafka import KafkaConsumer
 from infra.bootstrap import Loop
 from infra.errors import LoopError, TryAgainError
 from infra.inputs import InputFile
+from infra.kafka.clients import plain_producer
 from infra.kafka.lag import unsettled
 from infra.kafka.source import Source
 from infra.settings import Settings
@@ -25,6 +28,7 @@ from tasks.core.simulator import Oddities, write_market
 from tasks.ingestion import PRODUCER, Session, ingest_batch, read_sessions
 from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
+from tests.faults.hostile import Sent
 
 HISTORY = 30
 """Sessions that are there before the first fault: SMA_20 is known, little has to be checked again."""
@@ -74,18 +78,43 @@ class System:
         """Ingest the next sessions as the flow does, again until they are acknowledged."""
         chosen, self.waiting = self.waiting[:sessions], self.waiting[sessions:]
         assert chosen, "no session is left to feed"
-        until(lambda: self._ingested(chosen), FEED_SECONDS, "ingesting")
+        failures: list[LoopError] = []
+        until(lambda: self._ingested(chosen, failures), FEED_SECONDS, "ingesting", failures)
 
-    def _ingested(self, chosen: list[Session]) -> bool:
+    def _ingested(self, chosen: list[Session], failures: list[LoopError]) -> bool:
         source = Source(self.loop.pool, PRODUCER)
         try:
             source.open()
             ingest_batch.fn(self.loop, source, chosen)
-        except LoopError:
+        except LoopError as error:
+            failures.append(error)
             return False
         finally:
             source.close()
         return True
+
+    def deliver_again(self, topics: tuple[str, ...], seed: int) -> None:
+        """Send every committed record of these topics once more, shuffled."""
+        told = journal.read(self.settings.bootstrap, topics)
+        records = [record for found in told.committed.values() for record in found]
+        self.twice.update(record.identity for record in records)
+        random.Random(seed).shuffle(records)
+        self._produce((r.place.topic, r.value, r.key, [], r.place.partition) for r in records)
+
+    def send(self, hostile: list[Sent]) -> list[tuple[Sent, journal.Place]]:
+        """Send hostile records as they are, and tell where each lies."""
+        places = self._produce((one.topic, one.value, one.key, list(one.headers), None) for one in hostile)
+        return list(zip(hostile, places, strict=True))
+
+    def _produce(self, records: Iterable[tuple[Any, ...]]) -> list[journal.Place]:
+        producer = plain_producer(self.settings)
+        try:
+            sent = [producer.send(*record) for record in records]
+            producer.flush(timeout=60)
+            places = [future.get(timeout=1) for future in sent]
+        finally:
+            producer.close()
+        return [journal.Place(place.topic, place.partition, place.offset) for place in places]
 
     def settle(self) -> float:
         """Wait until every group has committed to the end of its topics; returns the seconds it took."""
@@ -179,9 +208,9 @@ def each(process: psutil.Process, number: signal.Signals) -> None:
             os.kill(one.pid, number)
 
 
-def until(done: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for a condition, not longer than `seconds`."""
+def until(done: Callable[[], bool], seconds: float, what: str, why: Sequence[object] = ()) -> None:
+    """Wait for a condition, not longer than `seconds`; `why` fills with what stood in its way."""
     deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline, f"{what} took more than {seconds:g} s"
+        assert time.monotonic() < deadline, f"{what} took more than {seconds:g} s {why[-1:]}"
         time.sleep(LOOK_SECONDS)

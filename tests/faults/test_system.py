@@ -6,6 +6,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,17 @@ import pytest
 
 from infra.faults import POINTS
 from infra.settings import PROJECT, inherited_environment
+from infra.wiring import routes
 from tests.conftest import running_stack
+from tests.faults import journal
+from tests.faults.hostile import corpus
 from tests.faults.report import Report
 from tests.faults.system import HISTORY, System, each, history, played, until
 
 RECOVERY_SECONDS = 45.0
 TRANSACTION_MS = 20_000
 ZOMBIE_SECONDS = 25
+HOSTILE = 5_000
 COLD = "transaction-initialised"
 """Reached by a new process only: a warm producer is initialised already."""
 OUTAGES = ("prefect", "postgres", "s3", "mlflow", "kafka")
@@ -60,7 +65,7 @@ def campaign(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     """A stack of this module with some history in it."""
     rounds, page = pytestconfig.getoption("rounds"), pytestconfig.getoption("faults_report")
     armed = tmp_path_factory.mktemp("armed")
-    bounds = {"NEPSE_TRANSACTION_TIMEOUT_MS": str(TRANSACTION_MS), "NEPSE_DELIVERY_TIMEOUT_MS": "15000"}
+    bounds = {"NEPSE_TRANSACTION_TIMEOUT_MS": str(TRANSACTION_MS), "NEPSE_DELIVERY_TIMEOUT_MS": "16000"}
     with running_stack(NEPSE_FAULTS=str(armed), NEPSE_RETRAIN_AFTER_SESSIONS="100000", **bounds) as settings:
         system = System(settings, armed, played(history(settings.data)))
         told = "the exchange's files" if settings.data else "the simulated market"
@@ -167,9 +172,30 @@ def test_a_part_hangs(campaign: Campaign, part: str) -> None:
 
 def hold(seconds: float) -> None:
     """Let a fault last."""
-    import time  # noqa: PLC0415
-
     time.sleep(seconds)
+
+
+def test_everything_is_delivered_twice_and_shuffled(campaign: Campaign) -> None:
+    """Every record of the inputs comes once more, in any order: nothing follows from it."""
+    name = "every input delivered twice, shuffled"
+    for number in range(campaign.rounds):
+        campaign.system.deliver_again(("raw-data", "features", "predictions", "actuals"), seed=number)
+        campaign.settled(name)
+    campaign.judged(name)
+
+
+def test_hostile_records_become_letters(campaign: Campaign) -> None:
+    """Thousands of broken records over all inputs: each has a dead letter, and the sensors go on."""
+    name = f"{HOSTILE} hostile records"
+    sent = campaign.system.send(corpus(HOSTILE, seed=campaign.rounds))
+    campaign.settled(name)
+    letters = journal.read(campaign.system.settings.bootstrap).letters
+    for route in routes():
+        broken = [place for one, place in sent if one.broken and place.topic in route.topics]
+        assert [place for place in broken if letters[route.flow].get(place) != 1] == []
+    campaign.system.feed()
+    campaign.system.settle()
+    campaign.judged(name)
 
 
 def test_values_are_what_pandas_computes(campaign: Campaign) -> None:
