@@ -5,6 +5,7 @@ PYTHON ?= python3
 DATA ?=
 SESSIONS ?=
 PAIRS ?=
+ROUNDS ?= 5
 BIN := .venv/bin
 READY := .venv/.ready
 ifeq ($(wildcard $(HOME)/.),)
@@ -13,7 +14,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench up down clean lock
+.PHONY: help demo test faults lint bench up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -23,6 +24,9 @@ demo: $(READY)  ## the whole loop, live; DATA=<folder or URL> for real files, SE
 
 test: lint  ## everything that must pass: format, lint, types, layers, tests on real servers
 	@$(BIN)/pytest
+
+faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
+	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md
 
 lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/ruff format --check .

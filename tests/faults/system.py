@@ -1,0 +1,216 @@
+"""The real stack under test: feed it, hurt it, wait until it has settled, judge it."""
+
+import io
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+from kafka import KafkaConsumer
+
+from infra.bootstrap import Loop
+from infra.errors import LoopError, TryAgainError
+from infra.inputs import InputFile
+from infra.kafka.clients import plain_producer
+from infra.kafka.lag import unsettled
+from infra.kafka.source import Source
+from infra.settings import Settings
+from infra.stack import state
+from infra.wiring import routes
+from tasks.core.simulator import Oddities, write_market
+from tasks.ingestion import PRODUCER, Session, ingest_batch, read_sessions
+from tests.faults import checker, journal, recompute
+from tests.faults.checker import Duty, Finding
+from tests.faults.hostile import Sent
+
+HISTORY = 30
+"""Sessions that are there before the first fault: SMA_20 is known, little has to be checked again."""
+SETTLE_SECONDS = 150.0
+REACH_SECONDS = 60.0
+LOOK_SECONDS = 0.2
+FEED_SECONDS = 90.0
+SEED, SYMBOLS, SESSIONS = 20230601, 12, 330
+
+
+def history(data: str | None) -> bytes:
+    """Give a price history: the exchange's where there is a folder of it, else the simulator's."""
+    if data:
+        return (Path(data) / "history.parquet").read_bytes()
+    files = write_market(sessions=SESSIONS, symbols=SYMBOLS, seed=SEED, daily=0, oddities=Oddities.none())
+    return dict(files)["history.parquet"]
+
+
+def played(table: bytes) -> list[Session]:
+    """Split a history into its last sessions."""
+    days = pd.to_datetime(pd.read_parquet(io.BytesIO(table), columns=["date"])["date"]).dt.date
+    first = sorted(days.unique())[-SESSIONS:][0]
+    found, _ = read_sessions.fn([InputFile("history.parquet", table)], first, days.max())
+    return found
+
+
+@dataclass
+class System:
+    """A running stack, the folder in which its faults are armed, and the sessions still to be fed."""
+
+    settings: Settings
+    armed: Path
+    waiting: list[Session]
+    twice: set[str] = field(default_factory=set)
+    """Ids that the test itself delivered more than once."""
+    known: set[Finding] = field(default_factory=set)
+    readers: dict[str, KafkaConsumer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Connect nothing yet."""
+        self.loop = Loop(self.settings)
+        self.fetch = recompute.s3_reader(
+            self.settings.s3_url, self.settings.s3_access_key, self.settings.s3_secret_key.get_secret_value()
+        )
+
+    def feed(self, sessions: int = 1) -> None:
+        """Ingest the next sessions as the flow does, again until they are acknowledged."""
+        chosen, self.waiting = self.waiting[:sessions], self.waiting[sessions:]
+        assert chosen, "no session is left to feed"
+        failures: list[LoopError] = []
+        until(lambda: self._ingested(chosen, failures), FEED_SECONDS, "ingesting", failures)
+
+    def _ingested(self, chosen: list[Session], failures: list[LoopError]) -> bool:
+        source = Source(self.loop.pool, PRODUCER)
+        try:
+            source.open()
+            ingest_batch.fn(self.loop, source, chosen)
+        except LoopError as error:
+            failures.append(error)
+            return False
+        finally:
+            source.close()
+        return True
+
+    def deliver_again(self, topics: tuple[str, ...], seed: int) -> None:
+        """Send every committed record of these topics once more, shuffled."""
+        told = journal.read(self.settings.bootstrap, topics)
+        records = [record for found in told.committed.values() for record in found]
+        self.twice.update(record.identity for record in records)
+        random.Random(seed).shuffle(records)
+        self._produce((r.place.topic, r.value, r.key, [], r.place.partition) for r in records)
+
+    def send(self, hostile: list[Sent]) -> list[tuple[Sent, journal.Place]]:
+        """Send hostile records as they are, and tell where each lies."""
+        places = self._produce((one.topic, one.value, one.key, list(one.headers), None) for one in hostile)
+        return list(zip(hostile, places, strict=True))
+
+    def _produce(self, records: Iterable[tuple[Any, ...]]) -> list[journal.Place]:
+        producer = plain_producer(self.settings)
+        try:
+            sent = [producer.send(*record) for record in records]
+            producer.flush(timeout=60)
+            places = [future.get(timeout=1) for future in sent]
+        finally:
+            producer.close()
+        return [journal.Place(place.topic, place.partition, place.offset) for place in places]
+
+    def settle(self) -> float:
+        """Wait until every group has committed to the end of its topics; returns the seconds it took."""
+        began = time.monotonic()
+        until(self._settled, SETTLE_SECONDS, "settling")
+        return time.monotonic() - began
+
+    def _settled(self) -> bool:
+        try:
+            return unsettled(self.settings, self.readers) == 0
+        except TryAgainError:
+            return False
+
+    def arm(self, name: str, action: str) -> None:
+        """Arm a fault point."""
+        draft = self.armed / f".{name}"
+        draft.write_text(action)
+        draft.rename(self.armed / name)
+
+    def victim(self, name: str) -> psutil.Process | None:
+        """Wait until somebody has reached an armed point; None when the process has gone already."""
+        found: list[Path] = []
+
+        def reached() -> bool:
+            found.extend(self.armed.glob(f"{name}.*.taken"))
+            return bool(found)
+
+        until(reached, REACH_SECONDS, f"reaching {name}")
+        pid = int(found[0].name.split(".")[-2])
+        found[0].unlink()
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(pid)
+        return None
+
+    def part(self, name: str) -> psutil.Process:
+        """Find the process of a part of the stack, once it runs."""
+        found: list[psutil.Process] = []
+
+        def there() -> bool:
+            known = state.read_state(self.settings.home)
+            one = known.parts.get(name) if known else None
+            process = state.alive(one.pid, one.created) if one else None
+            found.extend([process] if process else [])
+            return bool(found)
+
+        until(there, REACH_SECONDS, f"a process of {name}")
+        return found[0]
+
+    def kill(self, name: str) -> None:
+        """Kill a part with all its children, as the kernel does when memory runs out."""
+        each(self.part(name), signal.SIGKILL)
+
+    @contextmanager
+    def hung(self, name: str) -> Iterator[None]:
+        """Let a part neither answer nor end while the block lasts."""
+        process = self.part(name)
+        each(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            each(process, signal.SIGCONT)
+
+    def findings(self, *, values: bool = False) -> list[Finding]:
+        """Judge everything that lies on the topics, its `values` as well; each finding is told once."""
+        told = journal.read(self.settings.bootstrap)
+        found = {*checker.check(told, self._duties(), frozenset(self.twice))}
+        found.update(recompute.errors(told), recompute.predictions(told))
+        if values:
+            found.update(recompute.objects(told, self.fetch), recompute.features(told, self.fetch))
+        for route in routes():
+            for spot in [spot for spot in told.stable if spot[0] in route.topics]:
+                at = journal.committed_offset(self.settings.bootstrap, route.flow, spot)
+                found.update(checker.tiling(told, route.flow, spot, 0, at))
+        fresh, self.known = sorted(found - self.known), self.known | found
+        return fresh
+
+    def _duties(self) -> list[Duty]:
+        def symbols(record: journal.Record) -> list[str]:
+            return recompute.session(self.fetch, record.payload["data_location"])["symbol"].tolist()
+
+        return [
+            Duty("compute-features", "raw-data", "DataIngested", "features", symbols),
+            Duty("predict", "features", "FeaturesComputed", "predictions", checker.symbol_of),
+        ]
+
+
+def each(process: psutil.Process, number: signal.Signals) -> None:
+    """Signal a process and its children, the parent first."""
+    for one in [process, *process.children(recursive=True)]:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, number)
+
+
+def until(done: Callable[[], bool], seconds: float, what: str, why: Sequence[object] = ()) -> None:
+    """Wait for a condition, not longer than `seconds`; `why` fills with what stood in its way."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{what} took more than {seconds:g} s {why[-1:]}"
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,56 @@
+"""What was injected, what it cost, and the page that tells it."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from tests.faults.checker import Finding
+
+LOST = {"lost", "gap", "missing"}
+HEAD = """\
+# Faults
+
+What faults do to the running system: {command}, {day}, on {data}. Each fault hits the real servers while
+sessions are fed. Recovery is the time from the fault's end until every group has committed to the end of its
+topics; lost, duplicated and other are findings of a checker that shares no code with the system.
+
+| fault | times | lost | duplicated | other | recovery, median (s) | longest (s) |
+|---|---|---|---|---|---|---|
+"""
+
+
+@dataclass
+class Line:
+    """One kind of fault."""
+
+    seconds: list[float] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def row(self, name: str) -> str:
+        """Write the line of the table."""
+        kinds = [finding.kind for finding in self.findings]
+        lost = sum(kind in LOST for kind in kinds)
+        twice = sum(kind in {"duplicated", "overlap"} for kind in kinds)
+        other = len(kinds) - lost - twice
+        times = f"{median(self.seconds):.1f} | {max(self.seconds):.1f}"
+        return f"| {name} | {len(self.seconds)} | {lost} | {twice} | {other} | {times} |"
+
+
+@dataclass
+class Report:
+    """All kinds of faults, in the order in which they were injected."""
+
+    command: str
+    data: str
+    lines: dict[str, Line] = field(default_factory=lambda: defaultdict(Line))
+
+    def text(self) -> str:
+        """Write the page."""
+        rows = "\n".join(line.row(name) for name, line in self.lines.items() if line.seconds)
+        return HEAD.format(command=self.command, day=datetime.now(UTC).date(), data=self.data) + rows + "\n"
+
+    def write(self, file: Path) -> None:
+        """Replace the page."""
+        file.write_text(self.text())

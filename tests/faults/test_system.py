@@ -1,0 +1,204 @@
+"""Faults in the real running system: nothing lost, nothing twice, settled again within 45 s.
+
+`make faults` injects each of them more often and for longer, and writes docs/reference/faults.md.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.faults import POINTS
+from infra.settings import PROJECT, inherited_environment
+from infra.wiring import routes
+from tests.conftest import running_stack
+from tests.faults import journal
+from tests.faults.hostile import corpus
+from tests.faults.table import Report
+from tests.faults.system import HISTORY, System, each, history, played, until
+
+RECOVERY_SECONDS = 45.0
+TRANSACTION_MS = 20_000
+ZOMBIE_SECONDS = 25
+HOSTILE = 5_000
+COLD = "transaction-initialised"
+"""Reached by a new process only: a warm producer is initialised already."""
+OUTAGES = ("prefect", "postgres", "s3", "mlflow", "kafka")
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(5_400)]
+
+
+class Campaign:
+    """A system, and the account of what was done to it."""
+
+    def __init__(self, system: System, report: Report, rounds: int) -> None:
+        """Nothing is injected yet."""
+        self.system, self.report, self.rounds = system, report, rounds
+
+    @property
+    def hold(self) -> int:
+        """How long an outage lasts, in seconds."""
+        return 15 if self.rounds == 1 else 60
+
+    def settled(self, *names: str) -> None:
+        """Note that faults have ended and how long the system took to settle."""
+        seconds = self.system.settle()
+        for name in names:
+            self.report.lines[name].seconds.append(seconds)
+
+    def judged(self, *names: str, values: bool = False) -> None:
+        """Require that nothing is wrong and that the system came back in time."""
+        found = self.system.findings(values=values)
+        for name in names:
+            self.report.lines[name].findings.extend(found)
+        assert found == []
+        for name in names:
+            assert max(self.report.lines[name].seconds) <= RECOVERY_SECONDS, name
+
+
+@pytest.fixture(scope="module")
+def campaign(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    """A stack of this module with some history in it."""
+    rounds, page = pytestconfig.getoption("rounds"), pytestconfig.getoption("faults_report")
+    armed = tmp_path_factory.mktemp("armed")
+    bounds = {"NEPSE_TRANSACTION_TIMEOUT_MS": str(TRANSACTION_MS), "NEPSE_DELIVERY_TIMEOUT_MS": "16000"}
+    with running_stack(NEPSE_FAULTS=str(armed), NEPSE_RETRAIN_AFTER_SESSIONS="100000", **bounds) as settings:
+        system = System(settings, armed, played(history(settings.data)))
+        told = "the exchange's files" if settings.data else "the simulated market"
+        report = Report(f"`make faults`, {rounds} rounds" if rounds > 1 else "the short version", told)
+        system.feed(HISTORY)
+        system.settle()
+        yield Campaign(system, report, rounds)
+    sys.stdout.write(f"\n{report.text()}")
+    if page:
+        report.write(Path(page))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_process_is_killed(campaign: Campaign, point: str) -> None:
+    """What predicts and what judges are killed at the same point, each in its own process."""
+    name = f"SIGKILL at {point}"
+    for _ in range(campaign.rounds):
+        flows = ("predict", "join-errors")
+        if point == COLD:
+            for part in ("forecasting", "judging"):
+                campaign.system.kill(part)
+        for flow in flows:
+            campaign.system.arm(f"{point}.{flow}", "kill")
+        campaign.system.feed()
+        for flow in flows:
+            if process := campaign.system.victim(f"{point}.{flow}"):
+                process.wait(timeout=5)
+        campaign.settled(name)
+    campaign.judged(name)
+
+
+def test_a_zombie_awakes(campaign: Campaign) -> None:
+    """A process that slept over its session and its transaction goes on where it was; nobody believes it."""
+    for point in ("validated", "outputs-produced"):
+        name = f"SIGSTOP for {ZOMBIE_SECONDS} s at {point}, a second host beside it"
+        for _ in range(campaign.rounds):
+            campaign.system.arm(f"{point}.predict", "stop")
+            campaign.system.feed()
+            zombie = campaign.system.victim(f"{point}.predict")
+            assert zombie
+            with second_host(campaign):
+                campaign.system.settle()
+                each(zombie, signal.SIGCONT)
+                campaign.system.feed()
+                campaign.settled(name)
+        campaign.judged(name)
+
+
+class second_host:  # noqa: N801  (used like a function)
+    """Another process with the same sensors."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        """Start it."""
+        home = {"NEPSE_HOME": str(campaign.system.settings.home.resolve())}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sensors.host", "forecasting"],
+            env=inherited_environment() | campaign.system.settings.environment() | home,
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> None:
+        """Nothing more."""
+
+    def __exit__(self, *_: object) -> None:
+        """Ask it to end."""
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+def test_the_broker_is_killed_in_mid_transaction(campaign: Campaign) -> None:
+    """The records of an open transaction lie on a broker that dies and comes back."""
+    name = "broker killed in mid-transaction"
+    for _ in range(campaign.rounds):
+        campaign.system.arm("outputs-produced.predict", "stop")
+        campaign.system.feed()
+        sleeper = campaign.system.victim("outputs-produced.predict")
+        assert sleeper
+        before = campaign.system.part("kafka").pid
+        campaign.system.kill("kafka")
+        each(sleeper, signal.SIGCONT)
+        until(lambda before=before: campaign.system.part("kafka").pid != before, 60, "a new broker")
+        campaign.settled(name)
+    campaign.judged(name)
+
+
+@pytest.mark.parametrize("part", OUTAGES)
+def test_a_part_hangs(campaign: Campaign, part: str) -> None:
+    """A server neither answers nor ends while a session arrives."""
+    name = f"{part} hangs for {campaign.hold} s"
+    for _ in range(campaign.rounds):
+        if part not in {"kafka", "s3"}:
+            with campaign.system.hung(part):
+                campaign.system.feed()
+                hold(campaign.hold)
+        else:
+            campaign.system.feed()
+            with campaign.system.hung(part):
+                hold(campaign.hold)
+        campaign.settled(name)
+    campaign.judged(name)
+
+
+def hold(seconds: float) -> None:
+    """Let a fault last."""
+    time.sleep(seconds)
+
+
+def test_everything_is_delivered_twice_and_shuffled(campaign: Campaign) -> None:
+    """Every record of the inputs comes once more, in any order: nothing follows from it."""
+    name = "every input delivered twice, shuffled"
+    for number in range(campaign.rounds):
+        campaign.system.deliver_again(("raw-data", "features", "predictions", "actuals"), seed=number)
+        campaign.settled(name)
+    campaign.judged(name)
+
+
+def test_hostile_records_become_letters(campaign: Campaign) -> None:
+    """Thousands of broken records over all inputs: each has a dead letter, and the sensors go on."""
+    name = f"{HOSTILE} hostile records"
+    sent = campaign.system.send(corpus(HOSTILE, seed=campaign.rounds))
+    campaign.settled(name)
+    letters = journal.read(campaign.system.settings.bootstrap).letters
+    for route in routes():
+        broken = [place for one, place in sent if one.broken and place.topic in route.topics]
+        assert [place for place in broken if letters[route.flow].get(place) != 1] == []
+    campaign.system.feed()
+    campaign.system.settle()
+    campaign.judged(name)
+
+
+def test_values_are_what_pandas_computes(campaign: Campaign) -> None:
+    """After all faults: features, predictions and errors once more from the raw objects."""
+    campaign.system.settle()
+    campaign.judged(values=True)
