@@ -7,7 +7,7 @@ from prefect.artifacts import create_table_artifact
 
 from infra.errors import UnsoundError
 from infra.settings import load_settings
-from tasks.reconciling import reconcile_all
+from tasks.reconciling import close_runs, reconcile_all
 
 
 @flow(name="reconcile")
@@ -17,7 +17,8 @@ def reconcile() -> dict[str, Any]:
     Raises:
         UnsoundError: something serious was found; its report has all of it.
     """
-    report = reconcile_all(load_settings())
+    settings = load_settings()
+    report = reconcile_all(settings, close_runs(settings))
     accounts = [account.as_dict() for account in report.accounts]
     create_table_artifact(table=accounts, key="reconcile-accounts", description=report.message)
     if report.findings:

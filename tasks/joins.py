@@ -9,15 +9,15 @@ from kafka import KafkaConsumer
 from prefect import task
 from sqlalchemy import Connection, Engine
 
-from events.payloads import LetterResolved, OffsetRange
+from events.payloads import OffsetRange
 from infra.bootstrap import Loop
 from infra.database import join_expiry, join_memory
 from infra.database.connection import transaction
 from infra.database.join_memory import Span
 from infra.faults import reach
-from infra.kafka.letters import read_letters
+from infra.kafka.letters import read_letters, resolved
 from infra.kafka.reading import committed, read_bounded
-from infra.kafka.records import Run, of_kind
+from infra.kafka.records import Run
 from infra.kafka.work import Work
 from tasks.core.expiry import ExpiryPoints, unmet
 from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, first_seen, new_pairs
@@ -180,5 +180,4 @@ def _expired(connection: Connection, span: Span, found: Own, expire_after: int) 
 
 def resolved_letters(loop: Loop, work: Work) -> list[str]:
     """List the dead letters that went through, as this slice can know, and those tried again with it."""
-    entries = loop.redrives.between(0, loop.redrives.refresh())
-    return [*(entry.payload.letter_id for entry in of_kind(entries, LetterResolved)), *work.letters]
+    return [*resolved(loop.redrives), *work.letters]

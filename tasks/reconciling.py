@@ -1,6 +1,6 @@
 """Reconciling: what was promised of the topics, checked against the topics themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,8 @@ class Report:
         }
 
 
-def reconcile_all(settings: Settings) -> Report:
-    """Read all topics once and take every check.
+def reconcile_all(settings: Settings, found_before: Iterable[Finding] = ()) -> Report:
+    """Read all topics once and take every check; `found_before` goes into the report as well.
 
     Raises:
         TryAgainError: the broker is away.
@@ -54,7 +54,22 @@ def reconcile_all(settings: Settings) -> Report:
     accounts, found = outcomes(seen)
     for check in CHECKS:
         found += check(settings, seen)
-    return Report(accounts, shortened(seen.findings + found), seen.read)
+    return Report(accounts, shortened([*seen.findings, *found_before, *found]), seen.read)
+
+
+def close_runs(settings: Settings) -> list[Finding]:
+    """Close the runs whose process is gone with what really became of them.
+
+    Raises:
+        TryAgainError: the Prefect server or the broker is away.
+    """
+    return [
+        Finding(
+            "closed-run", flow, f"{closed.name} ended as {closed.state}: {settings.run_page(closed.run_id)}"
+        )
+        for flow in FLOWS
+        for closed in close_orphans(settings, flow)
+    ]
 
 
 def outcomes(seen: Survey) -> tuple[list[Account], list[Finding]]:
@@ -97,18 +112,7 @@ def transactions(settings: Settings, _: Survey) -> list[Finding]:
     return hanging(open_transactions(settings))
 
 
-def orphans(settings: Settings, _: Survey) -> list[Finding]:
-    """Close the runs whose process is gone with what really became of them."""
-    return [
-        Finding(
-            "closed-run", flow, f"{closed.name} ended as {closed.state}: {settings.run_page(closed.run_id)}"
-        )
-        for flow in FLOWS
-        for closed in close_orphans(settings, flow)
-    ]
-
-
 Check = Callable[[Settings, Survey], list[Finding]]
 
-CHECKS: tuple[Check, ...] = (ledger, errors, causes, repeated, transactions, orphans)
+CHECKS: tuple[Check, ...] = (ledger, errors, causes, repeated, transactions)
 """Every check after the accounts; a new one is a function that returns findings, added here."""

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from events.payloads import LetterResolved
 from infra.bootstrap import Loop
 from infra.errors import LoopError, RejectError, UsageError
-from infra.kafka.letters import Letter, read_letters
-from infra.kafka.records import of_kind
+from infra.kafka.letters import Letter, read_letters, resolved
 from infra.kafka.redriving import Redrive, open_redrive
 from infra.kafka.work import Work
 from infra.progress import tell
@@ -96,17 +94,11 @@ def retry(loop: Loop, letters: Iterable[Letter], steps: Mapping[str, Steps]) -> 
 def _retry_unit(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -> list[Line]:
     """Try letters of one partition in one transaction; who comes second finds them resolved."""
     with open_redrive(loop.pool, this_run(route.flow), route, letters[0]) as redrive:
-        done = _resolved(loop)
+        done = resolved(loop.live.redrives)
         lines = [line(one, "left alone", "it was resolved meanwhile") for one in letters if one.id in done]
         lines += [_retry_one(loop, redrive, one, steps) for one in letters if one.id not in done]
         redrive.commit()
     return lines
-
-
-def _resolved(loop: Loop) -> set[str]:
-    """List the letters that went through, as of now."""
-    entries = loop.live.redrives.between(0, loop.live.redrives.refresh())
-    return {entry.payload.letter_id for entry in of_kind(entries, LetterResolved)}
 
 
 def _retry_one(loop: Loop, redrive: Redrive, letter: Letter, steps: Steps) -> Line:

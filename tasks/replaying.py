@@ -5,12 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kafka import KafkaConsumer
+
 from events.payloads import OffsetRange, SliceCommitted
 from infra.bootstrap import Loop
 from infra.errors import UsageError
+from infra.kafka.ledger import is_live, redriving, replaying
+from infra.kafka.letters import resolved
 from infra.kafka.log import TopicLog
 from infra.kafka.records import Outgoing, Run, of_kind, ranges_label
-from infra.kafka.rehearsal import REPLAYS, Rehearsal, outputs_of, publish_corrections, recorded, replaying
+from infra.kafka.rehearsal import Recorded, Rehearsal, outputs_of, publish_corrections, recorded
 from infra.progress import tell
 from tasks.core.comparison import DIFFERENT, EXTRA, Finding, Output, compare
 from tasks.core.features import FEATURE_SET
@@ -34,8 +38,17 @@ class Wanted:
     def means(self, entry: SliceCommitted) -> bool:
         """Tell whether a ledger entry is meant."""
         if self.run_id is not None:
-            return entry.run_id == self.run_id and not entry.flow.startswith(REPLAYS)
+            return entry.run_id == self.run_id and is_live(entry)
         return entry.flow == self.flow and any(_touch(r, self.span) for r in entry.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A slice as it was, the corrections that replays published, and what redrives of its letters did."""
+
+    entry: SliceCommitted
+    corrections: list[SliceCommitted]
+    redrives: list[SliceCommitted]
 
 
 def _touch(one: OffsetRange, other: OffsetRange | None) -> bool:
@@ -66,8 +79,8 @@ class Replayed:
         return slice_ | run | {"counts": dict(counts), "findings": told}
 
 
-def chosen(loop: Loop, wanted: Wanted) -> list[tuple[SliceCommitted, list[SliceCommitted]]]:
-    """Find the ledger's entries that are meant, each with those of its corrections, oldest first.
+def chosen(loop: Loop, wanted: Wanted) -> list[Past]:
+    """Find the ledger's entries that are meant, oldest first.
 
     Raises:
         UsageError: there is none, or one that can't be taken again.
@@ -80,11 +93,21 @@ def chosen(loop: Loop, wanted: Wanted) -> list[tuple[SliceCommitted, list[SliceC
         raise UsageError(message)
     for entry in meant:
         _require_repeatable(entry)
-    return [(entry, _corrections(entries, entry)) for entry in meant]
+    aside = [entry for entry in entries if not is_live(entry)]
+    return [_past(entry, aside) for entry in meant]
 
 
-def _corrections(entries: Iterable[SliceCommitted], entry: SliceCommitted) -> list[SliceCommitted]:
-    return [one for one in entries if one.flow == replaying(entry.flow) and one.ranges == entry.ranges]
+def _past(entry: SliceCommitted, aside: Iterable[SliceCommitted]) -> Past:
+    """Find what happened to a slice since; a redrive concerns it when it tried one of its records again."""
+    corrections, redrives = [], []
+    for one in aside:
+        if one.flow == replaying(entry.flow) and one.ranges == entry.ranges:
+            corrections.append(one)
+        elif one.flow == redriving(entry.flow) and any(
+            _touch(a, b) for a in one.ranges for b in entry.ranges
+        ):
+            redrives.append(one)
+    return Past(entry, corrections, redrives)
 
 
 def _require_repeatable(entry: SliceCommitted) -> None:
@@ -103,41 +126,45 @@ def _require_repeatable(entry: SliceCommitted) -> None:
         raise UsageError(message)
 
 
-def replay(
-    loop: Loop,
-    slices: list[tuple[SliceCommitted, list[SliceCommitted]]],
-    steps: Mapping[str, Steps],
-    *,
-    publish: bool,
-) -> list[Replayed]:
+def replay(loop: Loop, slices: list[Past], steps: Mapping[str, Steps], *, publish: bool) -> list[Replayed]:
     """Take slices again; with `publish`, what differs or was never published becomes a new revision."""
     done = []
-    for number, (entry, corrections) in enumerate(slices):
+    for number, past in enumerate(slices):
         tell("slices", number, len(slices))
-        done.append(_replay_one(loop, entry, corrections, steps[entry.flow], publish=publish))
+        done.append(_replay_one(loop, past, steps[past.entry.flow], publish=publish))
     return done
 
 
-def _replay_one(
-    loop: Loop, entry: SliceCommitted, corrections: list[SliceCommitted], steps: Steps, *, publish: bool
-) -> Replayed:
+def _replay_one(loop: Loop, past: Past, steps: Steps, *, publish: bool) -> Replayed:
+    entry = past.entry
     run = Run(entry.flow, this_run(entry.flow).run_id)
     with loop.pool.reader(replaying(entry.flow)) as reader:
         work = Rehearsal(loop.pool, run, entry.ranges, reader)
         steps(loop.as_of({r.topic: r.end for r in entry.looked_up}), work)
-        then = {one.id: one for source in (entry, *corrections) for one in recorded(reader, source)}
-    findings = _compare(work, then)
+        then = _read(reader, [entry, *past.corrections])
+        since = _read(reader, past.redrives)
+    findings = _compare(work, then, since, resolved(loop.live.redrives))
     corrected = _corrected(work, findings) if publish else []
     if corrected:
         publish_corrections(loop.pool, run, entry.ranges, corrected)
     return Replayed(entry, findings, len(corrected))
 
 
-def _compare(work: Rehearsal, then: Mapping[str, Any]) -> list[Finding]:
-    before = {name: Output(one.topic, _about(one.fields), one.fields) for name, one in then.items()}
+def _read(reader: KafkaConsumer, entries: Iterable[SliceCommitted]) -> list[Recorded]:
+    return [one for entry in entries for one in recorded(reader, entry)]
+
+
+def _compare(work: Rehearsal, then: list[Recorded], since: list[Recorded], mended: set[str]) -> list[Finding]:
+    before = {one.id: _output(one) for one in then if one.id not in mended}
+    later = {one.id: _output(one) for one in [*since, *(one for one in then if one.id in mended)]}
     now = [(work.ids(made), made.topic, made.payload.model_dump(mode="json")) for made in work.made]
     now += [((letter.id,), letter.topic, letter.fields) for letter in outputs_of(work)]
-    return compare(before, [(ids, Output(topic, _about(fields), fields)) for ids, topic, fields in now])
+    outputs = [(ids, Output(topic, _about(fields), fields)) for ids, topic, fields in now]
+    return compare(before, outputs, later)
+
+
+def _output(one: Recorded) -> Output:
+    return Output(one.topic, _about(one.fields), one.fields)
 
 
 def _about(fields: Mapping[str, Any]) -> str:

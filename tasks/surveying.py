@@ -23,9 +23,9 @@ from events.topics import TOPICS
 from infra.errors import StopError
 from infra.kafka import scanning
 from infra.kafka.bounded import answered
+from infra.kafka.ledger import REPLAYS, is_live
 from infra.kafka.reading import committed
 from infra.kafka.records import partition_of
-from infra.kafka.rehearsal import REPLAYS
 from infra.kafka.scanning import Offsets
 from infra.progress import tell
 from infra.settings import Settings
@@ -193,13 +193,12 @@ def _note(made: Survey, record: Record, event: Event[Payload], sides: Sides) -> 
 
 
 def _note_slice(made: Survey, record: Record, entry: SliceCommitted) -> None:
-    """Keep a ledger entry's ranges; those of a replay are no progress, but its outputs are corrections."""
+    """Keep a live entry's ranges; those of a replay are no progress, but its outputs are corrections."""
     if entry.flow.startswith(REPLAYS):
         for span in entry.outputs:
             ranges = made.known.corrections.setdefault((span.topic, span.partition), [])
             ranges.append((span.start, span.end))
-        return
-    for span in entry.ranges:
+    for span in entry.ranges if is_live(entry) else ():
         tile = Tile(span.start, span.end, entry.run_id, record.offset)
         made.tiles[entry.flow, span.topic, span.partition].append(tile)
 

@@ -13,6 +13,7 @@ import pytest
 from infra.database.connection import create
 from infra.settings import Settings, load_settings
 from infra.stack import parts, ports, state
+from tests.desk import Desk
 
 NEPSE = str(Path(sys.executable).with_name("nepse"))
 UP_SECONDS = 290
@@ -78,6 +79,14 @@ def servers() -> Iterator[Settings]:
     with running_stack(NEPSE_PARTS='["kafka","postgres"]') as settings:
         create(settings)
         yield settings
+
+
+@pytest.fixture
+def desk(servers: Settings) -> Iterator[Desk]:
+    """A flow of this test."""
+    desk = Desk(servers)
+    yield desk
+    desk.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
 from infra.errors import StopError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
+from infra.kafka.log import Log
 from infra.kafka.reading import read_ranges
-from infra.kafka.records import Place
+from infra.kafka.records import Place, of_kind
 from infra.settings import Settings
 
 TOPIC = "dead-letters"
@@ -101,6 +102,12 @@ def _told(letter: Letter, event: Payload) -> Letter:
     if isinstance(event, LetterRetried):
         return replace(letter, attempts=max(letter.attempts, event.attempt), reason=event.reason)
     return replace(letter, resolved=True)
+
+
+def resolved(redrives: Log) -> set[str]:
+    """List the letters that were tried again and went through, as far as this log is known."""
+    entries = of_kind(redrives.between(0, redrives.refresh()), LetterResolved)
+    return {entry.payload.letter_id for entry in entries}
 
 
 def read_letters(settings: Settings) -> list[Letter]:

@@ -8,6 +8,7 @@ from typing import Any
 from events.envelope import Metadata, derive_id
 from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
 from infra.errors import ReplanError
+from infra.kafka.ledger import aside, redriving
 from infra.kafka.letters import Letter, original
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible, committed
@@ -51,6 +52,7 @@ class Redrive:
         self._at: dict[Any, int] = {}
         self._outgoing: list[Outgoing] = []
         self._resolved: list[str] = []
+        self._tried: list[OffsetRange] = []
 
     def open(self, letter: Letter) -> None:
         """Fence the live slices of the letter's partition, then see how far they came."""
@@ -78,6 +80,7 @@ class Redrive:
         """Keep what followed from the letter, and that it went through."""
         event = LetterResolved(letter_id=letter.id, attempt=letter.attempts + 1, run_id=self._run.run_id)
         self._resolved.append(letter.id)
+        self._tried += work.ranges
         self._outgoing += [*work.outgoing, self._told(work, event, "resolved")]
 
     def count_attempt(self, letter: Letter, work: Work, reason: str) -> None:
@@ -97,9 +100,15 @@ class Redrive:
             message = "these letters are committed already, or were never opened"
             raise ReplanError(message)
         try:
-            await_visible(self._reader, transact(self._pool.settings, warm, self._outgoing))
+            await_visible(self._reader, self._transact(warm))
         finally:
             warm.discard()  # the live slices go on with their own
+
+    def _transact(self, warm: WarmProducer) -> dict[Any, int]:
+        """Leave an entry in the ledger where something went through: it says where that lies."""
+        settings, name = self._pool.settings, redriving(self._run.flow)
+        closing = aside(settings, name, self._run, self._tried) if self._tried else None
+        return transact(settings, warm, self._outgoing, closing=closing)
 
     def abandon(self) -> None:
         """Throw away what was not committed."""

@@ -9,22 +9,16 @@ from kafka import KafkaConsumer
 
 from events.envelope import Causation, ContractError, Metadata, decode, derive_id
 from events.payloads import OffsetRange, Payload, SliceCommitted
+from infra.kafka.ledger import REDRIVES, REPLAYS, aside, replaying
 from infra.kafka.letters import letter_of
 from infra.kafka.pool import Pool
 from infra.kafka.reading import await_visible, read_bounded, read_ranges
-from infra.kafka.records import Cause, Outgoing, Run, ranges_label
+from infra.kafka.records import Cause, Outgoing, Run
 from infra.kafka.transaction import transact
 from infra.kafka.work import CODE_VERSION, Work
 
 LETTERS = "dead-letters"
 MOST_CORRECTIONS = 100
-REPLAYS = "replay."
-"""What the names of replays begin with, in the ledger and as consumer groups."""
-
-
-def replaying(flow: str) -> str:
-    """Name the group and the ledger's entries of a flow's replays."""
-    return f"{REPLAYS}{flow}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class Recorded(NamedTuple):
 
 def recorded(reader: KafkaConsumer, entry: SliceCommitted) -> list[Recorded]:
     """Read what a slice published; its neighbours' records, which lie between, are passed over."""
-    flow = entry.flow.removeprefix(REPLAYS)
+    flow = entry.flow.removeprefix(REPLAYS).removeprefix(REDRIVES)
     records = read_ranges(reader, entry.outputs)
     return [found for record in records if (found := _output(record, flow, entry.ranges))]
 
@@ -129,20 +123,10 @@ def publish_corrections(pool: Pool, run: Run, ranges: list[OffsetRange], correct
     """
     name = replaying(run.flow)
     warm = pool.new_producer(f"{name}.{ranges[0].topic}-{ranges[0].partition}")
-    entry = SliceCommitted(flow=name, group=name, ranges=ranges, run_id=run.run_id, code_version=CODE_VERSION)
-
-    def closing(outputs: list[OffsetRange]) -> Outgoing:
-        entry_id = derive_id(name, ranges_label(ranges), run.run_id)
-        return _ledger(pool, entry.model_copy(update={"outputs": outputs}), entry_id)
-
     try:
+        closing = aside(pool.settings, name, run, ranges)
         written = transact(pool.settings, warm, corrections, closing=closing)
     finally:
         warm.discard()
     with pool.reader(name) as reader:
         await_visible(reader, written)
-
-
-def _ledger(pool: Pool, entry: SliceCommitted, entry_id: str) -> Outgoing:
-    work = Work(pool.settings, Run(entry.flow, entry.run_id), entry.ranges, lambda ranges: ([], ranges))
-    return work.envelop("slices", entry, Metadata(entry_id, entry_id, 0, None, CODE_VERSION))

@@ -36,24 +36,30 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...
     )
 
 
-def compare(recorded: Mapping[str, Output], made: Iterable[tuple[tuple[str, ...], Output]]) -> list[Finding]:
+def compare(
+    recorded: Mapping[str, Output],
+    made: Iterable[tuple[tuple[str, ...], Output]],
+    since: Mapping[str, Output],
+) -> list[Finding]:
     """Compare event by event.
 
     Args:
         recorded: what was published then, and corrections since, by id.
         made: what is made now, each with its id and after it those that its corrections would have: the last
             of them that was published is in force.
+        since: what a redrive of refused records published, and the letters that it resolved: right if it is
+            made now, and not missing if it is not.
 
     Returns:
         What is made now in its order, then what is not made any more.
     """
-    findings, met = [], set[str]()
+    findings, met, published = [], set[str](), {**since, **recorded}
     for ids, output in made:
-        known = [one for one in ids if one in recorded]
+        known = [one for one in ids if one in published]
         met.update(known)
-        differing = changes(recorded[known[-1]].fields, output.fields) if known else ()
+        differing = changes(published[known[-1]].fields, output.fields) if known else ()
         kind = EXTRA if not known else DIFFERENT if differing else IDENTICAL
         name = known[-1] if known else ids[0]
         findings.append(Finding(kind, name, output.topic, output.about, differing))
-    lost = [(name, output) for name, output in recorded.items() if name not in met]
+    lost = [(name, output) for name, output in recorded.items() if name not in {*met, *since}]
     return findings + [Finding(MISSING, name, output.topic, output.about) for name, output in lost]

@@ -18,8 +18,8 @@ from infra.wiring import routes
 from tests.conftest import running_stack
 from tests.faults import journal
 from tests.faults.hostile import corpus
-from tests.faults.table import Report
 from tests.faults.system import HISTORY, System, each, history, played, until
+from tests.faults.table import Report
 
 RECOVERY_SECONDS = 45.0
 TRANSACTION_MS = 20_000

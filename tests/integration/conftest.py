@@ -16,7 +16,6 @@ from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.stack.java import console_tool
 from tasks.core.simulator import write_market
-from tests.desk import Desk
 
 Read = Callable[..., dict[str, Any]]
 Produce = Callable[[str, dict[str, Any]], None]
@@ -93,11 +92,3 @@ def market(
     done = cli("ingest", "--home", str(stack.home), str(folder / "history.parquet"), within=280)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-@pytest.fixture
-def desk(servers: Settings) -> Iterator[Desk]:
-    """A flow of this test."""
-    desk = Desk(servers)
-    yield desk
-    desk.close()

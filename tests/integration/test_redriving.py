@@ -16,8 +16,12 @@ from infra.kafka.work import Work
 from infra.wiring import Route
 from tasks import redriving
 from tasks.redriving import Choice, Line, chosen, retry
+from tasks.replaying import Wanted, replay
+from tasks.replaying import chosen as past_slices
 from tasks.work import Account
 from tests.desk import Desk, predict, vector
+
+Steps = Callable[[Any, Work], Account]
 
 
 @dataclass
@@ -162,3 +166,13 @@ def test_an_original_too_large_for_its_letter_is_read_where_it_lies(
     assert not office.letters[-1].value
     assert [line.outcome for line in office.redrive(succeed)] == ["resolved", "resolved"]
     assert len(office.desk.made()) == 2
+
+
+@pytest.mark.parametrize(("steps", "kind"), [(succeed, "identical"), (refuse, "different")])
+def test_a_replay_misses_nothing_that_a_redrive_mended(office: Office, steps: Steps, kind: str) -> None:
+    """The refused vector has its prediction by now: the letter is not missing, the prediction not extra."""
+    office.redrive(succeed)
+    slices = past_slices(office.loop, Wanted(flow=office.desk.flow))
+    (told,) = replay(office.loop, slices, {office.desk.flow: steps}, publish=True)
+    assert told.as_dict()["counts"] == {kind: 1}
+    assert told.published == 0

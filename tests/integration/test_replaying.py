@@ -48,7 +48,7 @@ class Archive:
     def replay(self, steps: Steps, *, publish: bool = False) -> dict[str, Any]:
         """Take it again with these steps."""
         slices = chosen(self.loop, Wanted(run_id="then", flow=None))
-        ours = [one for one in slices if one[0].flow == self.desk.flow]
+        ours = [one for one in slices if one.entry.flow == self.desk.flow]
         (told,) = replay(self.loop, ours, {self.desk.flow: steps}, publish=publish)
         return told.as_dict()
 
@@ -107,9 +107,8 @@ def test_a_replay_looks_up_what_the_run_could_know(archive: Archive) -> None:
         counting(view, work)
         work.commit(looked_up=view.looked_up)
     _ask(archive)
-    slices = [
-        one for one in chosen(archive.loop, Wanted(run_id="counted")) if one[0].flow == archive.desk.flow
-    ]
+    found = chosen(archive.loop, Wanted(run_id="counted"))
+    slices = [one for one in found if one.entry.flow == archive.desk.flow]
     replay(archive.loop, slices, {archive.desk.flow: counting}, publish=False)
     assert seen[0] == seen[1]
     assert len(requests(archive.loop)) == seen[0] + 1
