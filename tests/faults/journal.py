@@ -5,9 +5,10 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
@@ -94,6 +95,11 @@ class Journal:
             for record in self.committed.get(topic, [])
             if (not kind or record.kind == kind) and (not producer or record.producer == producer)
         ]
+
+    def without(self, places: AbstractSet[Place]) -> Self:
+        """Leave out the committed records of some places."""
+        kept = {t: [r for r in found if r.place not in places] for t, found in self.committed.items()}
+        return replace(self, committed=kept)
 
     @cached_property
     def aborted(self) -> set[Place]:

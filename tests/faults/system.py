@@ -62,8 +62,8 @@ class System:
     settings: Settings
     armed: Path
     waiting: list[Session]
-    twice: set[str] = field(default_factory=set)
-    """Ids that the test itself delivered more than once."""
+    planted: set[journal.Place] = field(default_factory=set)
+    """Where the test itself wrote."""
     known: set[Finding] = field(default_factory=set)
     readers: dict[str, KafkaConsumer] = field(default_factory=dict)
 
@@ -97,7 +97,6 @@ class System:
         """Send every committed record of these topics once more, shuffled."""
         told = journal.read(self.settings.bootstrap, topics)
         records = [record for found in told.committed.values() for record in found]
-        self.twice.update(record.identity for record in records)
         random.Random(seed).shuffle(records)
         self._produce((r.place.topic, r.value, r.key, [], r.place.partition) for r in records)
 
@@ -114,7 +113,9 @@ class System:
             places = [future.get(timeout=1) for future in sent]
         finally:
             producer.close()
-        return [journal.Place(place.topic, place.partition, place.offset) for place in places]
+        written = [journal.Place(place.topic, place.partition, place.offset) for place in places]
+        self.planted.update(written)
+        return written
 
     def settle(self) -> float:
         """Wait until every group has committed to the end of its topics; returns the seconds it took."""
@@ -180,7 +181,7 @@ class System:
     def findings(self, *, values: bool = False) -> list[Finding]:
         """Judge everything that lies on the topics, its `values` as well; each finding is told once."""
         told = journal.read(self.settings.bootstrap)
-        found = {*checker.check(told, self._duties(), frozenset(self.twice))}
+        found = {*checker.check(told, self._duties(), frozenset(self.planted))}
         found.update(recompute.errors(told), recompute.predictions(told))
         if values:
             found.update(recompute.objects(told, self.fetch), recompute.features(told, self.fetch))
