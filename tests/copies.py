@@ -26,7 +26,7 @@ SYMBOLS = {partition_of(f"S{n}".encode(), 3): f"S{n}" for n in range(20)}
 Before = Callable[[list[OffsetRange]], None]
 
 
-def eventually(true: Callable[[], bool], what: str, within: float = 20.0) -> None:
+def eventually(true: Callable[[], bool], what: str, within: float = 60.0) -> None:
     """Wait until something holds, for a bounded time."""
     deadline = time.monotonic() + within
     while not true():

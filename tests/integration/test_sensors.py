@@ -60,11 +60,11 @@ def test_copies_that_come_and_go_do_every_record_once(desk: Desk, start: Start) 
 
     def hold(_: list[OffsetRange]) -> None:
         held.set()
-        joined.wait(20)
+        joined.wait(120)
 
     slow.before = hold
     one = start("one", slow, slice_records=6)
-    assert held.wait(20)
+    assert held.wait(60)
     two = start("two", slice_records=6)
     eventually(lambda: two.units > 0, "the second copy has a share")
     eventually(lambda: bool(two.execute.results), "the second copy did slices that the first one holds")
