@@ -15,7 +15,7 @@ from infra.kafka.records import ranges_label
 from infra.processes import host_tag
 from infra.settings import Settings
 from infra.wiring import Route
-from sensors.failures import Outcome, classify
+from sensors.failures import AWAY_NAMES, Outcome, classify
 
 WORKER_SECONDS = 3_600
 
@@ -101,7 +101,8 @@ def judge(state: State[Any] | None) -> Result:
     if state is None:
         return Result(Outcome.AGAIN, "the run has no state")
     if state.name == "Superseded":
-        return Result(Outcome.REPLAN, state.message or "")
+        why = state.message or ""
+        return Result(Outcome.REPLAN, why, errors.SupersededError(why))
     if state.is_completed():
         return Result(Outcome.DONE, state.message or "")
     if state.is_crashed() or state.is_cancelled():
@@ -120,5 +121,6 @@ def _error_of(state: State[Any]) -> BaseException:
     if isinstance(data, BaseException):
         return data
     named = re.search(r"\b(\w+Error)\b:? ?(.*)", message)
-    kind = getattr(errors, named.group(1), None) if named else None
-    return kind(message) if kind else RuntimeError(message)
+    name = named.group(1) if named else ""
+    kind = getattr(errors, name, errors.TryAgainError if name in AWAY_NAMES else RuntimeError)
+    return kind(message)

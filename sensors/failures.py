@@ -56,6 +56,9 @@ AWAY = frozenset(
 )
 """Classes, by top package and name, that mean: not reached, or too busy to answer."""
 
+AWAY_NAMES = frozenset(name.rpartition(".")[2] for name in AWAY)
+"""The same without their packages: a run elsewhere leaves no more than that."""
+
 BUSY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 """Answers of a web server that say: not now."""
 

@@ -91,6 +91,8 @@ def await_place(is_free: Callable[[], bool]) -> None:
                 return
         except TryAgainError as error:  # nobody can join while the broker is away
             log.warning("not known whether the place is free: %s", error)
+        except Exception:  # a thread that ended here would leave its flow without a sensor, silently
+            log.exception("not known whether the place is free")
 
 
 def run_once(settings: Settings, name: str) -> None:

@@ -36,6 +36,8 @@ class Work:
     news_since: float | None = None
     not_before: float = 0.0
     taken_up: bool = False
+    failing_at: list[int] = field(default_factory=list)
+    """Where the slice began whose failures on its data were counted last."""
     proven: bool = False
     """Whether the next record has ended the process so often that it is given up unseen."""
 
@@ -80,10 +82,18 @@ class Settling:
         crashed = result.outcome is Outcome.CRASHED
         if result.outcome is Outcome.AGAIN or (crashed and not work.patience.crashed()):
             return self._pause(work, result.why)
-        if not work.patience.data_failure(size(work.ranges)):
+        if not self._suspect(work):
             self.log.warning("smaller slices, down to %d offsets: %s", work.patience.limit, result.why)
             return BREATH_SECONDS
         return self.isolate(work, result)
+
+    @staticmethod
+    def _suspect(work: Work) -> bool:
+        """Count a failure on data; those of an earlier record, which somebody committed, are forgotten."""
+        at = [r.start for r in work.ranges]
+        if at != work.failing_at:
+            work.failing_at, work.patience.failures = at, 0
+        return work.patience.data_failure(size(work.ranges))
 
     def _pause(self, work: Work, why: str) -> float:
         seconds = work.patience.outage() * random.uniform(0.7, 1.3)  # noqa: S311  (jitter, not a secret)

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConfigurationError, KafkaError
 
-from infra.errors import TryAgainError
+from infra.errors import StopError, TryAgainError
 from infra.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
@@ -79,6 +79,9 @@ def _connect(make: Callable[..., Any], settings: Settings, **options: Any) -> An
     bounds = {"bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS, "request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
         return make(bootstrap_servers=settings.bootstrap, **{**bounds, **options})
+    except KafkaConfigurationError as error:
+        message = f"the Kafka client refuses its settings, correct them (docs/reference/settings.md): {error}"
+        raise StopError(message) from error
     except KafkaError as error:
         message = f"no broker at {settings.bootstrap}: run 'nepse up' ({error})"
         raise TryAgainError(message) from error

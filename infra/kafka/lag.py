@@ -67,22 +67,26 @@ def _route_lags(settings: Settings, route: Route) -> list[Lag]:
 
 
 def _measure(reader: KafkaConsumer, group: str, spots: list[TopicPartition]) -> list[Lag]:
+    firsts = reader.beginning_offsets(spots, timeout_ms=ASK_MS)
     ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
-    return [_lag(reader, group, spot, int(ends[spot])) for spot in spots]
+    return [_lag(reader, group, spot, (int(firsts[spot]), int(ends[spot]))) for spot in spots]
 
 
-def _lag(reader: KafkaConsumer, group: str, spot: TopicPartition, end: int) -> Lag:
-    committed = reader.committed(spot, timeout_ms=ASK_MS)
-    behind = end - (committed or 0)
-    seconds = _age_at(reader, spot, committed or 0) if behind else 0.0
+def _lag(reader: KafkaConsumer, group: str, spot: TopicPartition, kept: tuple[int, int]) -> Lag:
+    """Compare progress with what is kept; it may lie outside, and then these numbers tell by how much."""
+    (first, end), committed = kept, reader.committed(spot, timeout_ms=ASK_MS)
+    behind = max(0, end - (committed or 0))
+    seconds = _age_at(reader, spot, max(first, committed or 0), end) if behind else 0.0
     return Lag(group, spot.topic, spot.partition, committed, end, behind, seconds)
 
 
-def _age_at(reader: KafkaConsumer, spot: TopicPartition, offset: int) -> float:
-    """Tell how old the first record at or after an offset is, in seconds."""
+def _age_at(reader: KafkaConsumer, spot: TopicPartition, offset: int, end: int) -> float:
+    """Tell how old the first record of `[offset, end)` is, in seconds; 0 where only markers are left."""
     reader.assign([spot])
     reader.seek(spot, offset)
-    records = [r for batch in reader.poll(timeout_ms=1_000, max_records=1).values() for r in batch]
+    records: list[Any] = []
+    while not records and int(reader.position(spot) or 0) < end:
+        records = reader.poll(timeout_ms=1_000, max_records=1).get(spot, [])
     if not records:
         return 0.0
     return round(max(0.0, datetime.now(UTC).timestamp() - float(records[0].timestamp) / 1000), 3)

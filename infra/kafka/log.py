@@ -53,12 +53,20 @@ class TopicLog:
         """Read up to the last stable offset; returns it. Costs one small request when nothing is new."""
         with self._lock:
             reader = self._consumer or clients.consumer(self._settings, fetch_max_wait_ms=100)
+            self._consumer = None  # one that fails may hang for ever: the next look makes a new one
+            try:
+                self._catch_up(reader)
+            except BaseException:
+                close(reader)
+                raise
             self._consumer = reader
-            ask = partial(reader.end_offsets, [self._spot], timeout_ms=REQUEST_MS)
-            end = int(answered(ask, REQUEST_SECONDS, f"the end of {self._spot.topic}")[self._spot])
-            if end > self._next:
-                self._append(reader, end)
             return self._next
+
+    def _catch_up(self, reader: KafkaConsumer) -> None:
+        ask = partial(reader.end_offsets, [self._spot], timeout_ms=REQUEST_MS)
+        end = int(answered(ask, REQUEST_SECONDS, f"the end of {self._spot.topic}")[self._spot])
+        if end > self._next:
+            self._append(reader, end)
 
     def _append(self, reader: KafkaConsumer, end: int) -> None:
         span = OffsetRange(topic=self._spot.topic, partition=0, start=self._next, end=end)

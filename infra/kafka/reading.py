@@ -67,14 +67,13 @@ def read_bounded(
 
     Raises:
         StopError: the first offset is no longer (or not yet) there.
-        TryAgainError: the broker did not deliver in time.
+        TryAgainError: the broker stopped delivering.
     """
     wanted = {partition_of_range(r): r for r in ranges if r.end > r.start}
     if not wanted:
         return [], ranges
-    read = partial(_poll_until_ends, reader, wanted, most_bytes)
     try:
-        records, ends = answered(read, READ_SECONDS + 5, f"reading {', '.join(map(str, ranges))}")
+        records, ends = _poll_until_ends(reader, wanted, most_bytes)
     except OffsetOutOfRangeError as error:
         message = (
             f"offsets are out of range ({error}): retention removed them or the topic was made anew."
@@ -113,23 +112,40 @@ def await_visible(reader: KafkaConsumer, written: dict[TopicPartition, int]) -> 
 def _poll_until_ends(
     reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange], most_bytes: int | None
 ) -> tuple[list[Any], dict[TopicPartition, int]]:
+    """Poll as long as records come; the bound is on silence, since a history may be of any length."""
+    what = f"reading {', '.join(map(str, wanted.values()))}"
+    at = answered(partial(_seek, reader, wanted), READ_SECONDS, what)
+    records: list[Any] = []
+    size, moved = 0, time.monotonic()
+    while (left := _left(at, wanted)) and (most_bytes is None or size <= most_bytes):
+        fresh, now = answered(partial(_poll, reader, wanted, left), READ_SECONDS, what)
+        records.extend(fresh)
+        size += sum(len(record.value or b"") for record in fresh)
+        if now != at:
+            at, moved = now, time.monotonic()
+        elif time.monotonic() > moved + READ_SECONDS:
+            message = f"{what}: the broker delivered nothing for {READ_SECONDS:g} s"
+            raise TryAgainError(message)
+    return records, {p: min(r.end, at[p]) for p, r in wanted.items()}
+
+
+def _seek(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> dict[TopicPartition, int]:
     reader.assign(list(wanted))
     for partition, span in wanted.items():
         reader.seek(partition, span.start)
-    records: list[Any] = []
-    size, deadline = 0, time.monotonic() + READ_SECONDS
-    while (left := _left(reader, wanted)) and (most_bytes is None or size <= most_bytes):
-        if time.monotonic() > deadline:
-            message = f"the broker did not deliver all of {wanted} within {READ_SECONDS:g} s"
-            raise TryAgainError(message)
-        # No more than is left: the client decodes all that it hands out, wanted or not.
-        for partition, batch in reader.poll(timeout_ms=POLL_MS, max_records=left).items():
-            fresh = [record for record in batch if record.offset < wanted[partition].end]
-            records.extend(fresh)
-            size += sum(len(record.value or b"") for record in fresh)
-    return records, {p: min(r.end, int(reader.position(p))) for p, r in wanted.items()}
+    return {partition: span.start for partition, span in wanted.items()}
 
 
-def _left(reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange]) -> int:
+def _poll(
+    reader: KafkaConsumer, wanted: dict[TopicPartition, OffsetRange], left: int
+) -> tuple[list[Any], dict[TopicPartition, int]]:
+    """Poll once; give what is wanted of it, and the positions."""
+    # No more than is left: the client decodes all that it hands out, wanted or not.
+    polled = reader.poll(timeout_ms=POLL_MS, max_records=left).items()
+    fresh = [record for p, batch in polled for record in batch if record.offset < wanted[p].end]
+    return fresh, {p: int(reader.position(p)) for p in wanted}
+
+
+def _left(at: dict[TopicPartition, int], wanted: dict[TopicPartition, OffsetRange]) -> int:
     """Count the offsets between the reader's positions and the ends."""
-    return sum(max(0, r.end - int(reader.position(p) or 0)) for p, r in wanted.items())
+    return sum(max(0, r.end - at[p]) for p, r in wanted.items())

@@ -16,6 +16,8 @@ K = TypeVar("K", bound=Payload)
 
 KEPT_BYTES = 3 * 1024 * 1024
 """A dead letter carries originals up to this size; larger ones stay where they lie, for ever as well."""
+KEPT_KEY_BYTES = 64 * 1024
+"""A longer key is left out, so that key, value and headers fit into one request."""
 HEADER_BYTES = 1_000
 """Header values are cut to this many bytes: a traceback is a hint, not an archive."""
 
@@ -126,13 +128,15 @@ def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None)
         "run_id": run.run_id,
         "attempt": str(run.attempt),
     }
-    value = record.value
+    key, value = record.key, record.value
+    if key is not None and len(key) > KEPT_KEY_BYTES:
+        facts["original_key_bytes"], key = str(len(key)), None
     if value is not None and len(value) > KEPT_BYTES:
         facts["original_bytes"], value = str(len(value)), None
-    if value is None and record.key is None:
+    if value is None and key is None:
         value = b""  # the client sends no record that has neither
     headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
-    return Outgoing("dead-letters", record.key, value, headers)
+    return Outgoing("dead-letters", key, value, headers)
 
 
 def of_kind(received: Iterable[Received[Any]], kind: type[K]) -> list[Received[K]]:

@@ -75,3 +75,17 @@ def test_a_superseded_sensor_comes_back_only_to_a_free_place(monkeypatch: pytest
     host.keep_running("sensor", run, is_free)
     assert clock.waited[:4] == [host.PLACE_SECONDS] * 4
     assert answers == []
+
+
+def test_a_question_that_fails_oddly_does_not_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread of a superseded sensor must outlive whatever the client makes of the broker's answer."""
+    clock, answers = Clock(monkeypatch, waits=20), [KeyError("members"), True]
+
+    def is_free() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+    host.await_place(is_free)
+    assert (answers, len(clock.waited)) == ([], 2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from events.payloads import LetterResolved, LetterRetried
+from infra.kafka.clients import MAX_REQUEST_BYTES
 from infra.kafka.letters import Letter, letter_of, tell_story
 from infra.kafka.records import KEPT_BYTES, Place, Run, dead_letter, letter_id
 
@@ -71,3 +72,12 @@ def test_a_story_counts_attempts_until_the_letter_is_resolved() -> None:
     assert untouched == other
     resolved = LetterResolved(letter_id=letter.id, attempt=3)
     assert tell_story([letter], [retried, resolved])[0].resolved
+
+
+def test_a_key_that_is_too_large_stays_where_it_lies() -> None:
+    """Key and value together must fit into a request, or one hostile key would stop the flow for good."""
+    record = Record(value=b"x" * KEPT_BYTES, key=b"k" * (2 * 1024 * 1024))
+    sent = dead_letter(Run("predict", "run-1"), record, "no such symbol", None)
+    assert len(sent.key or b"") + len(sent.value or b"") < MAX_REQUEST_BYTES
+    assert dict(sent.headers)["original_key_bytes"] == b"2097152"
+    assert Refusal(Record(key=b"k" * 64)).letter.key == b"k" * 64

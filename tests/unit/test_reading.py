@@ -1,12 +1,17 @@
 """Reading back what was just committed."""
 
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
 
-from infra.errors import TryAgainError
-from infra.kafka import reading
+from events.payloads import OffsetRange
+from infra.errors import StopError, TryAgainError
+from infra.kafka import clients, log, reading
+from infra.settings import load_settings
 
 RAW, TRAINING = TopicPartition("raw-data", 0), TopicPartition("training", 0)
 
@@ -45,3 +50,66 @@ def test_the_wait_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "READ_SECONDS", 0.05)
     with pytest.raises(TryAgainError, match="raw-data"):
         reading.await_visible(SlowMarkers({RAW: 7}), {RAW: 7})  # type: ignore[arg-type]
+
+
+class Slow:
+    """A broker that delivers one record a poll, each of which takes a while; it stops after `most`."""
+
+    def __init__(self, most: int) -> None:
+        """Begin at offset 0."""
+        self.at, self.most = 0, most
+
+    def assign(self, _: list[TopicPartition]) -> None:
+        """Read from these partitions."""
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        """Read from here."""
+        self.at = offset
+
+    def position(self, _: TopicPartition) -> int:
+        """Tell the next offset."""
+        return self.at
+
+    def poll(self, **_: Any) -> dict[TopicPartition, list[Any]]:
+        """Deliver the next record after a while."""
+        threading.Event().wait(0.03)
+        if self.at >= self.most:
+            return {}
+        self.at += 1
+        return {RAW: [SimpleNamespace(offset=self.at - 1, value=b"x")]}
+
+
+def test_a_long_history_is_read_as_long_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is on silence: one on the whole would fail for ever once a topic has grown long."""
+    monkeypatch.setattr(reading, "READ_SECONDS", 0.2)
+    span = OffsetRange(topic="raw-data", partition=0, start=0, end=20)
+    assert len(reading.read_ranges(Slow(most=20), [span])) == 20  # type: ignore[arg-type]
+    with pytest.raises(TryAgainError, match="raw-data"):
+        reading.read_ranges(Slow(most=10), [span])  # type: ignore[arg-type]
+
+
+class Hung:
+    """A client whose every question fails."""
+
+    def end_offsets(self, *_: Any, **__: Any) -> dict[TopicPartition, int]:
+        """Give no answer."""
+        raise KafkaTimeoutError
+
+    def close(self, **_: Any) -> None:
+        """Close."""
+
+
+def test_an_index_gets_a_new_client_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that hung once may hang for ever: kept, it would fail every later look."""
+    given = [Hung(), SlowMarkers({TRAINING: 0})]
+    monkeypatch.setattr(log.clients, "consumer", lambda *_, **__: given.pop(0))
+    index = log.TopicLog(load_settings(), "training")
+    with pytest.raises(KafkaTimeoutError):
+        index.refresh()
+    assert index.refresh() == 0
+
+
+def test_settings_that_the_client_refuses_are_not_an_outage() -> None:
+    """Waiting for a broker would not mend them."""
+    with pytest.raises(StopError, match="connections_max_idle_ms"):
+        clients.consumer(load_settings(), connections_max_idle_ms=1)

@@ -1,11 +1,13 @@
 """What a sensor does after each kind of end of a run."""
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
+from prefect.states import Cancelled, Failed
 
 from events.payloads import OffsetRange
 from infra.errors import StopError, SupersededError, TryAgainError
@@ -14,7 +16,7 @@ from infra.stack.conditions import conditions
 from infra.wiring import Route
 from sensors import settle
 from sensors.diary import Diary
-from sensors.dispatch import Result
+from sensors.dispatch import Result, judge
 from sensors.failures import Outcome
 from sensors.plan import Patience
 from sensors.settle import Settling, Work
@@ -175,3 +177,31 @@ def test_a_stop_is_passed_on(settling: Settling) -> None:
     """A person has to decide."""
     with pytest.raises(StopError, match="access is refused"):
         settling.settle(a_unit(), Result(Outcome.STOP, "access is refused"))
+
+
+def test_a_run_that_was_superseded_leaves_time_for_a_poll(settling: Settling) -> None:
+    """The run tells it by its state's name; whoever took over must not be fenced at once."""
+    work, before = a_unit(), time.monotonic()
+    settling.settle(work, judge(Cancelled(name="Superseded", message="a newer process")))
+    assert work.not_before - before >= settle.TAKEOVER_SECONDS
+
+
+def test_the_failure_of_another_record_does_not_count(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record before it failed once and was then committed by somebody else: this one has a second try."""
+    letters, work = given_up(monkeypatch), a_unit()
+    settling.settle(work, BAD)
+    work.ranges = [OffsetRange(topic="features", partition=0, start=6, end=7)]
+    fail(settling, work, BAD)
+    assert letters == []
+    fail(settling, work, BAD)
+    assert letters == [BAD.why]
+
+
+@pytest.mark.parametrize("name", ["OperationalError", "TryAgainError", "KafkaError"])
+def test_an_outage_that_a_worker_tells_by_name_is_an_outage(name: str) -> None:
+    """Of a run elsewhere only the message is left; its records are not at fault."""
+    state = Failed(message=f"Flow run encountered an exception: {name}: the server went away")
+    assert judge(state).outcome is Outcome.AGAIN
+    assert judge(Failed(message="Flow run encountered an exception: KeyError: 'x'")).outcome is Outcome.DATA

@@ -1,0 +1,34 @@
+"""How far flows are, also where their progress lies outside of what a topic holds."""
+
+import pytest
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from infra.kafka import clients, lag
+from infra.wiring import Route
+from tests.desk import Desk
+
+pytestmark = pytest.mark.stack
+
+SPOT = TopicPartition("errors", 1)
+
+
+def test_a_gap_is_told_and_not_stumbled_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is told to look at 'nepse lag' after records were removed finds the numbers there."""
+    producer = desk.pool.new_producer(f"feed-{desk.flow}").producer
+    producer.begin_transaction()
+    sent = [producer.send("errors", value=b"{}", partition=1) for _ in range(5)]
+    producer.commit_transaction()
+    producer.close()
+    first = sent[0].get(timeout=10).offset
+    admin = clients.admin(desk.settings)
+    admin.delete_records({SPOT: first + 3})
+    admin.close()
+    monkeypatch.setattr(lag, "routes", lambda: [Route("sensor-test", desk.flow, ("errors",))])
+    end = desk.end("errors", 1)
+    for at, behind in ((first, end - first), (end + 9, 0)):
+        desk.admin_group.assign([SPOT])
+        desk.admin_group.commit({SPOT: OffsetAndMetadata(at, "", -1)})
+        row = next(row for row in lag.lags(desk.settings) if row.partition == 1)
+        assert (row.committed, row.end, row.lag) == (at, end, behind)
+        assert (row.seconds_behind > 0) == (behind > 0)
