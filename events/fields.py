@@ -1,10 +1,19 @@
-"""Field types shared by all payloads: what counts as a number, a symbol and a session date."""
+"""The base of all payloads and their field types: what counts as a number, a symbol, a session date."""
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 LARGEST_INTEGER = 2**63 - 1  # what a database's bigint and an offset hold
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -47,3 +56,15 @@ Ordinal = Annotated[int, Strict(), Field(ge=1, le=LARGEST_INTEGER)]
 
 Flag = Annotated[bool, Strict()]
 """JSON's `true` or `false`; 1 and "yes" are not."""
+
+
+class Payload(BaseModel):
+    """Base of all payloads; `schema_version` grows with each compatible change."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    schema_version: ClassVar[int] = 1
+
+    @property
+    def key(self) -> str:
+        """Record key: the symbol where there is one."""
+        return str(getattr(self, "symbol", None) or "")

@@ -4,23 +4,31 @@ A payload is frozen. Unknown fields are dropped, never refused, so that an older
 writer. Prices and errors are rupees of the day unless a field says otherwise; dates are trading sessions.
 """
 
-from typing import ClassVar
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict
+from events.fields import Count, Flag, Number, Payload, SessionDate, Symbol, Text
+from events.operations import LetterResolved, LetterRetried, OffsetRange, SliceCommitted
 
-from events.fields import Count, Flag, Number, Ordinal, SessionDate, Symbol, Text
-
-
-class Payload(BaseModel):
-    """Base of all payloads; `schema_version` grows with each compatible change."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
-    schema_version: ClassVar[int] = 1
-
-    @property
-    def key(self) -> str:
-        """Record key: the symbol where there is one."""
-        return str(getattr(self, "symbol", None) or "")
+__all__ = [
+    "PAYLOADS",
+    "ActualAvailable",
+    "AlertRaised",
+    "AlertResolved",
+    "DataIngested",
+    "DataRetracted",
+    "ErrorComputed",
+    "FeaturesComputed",
+    "LetterResolved",
+    "LetterRetried",
+    "ModelPromoted",
+    "ModelRetrainingTriggered",
+    "ModelTrained",
+    "OffsetRange",
+    "Payload",
+    "PredictionExpired",
+    "PredictionMade",
+    "SliceCommitted",
+]
 
 
 class DataIngested(Payload):
@@ -66,7 +74,7 @@ class PredictionMade(Payload):
     date: SessionDate
     predicted_close: Number
     model_version: Text
-    features_used: list[Text] = []
+    features_used: list[Text] = Field(default=[])
     as_of: SessionDate | None = None
     last_close: Number | None = None
     interval_80: tuple[Number, Number] | None = None
@@ -138,7 +146,7 @@ class ModelTrained(Payload):
     artifact_sha256: Text | None = None
     promoted: Flag | None = None
     why: Text | None = None
-    triggers: list[Text] = []
+    triggers: list[Text] = Field(default=[])
 
 
 class ModelPromoted(Payload):
@@ -178,70 +186,6 @@ class AlertResolved(Payload):
     def key(self) -> str:
         """Alerts are ordered by rule."""
         return self.rule
-
-
-class OffsetRange(Payload):
-    """Offsets `[start, end)` of a topic-partition."""
-
-    topic: Text
-    partition: Count
-    start: Count
-    end: Count
-
-    def __str__(self) -> str:
-        """Write the range as people read it: `features-2 [120, 470)`."""
-        return f"{self.topic}-{self.partition} [{self.start}, {self.end})"
-
-
-class SliceCommitted(Payload):
-    """The ledger: this run turned these input ranges into these numbers of records, once."""
-
-    schema_version: ClassVar[int] = 2
-
-    flow: Text
-    group: Text
-    ranges: list[OffsetRange]
-    run_id: Text
-    attempt: Ordinal = 1
-    counts: dict[str, Count] = {}
-    model_versions: list[Text] = []
-    feature_set: Text | None = None
-    code_version: Text | None = None
-    outputs: list[OffsetRange] = []
-    """Where the slice's events and dead letters lie, first to last; others' records may lie between them."""
-    looked_up: list[OffsetRange] = []
-    """How far the topics that the flow looks things up in had been read."""
-
-    @property
-    def key(self) -> str:
-        """The ledger is ordered by flow."""
-        return self.flow
-
-
-class LetterRetried(Payload):
-    """A dead letter was tried again and failed again."""
-
-    letter_id: Text
-    attempt: Ordinal
-    reason: Text
-
-    @property
-    def key(self) -> str:
-        """One letter's story stays in order."""
-        return self.letter_id
-
-
-class LetterResolved(Payload):
-    """A dead letter was tried again and went through."""
-
-    letter_id: Text
-    attempt: Ordinal
-    run_id: Text | None = None
-
-    @property
-    def key(self) -> str:
-        """One letter's story stays in order."""
-        return self.letter_id
 
 
 PAYLOADS: dict[str, type[Payload]] = {

@@ -1,16 +1,27 @@
 """How far flows are, also where their progress lies outside of what a topic holds."""
 
+from collections.abc import Iterator
+
 import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from infra.kafka import clients, lag
+from infra.settings import Settings
 from infra.wiring import Route
 from tests.desk import Desk
 
 pytestmark = pytest.mark.stack
 
 SPOT = TopicPartition("errors", 1)
+
+
+@pytest.fixture
+def desk(own_servers: Settings) -> Iterator[Desk]:
+    """A flow of this test, on servers of its own, since it removes records."""
+    desk = Desk(own_servers)
+    yield desk
+    desk.close()
 
 
 def test_a_gap_is_told_and_not_stumbled_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
