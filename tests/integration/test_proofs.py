@@ -69,10 +69,10 @@ class Market:
     def slice(
         self, flow: str, topics: tuple[str, ...], partition: int, step: Callable[[Slice], None]
     ) -> None:
-        """Do one slice of all that is new."""
+        """Do one slice of all that is new, once what was just written is marked as committed."""
         spots = [TopicPartition(topic, partition) for topic in topics]
         with self.pool.reader(flow) as looking:
-            ends = scanning.ends(looking, spots)
+            ends, _ = scanning.settled_ends(self.settings, looking, spots)
             at = {spot: int(looking.committed(spot) or 0) for spot in spots}
         ranges = [
             OffsetRange(topic=t, partition=p, start=at[TopicPartition(t, p)], end=e)
