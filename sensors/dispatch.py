@@ -1,7 +1,8 @@
 """Turning a slice into a run of its flow: a real, deployment-linked Prefect run, in this warm process."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from prefect.client.schemas.objects import FlowRun, State
@@ -36,6 +37,8 @@ class Dispatcher:
 
     settings: Settings
     route: Route
+    tried: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    """The last slice of each partition and its attempt, so that a retry does not count from 1."""
 
     def __call__(self, ranges: list[OffsetRange]) -> Result:
         """Create the run, execute it (inline, or by the worker) and say how it ended."""
@@ -75,7 +78,10 @@ class Dispatcher:
         """Create a run under the first attempt number that no earlier, started run has used."""
         label = ranges_label(ranges)
         ours = [host_tag()] if self.route.mode == "inline" else []
-        for attempt in range(1, 1_000):
+        first = (ranges[0].topic, ranges[0].partition)
+        known, begun = self.tried.get(first, (label, 1))
+        for attempt in count(begun if known == label else 1):
+            self.tried[first] = label, attempt
             run = prefect_runs.create_run(
                 self._deployment,
                 {"slices": [r.model_dump() for r in ranges]},
@@ -85,9 +91,8 @@ class Dispatcher:
                 idempotency_key=f"{self.settings.bootstrap}:{self.route.flow}:{label}:{attempt}",
             )
             if _is_ours(run, ours):
-                return run
-        message = f"{self.route.flow} {label} was tried 1000 times"
-        raise errors.StopError(message)
+                break
+        return run
 
 
 def _is_ours(run: FlowRun, ours: list[str]) -> bool:

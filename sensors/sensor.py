@@ -179,7 +179,7 @@ class Sensor:
             return
         future = submit([r for work in group for r in work.ranges])
         for work in group:
-            work.future, work.news_since = future, None
+            work.future, work.news_since, work.shared = future, None, len(group) > 1
 
     def _lingered(self, work: Work) -> bool:
         """Wait a little for more records, once, so that a burst becomes one slice."""

@@ -35,6 +35,8 @@ class Work:
     future: "Future[Result] | None" = None
     news_since: float | None = None
     not_before: float = 0.0
+    shared: bool = False
+    """Whether the run under way does slices of other units as well."""
     taken_up: bool = False
     failing_at: list[int] = field(default_factory=list)
     """Where the slice began whose failures on its data were counted last."""
@@ -78,25 +80,33 @@ class Settling:
         if result.outcome is Outcome.REPLAN:
             self.log.info("planning again: %s", result.why)
             superseded = isinstance(result.error, SupersededError)
-            return work.patience.replan() + (TAKEOVER_SECONDS if superseded else 0.0)
+            return _jittered(work.patience.replan()) + (TAKEOVER_SECONDS if superseded else 0.0)
         crashed = result.outcome is Outcome.CRASHED
         if result.outcome is Outcome.AGAIN or (crashed and not work.patience.crashed()):
             return self._pause(work, result.why)
         if not self._suspect(work):
-            self.log.warning("smaller slices, down to %d offsets: %s", work.patience.limit, result.why)
+            self.log.warning(
+                "slices alone or smaller, down to %d offsets: %s", work.patience.limit, result.why
+            )
             return BREATH_SECONDS
         return self.isolate(work, result)
 
     @staticmethod
     def _suspect(work: Work) -> bool:
-        """Count a failure on data; those of an earlier record, which somebody committed, are forgotten."""
+        """Count a failure on data; those of an earlier record, which somebody committed, are forgotten.
+
+        Where several units shared the run nobody knows yet whose record it was: each is tried alone first.
+        """
+        if work.shared:
+            work.patience.alone = True
+            return False
         at = [r.start for r in work.ranges]
         if at != work.failing_at:
             work.failing_at, work.patience.failures = at, 0
         return work.patience.data_failure(size(work.ranges))
 
     def _pause(self, work: Work, why: str) -> float:
-        seconds = work.patience.outage() * random.uniform(0.7, 1.3)  # noqa: S311  (jitter, not a secret)
+        seconds = _jittered(work.patience.outage())
         self.diary.paused(work.unit, seconds, why)
         return seconds
 
@@ -121,5 +131,10 @@ class Settling:
             raise StopError(message) from error
         if outcome is Outcome.REPLAN:
             work.taken_up = False  # somebody has moved the progress: look again which record is next
-            return work.patience.replan()
+            return _jittered(work.patience.replan())
         return self._pause(work, str(error))
+
+
+def _jittered(seconds: float) -> float:
+    """Spread retries, so that copies that failed together do not come back together."""
+    return seconds * random.uniform(0.7, 1.3)  # noqa: S311  (no secret)

@@ -17,6 +17,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from events.topics import TOPICS
 from infra.errors import ReplanError, StopError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
@@ -93,8 +94,9 @@ def _batches(
     reader = clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
     try:
         places = _assign(reader, topics)
-        at = dict.fromkeys(places, 0) | dict(positions(list(places)))
-        _seek(reader, places, at)
+        stored = dict(positions(list(places)))
+        at = dict.fromkeys(places, 0) | stored
+        _seek(reader, places, at, stored)
         while not stop.is_set():
             batch = _collect(reader, places, at, linger)
             if batch.records:
@@ -116,7 +118,9 @@ def _assign(reader: KafkaConsumer, topics: Sequence[str]) -> dict[tuple[str, int
     return places
 
 
-def _seek(reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], at: Positions) -> None:
+def _seek(
+    reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], at: Positions, stored: Positions
+) -> None:
     firsts = reader.beginning_offsets(list(places.values()), timeout_ms=REQUEST_MS)
     ends = reader.end_offsets(list(places.values()), timeout_ms=REQUEST_MS)
     for place, partition in places.items():
@@ -126,7 +130,18 @@ def _seek(reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], 
                 f" {ends[partition]}: the topic was made anew. Drop the projection and rebuild it."
             )
             raise StopError(message)
+        if place in stored and stored[place] < firsts[partition] and _kept_forever(partition.topic):
+            message = (
+                f"the projection is at {at[place]} of {partition.topic}-{partition.partition}, which begins"
+                f" at {firsts[partition]}: records that it never saw were deleted. Restore the topic, or drop"
+                f" the projection and rebuild it without them."
+            )
+            raise StopError(message)
         reader.seek(partition, max(at[place], firsts[partition]))
+
+
+def _kept_forever(topic: str) -> bool:
+    return topic not in TOPICS or float(TOPICS[topic].config["retention.ms"]) < 0
 
 
 def _collect(

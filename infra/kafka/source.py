@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from kafka import TopicPartition
+
 from infra.errors import StopError
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible
@@ -38,10 +40,17 @@ class Source:
         batch = list(records)
         if batch:
             written = transact(self._pool.settings, warm, batch)
-            with self._pool.reader(self._name) as reader:
-                await_visible(reader, written)
+            self._await(written, warm)
         self._warm = warm
         return len(batch)
+
+    def _await(self, written: dict[TopicPartition, int], warm: WarmProducer) -> None:
+        try:
+            with self._pool.reader(self._name) as reader:
+                await_visible(reader, written)
+        except BaseException:
+            warm.discard()  # whoever goes on opens anew, and looks what is committed
+            raise
 
     def close(self) -> None:
         """Close the producer."""

@@ -54,6 +54,7 @@ class Work:
         self.outgoing: list[Outgoing] = []
         self._fetch = fetch
         self._records: list[Record] = []
+        self._at: dict[Place, Record] = {}
         self._rejected: dict[Place, str] = {}
 
     @property
@@ -129,7 +130,9 @@ class Work:
             self._reject_record(record, reason, error)
 
     def _record_at(self, place: Place) -> Record:
-        return next(record for record in self._records if _place(record) == place)
+        if not self._at:
+            self._at = {_place(record): record for record in self._records}
+        return self._at[place]
 
     def _reject_record(self, record: Record, reason: str, error: BaseException | None) -> None:
         place = _place(record)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import pytest
+from kafka import TopicPartition
 from kafka.admin import NewTopic
 from sqlalchemy import func, select
 
@@ -129,6 +130,18 @@ def test_a_projection_ahead_of_its_topic_stops(stack: Settings, topic: str) -> N
     memory = Memory()
     memory.at = {(topic, 0): 500}
     with pytest.raises(StopError, match=f"at 500 of {topic}-0, which ends at 0"):
+        follow(stack, [topic], memory.positions, memory.apply, threading.Event())
+
+
+def test_a_projection_behind_what_is_kept_stops(stack: Settings, topic: str) -> None:
+    """Records that were deleted before they were projected are not stepped over silently."""
+    memory = Memory()
+    memory.at = {(topic, 0): 1}
+    send(stack, topic, [b"gone"] * 20)
+    admin = clients.admin(stack)
+    admin.delete_records({TopicPartition(topic, 0): 5})
+    admin.close()
+    with pytest.raises(StopError, match="never saw"):
         follow(stack, [topic], memory.positions, memory.apply, threading.Event())
 
 

@@ -73,6 +73,21 @@ def test_a_record_at_fault_is_given_up_at_its_second_failure(
     assert letters == [BAD.why]
 
 
+def test_a_failure_of_a_shared_run_is_nobodys_yet(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is given up for two failures of its own; after a shared one it does not share again."""
+    letters, work = given_up(monkeypatch), a_unit()
+    work.shared = True
+    fail(settling, work, BAD)
+    assert not work.patience.calm
+    work.shared = False
+    fail(settling, work, BAD)
+    assert letters == []
+    fail(settling, work, BAD)
+    assert letters == [BAD.why]
+
+
 def test_nothing_is_given_up_while_a_server_is_away(
     settling: Settling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
