@@ -96,7 +96,7 @@ def test_a_sensor_back_within_the_session_finds_its_partitions(desk: Desk) -> No
 
 
 def _member(desk: Desk, route: Route, name: str) -> Membership:
-    return Membership(load_settings(desk.settings.home, instance=name, session_timeout_ms=6_000), route)
+    return Membership(load_settings(desk.settings.home, instance=name, session_timeout_ms=20_000), route)
 
 
 def _settled(*members: Membership) -> bool:
