@@ -68,10 +68,10 @@ def parts(settings: Settings) -> list[Part]:
     ]
 
 
-def _command(settings: Settings, home: Path) -> list[str]:
+def _command(settings: Settings, home: Path, heap: str = "512m") -> list[str]:
     if not jars.classpath(settings, jars.BROKER):  # status and doctor plan before anything is fetched
         return [sys.executable, "-c", "raise SystemExit('the jars are missing')"]
-    line = java(settings, jars.BROKER, "kafka.Kafka", str(home / "server.properties"), heap="512m")
+    line = java(settings, jars.BROKER, "kafka.Kafka", str(home / "server.properties"), heap=heap)
     logging = (f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", "-Xms128m")
     # A local broker lives for minutes or hours: a second compiler and a concurrent collector take more of two
     # processors than they give back.
