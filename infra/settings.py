@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     replication: int = Field(
         1,
         ge=1,
-        description="Replicas of each new topic; from 3 on a record has to be in two to count as written.",
+        description="Replicas of each new topic; from 3 on, two of them have to hold a record.",
     )
     slice_records: int = Field(20_000, ge=1, description="Most records in a slice.")
     slice_bytes: int = Field(

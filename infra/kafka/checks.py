@@ -98,8 +98,8 @@ def _copied(replication: int) -> dict[str, int]:
     if replication == 1:
         return {}
     names = ("offsets.topic.replication.factor", "transaction.state.log.replication.factor")
-    fewest = {"transaction.state.log.min.isr": 2} if replication >= SAFE_COPIES else {}
-    return dict.fromkeys(names, replication) | fewest
+    fewest = ("transaction.state.log.min.isr", "min.insync.replicas") if replication >= SAFE_COPIES else ()
+    return dict.fromkeys(names, replication) | dict.fromkeys(fewest, 2)
 
 
 def topic_faults(topic: Topic, config: Config | None, copies: int, replication: int = 1) -> list[str]:

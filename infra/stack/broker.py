@@ -117,8 +117,7 @@ def _new_cluster_id() -> str:
 
 def ready(settings: Settings) -> None:
     """Ask the broker for its cluster; raises while it has no answer."""
-    host, port = settings.bootstrap.split(",")[0].rsplit(":", 1)
-    probes.connects(host, int(port))  # at once, where a client would try for its whole timeout
+    probes.answers(settings.bootstrap)  # at once, where a client would try for its whole timeout
     from infra.kafka import clients  # noqa: PLC0415 - 0.2 s to import, not for `nepse --help`
 
     admin = clients.admin(settings)

@@ -123,6 +123,6 @@ def test_progress_and_transactions_need_their_replicas(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, replication=3)
     config = dict(line.split("=", 1) for line in properties(settings).splitlines())
     copies = ("offsets.topic.replication.factor", "transaction.state.log.replication.factor")
-    fewest = "transaction.state.log.min.isr"
-    assert [one.split()[0] for one in broker_faults(config, settings)] == [*copies, fewest]
-    assert broker_faults(config | dict.fromkeys(copies, "3") | {fewest: "2"}, settings) == []
+    fewest = ("transaction.state.log.min.isr", "min.insync.replicas")
+    assert [one.split()[0] for one in broker_faults(config, settings)] == [*copies, *fewest]
+    assert broker_faults(config | dict.fromkeys(copies, "3") | dict.fromkeys(fewest, "2"), settings) == []
