@@ -55,6 +55,6 @@ def test_the_connection_is_slow(proxy: Proxy, work: Sliced, rounds: int) -> None
     for _ in range(rounds):
         work.ready()
         with proxy.hurt(SLOW):
-            work.feeder.await_more(3)
+            work.feeder.await_more(6)
         work.recovered(name, time.monotonic())
     work.judged(name)

@@ -2,8 +2,8 @@
 
 Mounting a small file system needs rights that a test does not have everywhere. So the running broker is given
 a limit on the size of its files (RLIMIT_FSIZE, by prlimit): beyond it the kernel refuses each write with an
-error, as it does on a full disk (EFBIG in place of ENOSPC), and the broker takes the same way: it gives its log
-folder up and ends. The supervisor starts it again, under the same limit, until the disk is "freed".
+error, as it does on a full disk (EFBIG in place of ENOSPC), and the broker takes the same way: it gives its
+log folder up and ends. The supervisor starts it again, under the same limit, until the disk is "freed".
 """
 
 import time
@@ -39,7 +39,7 @@ def starts(settings: Settings) -> int:
 
 
 def test_the_brokers_disk_is_full(own_servers: Settings, work: Sliced, rounds: int) -> None:
-    """The broker ends when it can't write, ends again while there is no room, and comes back with all it had."""
+    """The broker ends when it can't write, stays away while there is no room, and comes back with all it had."""
     data = own_servers.home.resolve() / "kafka" / "data"
     for _ in range(rounds):
         work.ready()
