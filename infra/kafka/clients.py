@@ -13,8 +13,6 @@ from infra.settings import Settings
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 6_000
 """How long a new client looks for the broker; its own default is 30 s, also where nobody listens."""
-RECONNECT_MAX_MS = 1_000
-"""How long a client leaves a broker alone that it could not reach; its own default doubles up to 30 s."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
@@ -78,11 +76,7 @@ def admin(settings: Settings) -> KafkaAdminClient:
 
 
 def _connect(make: Callable[..., Any], settings: Settings, **options: Any) -> Any:
-    bounds = {
-        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
-        "request_timeout_ms": REQUEST_TIMEOUT_MS,
-        "reconnect_backoff_max_ms": RECONNECT_MAX_MS,
-    }
+    bounds = {"bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS, "request_timeout_ms": REQUEST_TIMEOUT_MS}
     try:
         return make(bootstrap_servers=settings.bootstrap, **{**bounds, **options})
     except KafkaError as error:

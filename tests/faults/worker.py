@@ -5,6 +5,7 @@
 
 import signal
 import sys
+from datetime import UTC, datetime
 from functools import partial
 
 from kafka import TopicPartition
@@ -47,6 +48,7 @@ def main(flow: str, partition: str) -> None:
         except Exception as error:
             if classify(error) not in TRANSIENT:
                 raise
+            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {type(error).__name__}: {error}\n")
             wait(AGAIN_SECONDS)
     pool.close()
 

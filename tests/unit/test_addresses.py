@@ -8,7 +8,6 @@ import pytest
 
 from events.topics import TOPICS
 from infra.errors import TryAgainError
-from infra.kafka import clients
 from infra.kafka.topics import _new
 from infra.settings import load_settings
 from infra.stack.probes import answers
@@ -25,12 +24,6 @@ def test_one_address_of_several_is_enough(address: str) -> None:
     """The first broker of a list may be the one that is away."""
     answers(f"127.0.0.1:1,{address}")
     answers(address)
-
-
-def test_a_broker_that_is_back_is_found_soon(tmp_path: Path) -> None:
-    """A client that doubled its patience to 30 s would be the longest part of an outage."""
-    options = clients._connect(lambda **given: given, load_settings(tmp_path))
-    assert options["reconnect_backoff_max_ms"] <= 1_000
 
 
 def test_no_address_at_all_is_told() -> None:
