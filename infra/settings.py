@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     model_name: str = Field("nepse-close", description="Registered model.")
 
     partitions: int = Field(3, ge=1, description="Partitions of the topics keyed by symbol.")
+    replication: int = Field(
+        1,
+        ge=1,
+        description="Replicas of each new topic; from 3 on, two of them have to hold a record.",
+    )
     slice_records: int = Field(20_000, ge=1, description="Most records in a slice.")
     slice_bytes: int = Field(
         64 * 1024 * 1024, ge=1, description="A slice ends early once its records hold more bytes than this."

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,12 +91,11 @@ def reachable(settings: "Settings") -> "Settings":
     Raises:
         TryAgainError: none of the addresses accepts a connection.
     """
-    from infra.stack.probes import connects  # noqa: PLC0415
+    from infra.stack.probes import answers  # noqa: PLC0415
 
-    for address in settings.bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        with suppress(TryAgainError):
-            connects(host, int(port))
-            return settings
-    message = f"no broker at {settings.bootstrap}: run 'nepse up'"
-    raise TryAgainError(message)
+    try:
+        answers(settings.bootstrap)
+    except TryAgainError as error:
+        message = f"no broker at {settings.bootstrap}: run 'nepse up'"
+        raise TryAgainError(message) from error
+    return settings

@@ -13,12 +13,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from events.topics import DAY_MS, LETTER_BYTES, TOPICS, Topic
 from infra.errors import StopError
 from infra.kafka import clients
-from infra.kafka.topics import check
+from infra.kafka.topics import SAFE_COPIES, check
 from infra.settings import Settings
 
 YEAR_MINUTES = 365 * DAY_MS // 60_000
-SAFE_COPIES = 3
-"""From so many replicas on, an acknowledged record has to be in two of them."""
 KEPT_FOREVER = -1
 
 Config = Mapping[str, str]
@@ -60,7 +58,8 @@ def faults(settings: Settings, topics: Sequence[str] = tuple(TOPICS)) -> list[st
     check(settings, {name: len(partitions) for name, partitions in there.items()})
     found = [fault for config in brokers.values() for fault in broker_faults(config, settings)]
     for name in sorted(set(topics)):
-        found += topic_faults(TOPICS[name], configs.get(name), _copies(there.get(name, [])))
+        copies = _copies(there.get(name, []))
+        found += topic_faults(TOPICS[name], configs.get(name), copies, settings.replication)
     return found
 
 
@@ -86,6 +85,7 @@ def broker_faults(config: Config, settings: Settings) -> list[str]:
         "offsets.retention.minutes": YEAR_MINUTES,
         "transaction.max.timeout.ms": settings.transaction_timeout_ms,
         "message.max.bytes": clients.MAX_REQUEST_BYTES,
+        **_copied(settings.replication),
     }
     found = [_told(name, config, f"at least {n}") for name, n in least.items() if _number(config, name) < n]
     if config.get("auto.create.topics.enable") != "false":
@@ -93,10 +93,21 @@ def broker_faults(config: Config, settings: Settings) -> list[str]:
     return found
 
 
-def topic_faults(topic: Topic, config: Config | None, copies: int) -> list[str]:
-    """Compare a topic's settings in force with how it is declared."""
+def _copied(replication: int) -> dict[str, int]:
+    """Progress and transactions have to outlive a broker as the records do."""
+    if replication == 1:
+        return {}
+    names = ("offsets.topic.replication.factor", "transaction.state.log.replication.factor")
+    fewest = ("transaction.state.log.min.isr", "min.insync.replicas") if replication >= SAFE_COPIES else ()
+    return dict.fromkeys(names, replication) | dict.fromkeys(fewest, 2)
+
+
+def topic_faults(topic: Topic, config: Config | None, copies: int, replication: int = 1) -> list[str]:
+    """Compare a topic's settings in force with how it is declared, and its replicas with those asked for."""
     if config is None:
         return [f"there is no topic {topic.name}: run 'nepse up', or python -m infra.stack.setup kafka"]
+    if copies < replication:
+        return [f"topic {topic.name} has {copies} replicas, NEPSE_REPLICATION asks for {replication}"]
     rules: list[tuple[str, Callable[[float], bool], str]] = [
         *((name, _keeps(float(text)), f"at least {text}") for name, text in topic.config.items()),
         ("min.insync.replicas", lambda n: n <= copies, f"at most {copies}, the number of replicas"),

@@ -14,6 +14,8 @@ from infra.settings import Settings
 from infra.wiring import Route, routes
 
 ASK_MS = 30_000
+SAFE_COPIES = 3
+"""From so many replicas on, an acknowledged record has to be in two of them."""
 
 
 def ensure(settings: Settings) -> list[str]:
@@ -65,9 +67,14 @@ def _new(settings: Settings, topic: Topic) -> NewTopic:
     return NewTopic(
         name=topic.name,
         num_partitions=partitions(settings, topic.name),
-        replication_factor=1,
-        topic_configs=topic.config,
+        replication_factor=settings.replication,
+        topic_configs=topic.config | _acknowledging(settings),
     )
+
+
+def _acknowledging(settings: Settings) -> dict[str, str]:
+    """Let one replica be away, not two: then what was acknowledged outlives any one broker."""
+    return {"min.insync.replicas": "2"} if settings.replication >= SAFE_COPIES else {}
 
 
 def _start_group(settings: Settings, route: Route, created: set[str]) -> None:

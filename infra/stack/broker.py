@@ -68,10 +68,10 @@ def parts(settings: Settings) -> list[Part]:
     ]
 
 
-def _command(settings: Settings, home: Path) -> list[str]:
+def _command(settings: Settings, home: Path, heap: str = "512m") -> list[str]:
     if not jars.classpath(settings, jars.BROKER):  # status and doctor plan before anything is fetched
         return [sys.executable, "-c", "raise SystemExit('the jars are missing')"]
-    line = java(settings, jars.BROKER, "kafka.Kafka", str(home / "server.properties"), heap="512m")
+    line = java(settings, jars.BROKER, "kafka.Kafka", str(home / "server.properties"), heap=heap)
     logging = (f"-Dlog4j2.configurationFile={LOG_CONFIGURATION}", "-Xms128m")
     # A local broker lives for minutes or hours: a second compiler and a concurrent collector take more of two
     # processors than they give back.
@@ -117,8 +117,7 @@ def _new_cluster_id() -> str:
 
 def ready(settings: Settings) -> None:
     """Ask the broker for its cluster; raises while it has no answer."""
-    host, port = settings.bootstrap.split(",")[0].rsplit(":", 1)
-    probes.connects(host, int(port))  # at once, where a client would try for its whole timeout
+    probes.answers(settings.bootstrap)  # at once, where a client would try for its whole timeout
     from infra.kafka import clients  # noqa: PLC0415 - 0.2 s to import, not for `nepse --help`
 
     admin = clients.admin(settings)

@@ -4,6 +4,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 from infra.errors import TryAgainError
@@ -35,6 +36,20 @@ def get_json(url: str, body: dict[str, Any] | None = None, method: str | None = 
 def delete(url: str) -> None:
     """Send a DELETE; raises as `get_json` does."""
     get_json(url, method="DELETE")
+
+
+def answers(bootstrap: str) -> None:
+    """Open a connection to one of several addresses, `host:port,host:port`.
+
+    Raises:
+        TryAgainError: nobody listens on any of them.
+    """
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        with suppress(TryAgainError):
+            return connects(host, int(port))
+    message = f"nothing listens on {bootstrap}"
+    raise TryAgainError(message)
 
 
 def connects(host: str, port: int) -> None:

@@ -13,8 +13,10 @@ HEAD = """\
 # Faults
 
 What faults do to the running system: {command}, {day}, on {data}. Each fault hits the real servers while
-sessions are fed. Recovery is the time from the fault's end until every group has committed to the end of its
-topics; lost, duplicated and other are findings of a checker that shares no code with the system.
+sessions are fed; those of a cluster, a connection and a full disk hit them while several processes work
+slices of made-up vectors. Recovery is the time from the fault's end (for one of three brokers: from its
+death) until every group has committed to the end of its topics; lost, duplicated and other are findings of a
+checker that shares no code with the system.
 
 | fault | times | lost | duplicated | other | recovery, median (s) | longest (s) |
 |---|---|---|---|---|---|---|
@@ -43,7 +45,7 @@ class Report:
     """All kinds of faults, in the order in which they were injected."""
 
     command: str
-    data: str
+    data: str = "made-up vectors"
     lines: dict[str, Line] = field(default_factory=lambda: defaultdict(Line))
 
     def text(self) -> str:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -61,21 +60,18 @@ class Campaign:
 
 
 @pytest.fixture(scope="module")
-def campaign(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+def campaign(
+    pytestconfig: pytest.Config, report: Report, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Campaign]:
     """A stack of this module with some history in it."""
-    rounds, page = pytestconfig.getoption("rounds"), pytestconfig.getoption("faults_report")
     armed = tmp_path_factory.mktemp("armed")
     bounds = {"NEPSE_TRANSACTION_TIMEOUT_MS": str(TRANSACTION_MS), "NEPSE_DELIVERY_TIMEOUT_MS": "16000"}
     with running_stack(NEPSE_FAULTS=str(armed), NEPSE_RETRAIN_AFTER_SESSIONS="100000", **bounds) as settings:
         system = System(settings, armed, played(history(settings.data)))
-        told = "the exchange's files" if settings.data else "the simulated market"
-        report = Report(f"`make faults`, {rounds} rounds" if rounds > 1 else "the short version", told)
+        report.data = "the exchange's files" if settings.data else "the simulated market"
         system.feed(HISTORY)
         system.settle()
-        yield Campaign(system, report, rounds)
-    sys.stdout.write(f"\n{report.text()}")
-    if page:
-        report.write(Path(page))
+        yield Campaign(system, report, pytestconfig.getoption("rounds"))
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -106,3 +106,23 @@ def test_a_copy_has_a_name_that_kafka_takes(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("socket.gethostname", lambda: "büro pc.local")
     assert load_settings(tmp_path).copy_name == "b-ro-pc.local"
     assert load_settings(tmp_path, instance="second").copy_name == "second"
+
+
+def test_topics_of_a_cluster_need_their_replicas() -> None:
+    """A topic that was made with fewer than the setting asks for is named."""
+    good = {**GOOD, "min.insync.replicas": "2"}
+    assert topic_faults(FEATURES, good, 3, 3) == []
+    assert topic_faults(FEATURES, GOOD, 1, 3) == [
+        "topic features has 1 replicas, NEPSE_REPLICATION asks for 3"
+    ]
+    assert "min.insync.replicas is 1, at least 2" in topic_faults(FEATURES, GOOD, 3, 3)[0]
+
+
+def test_progress_and_transactions_need_their_replicas(tmp_path: Path) -> None:
+    """A cluster whose own topics die with one broker is no cluster."""
+    settings = load_settings(tmp_path, replication=3)
+    config = dict(line.split("=", 1) for line in properties(settings).splitlines())
+    copies = ("offsets.topic.replication.factor", "transaction.state.log.replication.factor")
+    fewest = ("transaction.state.log.min.isr", "min.insync.replicas")
+    assert [one.split()[0] for one in broker_faults(config, settings)] == [*copies, *fewest]
+    assert broker_faults(config | dict.fromkeys(copies, "3") | dict.fromkeys(fewest, "2"), settings) == []
