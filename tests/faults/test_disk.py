@@ -39,7 +39,7 @@ def starts(settings: Settings) -> int:
 
 
 def test_the_brokers_disk_is_full(own_servers: Settings, work: Sliced, rounds: int) -> None:
-    """The broker ends when it can't write, stays away while it has no room, and comes back with all it had."""
+    """The broker ends when it can't write, stays away without room, and comes back with all it had."""
     data = own_servers.home.resolve() / "kafka" / "data"
     for _ in range(rounds):
         work.ready()
