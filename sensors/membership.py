@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import FencedInstanceIdError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from infra.errors import StopError, SupersededError
+from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
 from infra.kafka.reading import missing_offset
@@ -62,7 +62,7 @@ class Membership:
     def __init__(self, settings: Settings, route: Route) -> None:
         """Connect. Raises TryAgainError: no broker."""
         self.settings, self.route = settings, route
-        self.polled = 0.0
+        self.polled, self.settled = 0.0, time.monotonic()
         self.consumer: KafkaConsumer = clients.consumer(
             settings,
             group=route.flow,
@@ -95,7 +95,16 @@ class Membership:
             raise SupersededError(self._displaced()) from error
         if _heart_stopped(self.consumer):
             raise SupersededError(self._displaced())
+        self._require_settled()
         self._check_partitions()
+
+    def _require_settled(self) -> None:
+        """Give a client up that does not get into its group: a join that it has lost never ends by itself."""
+        if _settled(self.consumer):
+            self.settled = time.monotonic()
+        elif time.monotonic() - self.settled > 2 * REBALANCE_MS / 1000:
+            message = f"{self.route.name} did not get into its group within {2 * REBALANCE_MS // 1000} s"
+            raise TryAgainError(message)
 
     def _displaced(self) -> str:
         name = member_name(self.settings, self.route.flow)
@@ -182,5 +191,10 @@ def _heart_stopped(consumer: KafkaConsumer) -> bool:
     """
     coordinator = consumer._coordinator  # noqa: SLF001
     with coordinator._lock:  # noqa: SLF001
-        settled = coordinator.stable() and not coordinator.need_rejoin()
-        return settled and not coordinator._heartbeat_enabled  # noqa: SLF001
+        return _settled(consumer) and not coordinator._heartbeat_enabled  # noqa: SLF001
+
+
+def _settled(consumer: KafkaConsumer) -> bool:
+    """Tell whether the client is a member and nothing is to be joined anew."""
+    coordinator = consumer._coordinator  # noqa: SLF001
+    return bool(coordinator.stable() and not coordinator.need_rejoin())
