@@ -14,7 +14,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults lint bench up down clean lock
+.PHONY: help demo test faults guards lint bench up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test: lint  ## everything that must pass: format, lint, types, layers, tests on 
 faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
 	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md
 
+guards: $(READY)  ## takes each guard out and sees its test fail; writes docs/reference/guards.md
+	@$(BIN)/python -m tests.guards --write
+
 lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -36,8 +39,8 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/python -m events.schemas --check
 	@$(BIN)/python -m events.asyncapi --check
 
-bench: $(READY)  ## the join beside others, on one broker, into docs/reference/benchmarks.md; PAIRS=<n>
-	@$(BIN)/python -m bench.join --write $(if $(PAIRS),--pairs $(PAIRS))
+bench: $(READY)  ## the join beside others, what a slice costs; writes docs/reference/benchmarks.md; PAIRS=<n>
+	@$(BIN)/python -m bench --write $(if $(PAIRS),--pairs $(PAIRS))
 
 up: $(READY)  ## start the local stack
 	@$(BIN)/nepse up

@@ -1,9 +1,8 @@
 """Benchmark of the join: ours, the chapter's and Quix Streams', on one broker and the same events.
 
-`make bench` runs it and writes docs/reference/benchmarks.md. The answers are compared before time is told.
+The answers are compared before time is told.
 """
 
-import argparse
 import json
 import signal
 import subprocess
@@ -20,8 +19,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from sqlalchemy import text
 
-from bench import feed, report
-from bench.servers import servers
+from bench import feed
 from infra.database.connection import engine
 from infra.settings import Settings
 
@@ -45,27 +43,10 @@ class Figures:
     slice_records: int
     joins: dict[str, dict[str, Any]] = field(default_factory=dict)
     restart: dict[str, Any] = field(default_factory=dict)
-    overhead: dict[str, float] = field(default_factory=dict)
-
-
-def main() -> None:
-    """Measure everything that was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=500_000, help="predictions, and as many actuals")
-    parser.add_argument("--sample", type=int, default=20_000, help="messages that the chapter's join gets")
-    parser.add_argument("--slice-records", type=int, default=20_000, help="most records of a slice")
-    parser.add_argument("--without-quix", action="store_true", help="leave Quix Streams out")
-    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
-    options = parser.parse_args()
-    figures = Figures(options.pairs, options.slice_records)
-    if not options.without_quix:
-        make_environment()
-    with servers() as settings:
-        measure(settings, figures, options.sample, with_quix=not options.without_quix)
-    page = report.page(figures)
-    sys.stdout.write(page)
-    if options.write:
-        report.PAGE.write_text(page)
+    one_record: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of each part of the join in a slice of one record."""
+    overhead: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Milliseconds of each part of a slice that computes nothing, the first of a process and warm."""
 
 
 def measure(settings: Settings, figures: Figures, sample: int, *, with_quix: bool) -> None:
@@ -86,7 +67,7 @@ def measure(settings: Settings, figures: Figures, sample: int, *, with_quix: boo
         compare("quix", read(settings, "bench-quix"), wanted, complete)
     feed.publish(settings, events, lonely)
     small = measured("ours, a record a slice", ours(settings, 1, "--slices", str(SMALL_SLICES)))
-    figures.overhead = {part: seconds / SMALL_SLICES * 1000 for part, seconds in small["spent"].items()}
+    figures.one_record = {part: seconds / SMALL_SLICES * 1000 for part, seconds in small["spent"].items()}
     kill_and_go_on(settings, figures)
     compare("ours, after kill -9", read(settings, "errors"), wanted, len(wanted))
 
@@ -122,11 +103,17 @@ def ours(settings: Settings, slice_records: int, *more: str) -> list[str]:
 def measured(name: str, command: list[str]) -> dict[str, Any]:
     """Run a join in a process of its own; returns what it says last."""
     say(f"joining: {name}")
+    found = last_words(command)
+    say(f"  {found['records'] / found['seconds']:,.0f} records/s")
+    return found
+
+
+def last_words(command: list[str]) -> dict[str, Any]:
+    """Run a command to its end; returns the JSON object of its last line."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    say(f"  {found['records'] / found['seconds']:,.0f} records/s")
     return found
 
 
@@ -175,7 +162,3 @@ def kill_and_go_on(settings: Settings, figures: Figures) -> None:
     with engine(settings).connect() as connection:
         rows = sum(connection.scalar(text(f"SELECT count(*) FROM private.{t}")) or 0 for t in tables)  # noqa: S608
     figures.restart = {"rows": rows, "first": lines[0]["seconds"], "errors": lines[-1]["errors"]}
-
-
-if __name__ == "__main__":
-    main()

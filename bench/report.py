@@ -44,7 +44,7 @@ def page(figures: Any) -> str:
         ratio = f"{speeds['ours'] / speeds[name]:.1f}" if name != "ours" else "1"
         text += f"| {told} | {one['records']:,} | {one['seconds']:.1f} | {speeds[name]:,.0f} | {ratio} |"
         text += f" {one['records'] / one['cpu']:,.0f} |\n"
-    return text + _restart(figures) + _parts(figures) + _machine()
+    return text + _restart(figures) + _parts(figures) + _overhead(figures) + _machine()
 
 
 def _restart(figures: Any) -> str:
@@ -61,8 +61,24 @@ def _parts(figures: Any) -> str:
     text = "\n## Where our join's time goes\n\n"
     text += "| part | share | milliseconds in a slice of one record |\n|---|---|---|\n"
     for part, seconds in ours["spent"].items():
-        text += f"| {part} | {seconds / ours['seconds']:.0%} | {figures.overhead[part]:.1f} |\n"
+        text += f"| {part} | {seconds / ours['seconds']:.0%} | {figures.one_record[part]:.1f} |\n"
     return text
+
+
+def _overhead(figures: Any) -> str:
+    """Tell what a slice costs whose flow computes nothing."""
+    text = """
+## What a slice costs
+
+A slice of one record, whose flow computes nothing, as a sensor runs it: in the warm process, as one run.
+
+| part | milliseconds, warm | the first of a process |
+|---|---|---|
+"""
+    first, warm = figures.overhead["first"], figures.overhead["warm"]
+    for part, ms in warm.items():
+        text += f"| {part} | {ms:.1f} | {first[part]:.1f} |\n"
+    return text + f"| all | {sum(warm.values()):.1f} | {sum(first.values()):.1f} |\n"
 
 
 def _machine() -> str:

@@ -1,5 +1,6 @@
 """The benchmark's own broker and database, in a folder of their own, gone when it ends."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -28,11 +29,11 @@ def free_offset(home: Path) -> int:
 
 
 @contextmanager
-def servers() -> Iterator[Settings]:
-    """Start Kafka and Postgres with all topics and tables; they end with the block."""
+def servers(*names: str) -> Iterator[Settings]:
+    """Start these parts, Kafka and Postgres among them, with topics and tables; they end with the block."""
     with tempfile.TemporaryDirectory(prefix="nepse-bench-", ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"
-        state.prepare_home(home, free_offset(home), keep={"NEPSE_PARTS": '["kafka","postgres"]'})
+        state.prepare_home(home, free_offset(home), keep={"NEPSE_PARTS": json.dumps(names)})
         _nepse("up", home, UP_SECONDS)
         try:
             settings = load_settings(home)

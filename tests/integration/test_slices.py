@@ -101,6 +101,16 @@ def test_a_rerun_of_an_old_slice_does_not_fence_the_live_one(desk: Desk) -> None
     other.close()
 
 
+def test_a_warm_producer_looks_again_where_it_did_not_end(desk: Desk) -> None:
+    """A producer that is kept warm trusts its own last commit, and nothing else."""
+    desk.work(desk.feed(vector()))
+    skipped = desk.feed(vector())
+    beyond = desk.feed(vector()).model_copy(update={"start": skipped.end})
+    with pytest.raises(ReplanError, match="does not begin where"):
+        desk.work(beyond)
+    assert (desk.at, len(desk.made())) == (skipped.start, 1)
+
+
 def test_a_gap_or_a_missing_offset_is_refused(desk: Desk) -> None:
     """A slice that does not begin where the group stands is planned again; no offset at all stops."""
     span = desk.feed(vector(), vector(), vector())
@@ -233,8 +243,24 @@ def test_a_tombstone_without_a_key_becomes_a_letter(desk: Desk) -> None:
     assert sent.succeeded()
 
 
-def test_sources_publish_whole_batches(desk: Desk) -> None:
-    """A source that failed has to be opened again before it publishes."""
-    source = Source(desk.pool, desk.flow)
+def test_a_source_that_failed_has_to_look_before_it_publishes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that was refused leaves nothing; the source is opened anew, and only then goes on."""
+    source, before = Source(desk.pool, desk.flow), desk.end("alerts")
     with pytest.raises(StopError, match="not open"):
         source.publish([Outgoing("alerts", b"x", b"{}")])
+    source.open()
+    monkeypatch.setattr("infra.kafka.transaction._check", _refuse)
+    with pytest.raises(TryAgainError):
+        source.publish([Outgoing("alerts", b"x", b"{}")])
+    monkeypatch.undo()
+    with pytest.raises(StopError, match="failed before: open it"):
+        source.publish([Outgoing("alerts", b"x", b"{}")])
+    source.open()
+    assert source.publish([Outgoing("alerts", b"x", b"{}")] * 3) == 3
+    source.close()
+    span = OffsetRange(topic="alerts", partition=0, start=before, end=desk.end("alerts"))
+    reader = clients.consumer(desk.settings)
+    assert len(read_ranges(reader, [span])) == 3
+    reader.close(autocommit=False)

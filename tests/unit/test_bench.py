@@ -69,9 +69,11 @@ def test_the_page_orders_joins_by_speed() -> None:
         "chapter": {"records": 100, "seconds": 10.0, "cpu": 1.0},
         "ours": {"records": 1000, "seconds": 2.0, "cpu": 1.0, "spent": {"read and decode": 1.0}},
     }
-    figures = Figures(500, 20_000, joins, {"rows": 7, "first": 0.5}, {"read and decode": 2.0})
+    overhead = {"warm": {"Prefect": 90.0, "read": 10.0}, "first": {"Prefect": 300.0, "read": 40.0}}
+    figures = Figures(500, 20_000, joins, {"rows": 7, "first": 0.5}, {"read and decode": 2.0}, overhead)
     rows = [line for line in report.page(figures).splitlines() if line.startswith("| th")]
     assert rows[0].startswith("| this project")
     assert "| 500 | 1 |" in rows[0]
     assert rows[1].startswith("| the chapter")
     assert "| 10 | 50.0 |" in rows[1]
+    assert "| all | 100.0 | 340.0 |" in report.page(figures)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from events.topics import TOPICS
+from events.topics import TOPICS, Topic
+from infra.errors import StopError
 from infra.kafka.checks import YEAR_MINUTES, broker_faults, topic_faults
+from infra.kafka.topics import check
 from infra.settings import Settings, load_settings
 from infra.stack.broker import properties
 
@@ -92,6 +94,14 @@ def test_a_topic_that_is_missing_is_named() -> None:
     assert topic_faults(FEATURES, None, 0) == [
         "there is no topic features: run 'nepse up', or python -m infra.stack.setup kafka"
     ]
+
+
+def test_joined_topics_have_as_many_partitions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the topics are declared apart: pairs would lie in partitions of different numbers."""
+    check(settings, {"predictions": 3, "actuals": 3})
+    monkeypatch.setitem(TOPICS, "actuals", Topic("actuals", ("ActualAvailable",), "symbol"))
+    with pytest.raises(StopError, match="predictions and actuals must have the same number"):
+        check(settings, {"predictions": 3, "actuals": 1})
 
 
 def test_time_outs_that_do_not_fit_are_refused(tmp_path: Path, settings: Settings) -> None:

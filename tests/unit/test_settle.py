@@ -188,6 +188,21 @@ def test_an_outage_is_told_once_for_each_cause(
     assert [one.state for one in conditions(settings)] == ["working"]
 
 
+def test_copies_that_failed_together_do_not_come_back_together(settling: Settling) -> None:
+    """Pauses of one length are spread by a third either way; they grow from attempt to attempt."""
+    pauses = []
+    for _ in range(30):
+        work, now = a_unit(), time.monotonic()
+        fail(settling, work, Result(Outcome.AGAIN, "the broker is away"))
+        pauses.append(work.not_before - now)
+    assert max(pauses) - min(pauses) > 0.05
+    assert 0.3 < min(pauses) < max(pauses) < 0.8
+    work = a_unit()
+    for _ in range(20):
+        fail(settling, work, Result(Outcome.AGAIN, "the broker is away"))
+    assert 20 < work.not_before - time.monotonic() < 40
+
+
 def test_a_stop_is_passed_on(settling: Settling) -> None:
     """A person has to decide."""
     with pytest.raises(StopError, match="access is refused"):

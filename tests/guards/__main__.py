@@ -1,0 +1,108 @@
+"""`make guards`: takes each guard out of a copy of the source, and requires that its test fails there."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.guards.table import GUARDS, ROOT, Guard
+
+FAILED = 1
+"""pytest's exit code for tests that failed; others mean that none ran."""
+TEST_SECONDS, RUN_SECONDS = "150", 300
+PAGE = ROOT / "docs" / "reference" / "guards.md"
+HEAD = """\
+# Guards
+
+What each guard is for, and the test that fails when it is taken out: `make guards`, {day}. Each line was
+tried: the guard was removed from a copy of the source, and the test named here failed.
+
+| guard | where | test that fails without it |
+|---|---|---|
+"""
+
+
+def copied(folder: Path) -> Path:
+    """Copy what git knows, or would know, of the project; the broker's jars are linked."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    if (ROOT / ".jars").exists():
+        (folder / ".jars").symlink_to(ROOT / ".jars")
+    return folder
+
+
+def outcome(folder: Path, test: str) -> tuple[int, str]:
+    """Run one test on the copy; returns pytest's exit code and what it printed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout", TEST_SECONDS, test]
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def missed(folder: Path, guard: Guard) -> str:
+    """Take a guard out and put it back; says what its test printed if it did not fail."""
+    file = folder / guard.file
+    whole = file.read_text()
+    file.write_text(guard.without)
+    try:
+        code, printed = outcome(folder, guard.test)
+    finally:
+        file.write_text(whole)
+    return "" if code == FAILED else f"pytest ended with {code}:\n{printed[-2_000:]}"
+
+
+def page(guards: Iterable[Guard]) -> str:
+    """Write the table."""
+    rows = [
+        f"| {guard.promise} | `{guard.file}` | `{guard.test.partition('::')[2]}` in `{_file(guard)}` |"
+        for guard in guards
+    ]
+    return HEAD.format(day=datetime.now(UTC).date()) + "\n".join(rows) + "\n"
+
+
+def _file(guard: Guard) -> str:
+    return guard.test.partition("::")[0]
+
+
+def main() -> None:
+    """Try the guards, all or those whose promise or file holds a text."""
+    parser = argparse.ArgumentParser(prog="python -m tests.guards", description=__doc__)
+    parser.add_argument("--only", default="", help="a part of the promise, the file or the test")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} if all tests failed")
+    options = parser.parse_args()
+    chosen = [g for g in GUARDS if options.only in f"{g.promise} {g.file} {g.test}"]
+    silent = 0
+    with tempfile.TemporaryDirectory(prefix="nepse-guards-") as name:
+        folder = copied(Path(name))
+        for number, guard in enumerate(chosen, start=1):
+            why = missed(folder, guard)
+            silent += bool(why)
+            told = f"NOT NOTICED, {why}" if why else "noticed"
+            sys.stdout.write(f"{number}/{len(chosen)} {guard.promise}: {told}\n")
+            sys.stdout.flush()
+    if silent:
+        message = f"{silent} guards can be taken out without their test failing"
+        raise SystemExit(message)
+    if options.write:
+        PAGE.write_text(page(chosen))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Calls of the client that never return: each is given up after the transaction's time, and told apart."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaTimeoutError, ProducerFencedError
+
+from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
+from infra.kafka import transaction
+from infra.kafka.bounded import answered, bounded
+from infra.kafka.pool import Pool, WarmProducer
+from infra.kafka.records import Outgoing
+from infra.kafka.transaction import Progress, transact
+from infra.settings import Settings, load_settings
+
+SHORT_MS = 300
+TOO_LATE_SECONDS = 8.0
+"""Far above what a bound of SHORT_MS takes, for a call that would not return at all."""
+PROGRESS = Progress("test", {("features", 0): 7}, "run")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Time-outs shorter than the settings allow."""
+    return load_settings().model_copy(update={"transaction_timeout_ms": SHORT_MS})
+
+
+@pytest.fixture
+def never() -> Iterator[Callable[[], object]]:
+    """What a hung call does; it ends with the test, so that no thread is left, or far too late."""
+    event = threading.Event()
+    yield partial(event.wait, TOO_LATE_SECONDS)
+    event.set()
+
+
+class Client:
+    """A transactional producer that does everything at once, but for one call that hangs or fails."""
+
+    def __init__(self, call: str, does: Any) -> None:
+        """Replace one call."""
+        self.config = {"transactional_id": "test.features-0"}
+        self.called: list[str] = []
+        self.call, self.does = call, does
+
+    def __getattr__(self, name: str) -> Any:
+        """Note every call."""
+
+        def call(*_: Any, **__: Any) -> Any:
+            self.called.append(name)
+            if name == self.call:
+                self.does()
+            place = SimpleNamespace(topic="alerts", partition=0, offset=len(self.called))
+            return SimpleNamespace(succeeded=lambda: True, value=place, exception=None)
+
+        return call
+
+
+def commit(settings: Settings, client: Client) -> float:
+    """Commit a record and progress; returns the seconds that it took to fail."""
+    began = time.monotonic()
+    record = Outgoing("alerts", b"rule", b"{}")
+    transact(settings, WarmProducer(client), [record], PROGRESS)  # type: ignore[arg-type]
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction"])
+def test_a_call_that_hangs_is_given_up(settings: Settings, never: Callable[[], object], call: str) -> None:
+    """Its outcome is unknown, the producer is thrown away, and nobody waits longer than its time."""
+    client = Client(call, never)
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknownError, match=r"gave no answer within 0\.3 s"):
+        commit(settings, client)
+    assert time.monotonic() - began < TOO_LATE_SECONDS / 2
+    assert client.called[-1] == "close"
+    assert "abort_transaction" not in client.called
+
+
+def test_an_abort_that_hangs_is_given_up(
+    settings: Settings, never: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure that made it necessary is what is told."""
+    monkeypatch.setattr(transaction, "ABORT_SECONDS", SHORT_MS / 1000)
+    client = Client("flush", _raise(KafkaTimeoutError("flush")))
+    hang = client.__getattr__("abort_transaction")
+    client.abort_transaction = lambda: (hang(), never())  # type: ignore[attr-defined]
+    with pytest.raises(TryAgainError, match="nothing of it is visible"):
+        commit(settings, client)
+    assert client.called[-2:] == ["abort_transaction", "close"]
+
+
+def test_an_init_that_hangs_is_given_up(
+    settings: Settings, never: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer that never got its epoch is thrown away."""
+    client = Client("init_transactions", never)
+    monkeypatch.setattr("infra.kafka.clients.producer", lambda *_: client)
+    with pytest.raises(OutcomeUnknownError, match="init_transactions of x"):
+        Pool(settings).new_producer("x")
+    assert client.called == ["init_transactions", "close"]
+
+
+@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction", "flush"])
+def test_who_is_fenced_is_superseded_and_aborts_nothing(settings: Settings, call: str) -> None:
+    """What is open under this id is a newer process's: it is no longer ours to abort."""
+    client = Client(call, _raise(ProducerFencedError()))
+    with pytest.raises(SupersededError, match=r"a newer process has taken over test\.features-0"):
+        commit(settings, client)
+    assert client.called[-1] == "close"
+    assert "abort_transaction" not in client.called
+
+
+def _raise(error: BaseException) -> Any:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_question_that_hangs_is_asked_again() -> None:
+    """It changed nothing, so its outcome need not be found out; a failure comes through as it is."""
+    gate = threading.Event()
+    with pytest.raises(TryAgainError, match=r"the offsets gave no answer within 0\.1 s"):
+        answered(gate.wait, 0.1, "the offsets")
+    gate.set()
+    assert bounded(lambda: 7, 1, "seven") == 7
+    with pytest.raises(KafkaTimeoutError):
+        bounded(_raise(KafkaTimeoutError("x")), 1, "a failure")
