@@ -106,5 +106,5 @@ def stack() -> Iterator[Settings]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make faults` ask for more than `make test` does."""
-    parser.addoption("--rounds", type=int, default=1, help="how often each fault is injected")
+    parser.addoption("--rounds", type=int, default=1, help="how often each kill is injected")
     parser.addoption("--faults-report", help="file for the table of faults")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.table import Report
+from tests.faults.table import Report, repeats
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ def report(pytestconfig: pytest.Config) -> Iterator[Report]:
 
 @pytest.fixture(scope="session")
 def rounds(pytestconfig: pytest.Config) -> int:
-    """How often each fault is injected."""
-    return int(pytestconfig.getoption("rounds"))
+    """How often each fault of a broker is injected."""
+    return repeats(int(pytestconfig.getoption("rounds")))

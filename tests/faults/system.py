@@ -178,6 +178,20 @@ class System:
         finally:
             each(process, signal.SIGCONT)
 
+    @contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Let a part be gone while the block lasts: who would start it again is asleep."""
+        known = state.read_state(self.settings.home)
+        assert known
+        supervisor, before = psutil.Process(known.pid), self.part(name).pid
+        supervisor.suspend()
+        try:
+            self.kill(name)
+            yield
+        finally:
+            supervisor.resume()
+        until(lambda: self.part(name).pid != before, REACH_SECONDS, f"a new process of {name}")
+
     def findings(self, *, values: bool = False) -> list[Finding]:
         """Judge everything that lies on the topics, its `values` as well; each finding is told once."""
         told = journal.read(self.settings.bootstrap)

@@ -8,6 +8,7 @@ from statistics import median
 
 from tests.faults.checker import Finding
 
+FEWEST = 3
 LOST = {"lost", "gap", "missing"}
 HEAD = """\
 # Faults
@@ -21,6 +22,11 @@ checker that shares no code with the system.
 | fault | times | lost | duplicated | other | recovery, median (s) | longest (s) |
 |---|---|---|---|---|---|---|
 """
+
+
+def repeats(rounds: int) -> int:
+    """Tell how often a fault is injected that takes a minute, where a kill is injected `rounds` times."""
+    return min(rounds, FEWEST)
 
 
 @dataclass

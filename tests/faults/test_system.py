@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.conftest import running_stack
 from tests.faults import journal
 from tests.faults.hostile import corpus
 from tests.faults.system import HISTORY, System, each, history, played, until
-from tests.faults.table import Report
+from tests.faults.table import Report, repeats
 
 RECOVERY_SECONDS = 45.0
 TRANSACTION_MS = 20_000
@@ -26,7 +27,10 @@ ZOMBIE_SECONDS = 25
 HOSTILE = 5_000
 COLD = "transaction-initialised"
 """Reached by a new process only: a warm producer is initialised already."""
-OUTAGES = ("prefect", "postgres", "s3", "mlflow", "kafka")
+HANGS = ("prefect", "postgres", "s3", "mlflow", "kafka")
+STOPS = ("prefect", "postgres", "s3", "mlflow")
+FED_BEFORE = {"kafka", "s3"}
+"""What a session needs to be announced at all."""
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(5_400)]
 
@@ -37,6 +41,11 @@ class Campaign:
     def __init__(self, system: System, report: Report, rounds: int) -> None:
         """Nothing is injected yet."""
         self.system, self.report, self.rounds = system, report, rounds
+
+    @property
+    def repeats(self) -> int:
+        """How often a fault other than a kill is injected."""
+        return repeats(self.rounds)
 
     @property
     def hold(self) -> int:
@@ -97,7 +106,7 @@ def test_a_zombie_awakes(campaign: Campaign) -> None:
     """A process that slept over its session and its transaction goes on where it was; nobody believes it."""
     for point in ("validated", "outputs-produced"):
         name = f"SIGSTOP for {ZOMBIE_SECONDS} s at {point}, a second host beside it"
-        for _ in range(campaign.rounds):
+        for _ in range(campaign.repeats):
             campaign.system.arm(f"{point}.predict", "stop")
             campaign.system.feed()
             zombie = campaign.system.victim(f"{point}.predict")
@@ -136,7 +145,7 @@ class second_host:  # noqa: N801  (used like a function)
 def test_the_broker_is_killed_in_mid_transaction(campaign: Campaign) -> None:
     """The records of an open transaction lie on a broker that dies and comes back."""
     name = "broker killed in mid-transaction"
-    for _ in range(campaign.rounds):
+    for _ in range(campaign.repeats):
         campaign.system.arm("outputs-produced.predict", "stop")
         campaign.system.feed()
         sleeper = campaign.system.victim("outputs-produced.predict")
@@ -149,19 +158,29 @@ def test_the_broker_is_killed_in_mid_transaction(campaign: Campaign) -> None:
     campaign.judged(name)
 
 
-@pytest.mark.parametrize("part", OUTAGES)
+@pytest.mark.parametrize("part", HANGS)
 def test_a_part_hangs(campaign: Campaign, part: str) -> None:
     """A server neither answers nor ends while a session arrives."""
-    name = f"{part} hangs for {campaign.hold} s"
-    for _ in range(campaign.rounds):
-        if part not in {"kafka", "s3"}:
-            with campaign.system.hung(part):
-                campaign.system.feed()
-                hold(campaign.hold)
-        else:
+    outage(campaign, f"{part} hangs for {campaign.hold} s", part, campaign.system.hung)
+
+
+@pytest.mark.parametrize("part", STOPS)
+def test_a_part_is_stopped(campaign: Campaign, part: str) -> None:
+    """A server is gone, and refuses every connection, while a session arrives."""
+    outage(campaign, f"{part} stopped for {campaign.hold} s", part, campaign.system.stopped)
+
+
+def outage(
+    campaign: Campaign, name: str, part: str, away: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    """Feed a session while a part is away: the loop waits, gives nothing up, and goes on by itself."""
+    for _ in range(campaign.repeats):
+        if part in FED_BEFORE:
             campaign.system.feed()
-            with campaign.system.hung(part):
-                hold(campaign.hold)
+        with away(part):
+            if part not in FED_BEFORE:
+                campaign.system.feed()
+            hold(campaign.hold)
         campaign.settled(name)
     campaign.judged(name)
 
@@ -174,7 +193,7 @@ def hold(seconds: float) -> None:
 def test_everything_is_delivered_twice_and_shuffled(campaign: Campaign) -> None:
     """Every record of the inputs comes once more, in any order: nothing follows from it."""
     name = "every input delivered twice, shuffled"
-    for number in range(campaign.rounds):
+    for number in range(campaign.repeats):
         campaign.system.deliver_again(("raw-data", "features", "predictions", "actuals"), seed=number)
         campaign.settled(name)
     campaign.judged(name)
