@@ -53,7 +53,7 @@ def transact(
         OutcomeUnknownError: the commit was sent and not answered.
         TryAgainError: the broker refused or lost something; nothing is visible.
     """
-    flow = progress.group if progress else ""
+    flow = progress.group if progress else str(warm.producer.config["transactional_id"])
     seconds = settings.transaction_timeout_ms / 1000
     with _translated(warm):
         warm.producer.begin_transaction()

@@ -1,58 +1,42 @@
 """The real stack under test: feed it, hurt it, wait until it has settled, judge it."""
 
-import io
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psutil
+import requests
 from kafka import KafkaConsumer
 
 from infra.bootstrap import Loop
 from infra.errors import LoopError, TryAgainError
-from infra.inputs import InputFile
 from infra.kafka.clients import plain_producer
 from infra.kafka.lag import unsettled
 from infra.kafka.source import Source
 from infra.settings import Settings
 from infra.stack import state
 from infra.wiring import routes
-from tasks.core.simulator import Oddities, write_market
-from tasks.ingestion import PRODUCER, Session, ingest_batch, read_sessions
+from tasks.ingestion import PRODUCER, Session, ingest_batch
 from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
 from tests.faults.hostile import Sent
+from tests.faults.sessions import Collected, Market
 
-HISTORY = 30
-"""Sessions that are there before the first fault: SMA_20 is known, little has to be checked again."""
+NEPSE = str(Path(sys.executable).with_name("nepse"))
 SETTLE_SECONDS = 150.0
 REACH_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 FEED_SECONDS = 90.0
-SEED, SYMBOLS, SESSIONS = 20230601, 12, 330
-
-
-def history(data: str | None) -> bytes:
-    """Give a price history: the exchange's where there is a folder of it, else the simulator's."""
-    if data:
-        return (Path(data) / "history.parquet").read_bytes()
-    files = write_market(sessions=SESSIONS, symbols=SYMBOLS, seed=SEED, daily=0, oddities=Oddities.none())
-    return dict(files)["history.parquet"]
-
-
-def played(table: bytes) -> list[Session]:
-    """Split a history into its last sessions."""
-    days = pd.to_datetime(pd.read_parquet(io.BytesIO(table), columns=["date"])["date"]).dt.date
-    first = sorted(days.unique())[-SESSIONS:][0]
-    found, _ = read_sessions.fn([InputFile("history.parquet", table)], first, days.max())
-    return found
 
 
 @dataclass
@@ -61,7 +45,10 @@ class System:
 
     settings: Settings
     armed: Path
-    waiting: list[Session]
+    market: Market
+    waiting: list[Session] = field(default_factory=list)
+    acknowledged: list[Session] = field(default_factory=list)
+    """What was ingested, as the ingestion told it."""
     planted: set[journal.Place] = field(default_factory=set)
     """Where the test itself wrote."""
     known: set[Finding] = field(default_factory=set)
@@ -69,17 +56,58 @@ class System:
 
     def __post_init__(self) -> None:
         """Connect nothing yet."""
-        self.loop = Loop(self.settings)
+        self.loop, self.waiting = Loop(self.settings), self.market.sessions()
         self.fetch = recompute.s3_reader(
             self.settings.s3_url, self.settings.s3_access_key, self.settings.s3_secret_key.get_secret_value()
         )
 
     def feed(self, sessions: int = 1) -> None:
         """Ingest the next sessions as the flow does, again until they are acknowledged."""
-        chosen, self.waiting = self.waiting[:sessions], self.waiting[sessions:]
-        assert chosen, "no session is left to feed"
+        chosen = self._next(sessions)
         failures: list[LoopError] = []
         until(lambda: self._ingested(chosen, failures), FEED_SECONDS, "ingesting", failures)
+        self.acknowledged += chosen
+
+    def feed_file(self, folder: Path, *, killed_at: str) -> None:
+        """Ingest the next session by the command line, which is killed at a point, and then once more."""
+        (session,) = self._next(1)
+        file = folder / f"{session.day}.parquet"
+        file.write_bytes(self.market.file(session.day, session.day))
+        command = [NEPSE, "ingest", "--home", str(self.settings.home.resolve()), str(file)]
+        self.arm(f"{killed_at}.source.ingest", "kill")
+        assert ended(command) == -signal.SIGKILL
+        assert ended(command) == 0
+        self.victim(f"{killed_at}.source.ingest")
+        self.acknowledged.append(session)
+
+    def feed_shuffled(self, sessions: int, seed: int) -> None:
+        """Announce the next sessions twice and in any order, the first time that anybody hears of them."""
+        chosen, collected = self._next(sessions), Collected()
+        ingest_batch.fn(self.loop, collected, chosen)
+        records = collected.records * 2
+        random.Random(seed).shuffle(records)
+        self._produce((r.topic, r.value, r.key, list(r.headers), None) for r in records)
+        self.acknowledged += chosen
+
+    def ask_for_training(self) -> None:
+        """Ask for a model on all that was ingested."""
+        asked = {"reason": "a test", "data_end_date": str(self.acknowledged[-1].day)}
+        self._tell("training", "ModelRetrainingTriggered", asked)
+
+    def promote(self, version: str) -> None:
+        """Put a version into office, however good it is: what it predicts can be computed once more."""
+        self._tell("models", "ModelPromoted", {"model_version": version, "reason": "a test"})
+
+    def _tell(self, topic: str, kind: str, payload: dict[str, Any]) -> None:
+        name = uuid.uuid4().hex
+        event = {"event_type": kind, "timestamp": time.time(), "producer": "test", "payload": payload}
+        value = json.dumps(event | {"metadata": {"event_id": name}}).encode()
+        self._produce([(topic, value, self.settings.model_name.encode(), [], None)])
+
+    def _next(self, sessions: int) -> list[Session]:
+        chosen, self.waiting = self.waiting[:sessions], self.waiting[sessions:]
+        assert chosen, "no session is left to feed"
+        return chosen
 
     def _ingested(self, chosen: list[Session], failures: list[LoopError]) -> bool:
         source = Source(self.loop.pool, PRODUCER)
@@ -192,13 +220,27 @@ class System:
             supervisor.resume()
         until(lambda: self.part(name).pid != before, REACH_SECONDS, f"a new process of {name}")
 
+    def superseded(self, flow: str) -> int:
+        """Count the runs of a flow that gave way to a newer process."""
+        asked = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"name": {"any_": ["Superseded"]}}},
+        }
+        answer = requests.post(f"{self.settings.prefect_ui}/api/flow_runs/count", json=asked, timeout=20)
+        answer.raise_for_status()
+        return int(answer.json())
+
     def findings(self, *, values: bool = False) -> list[Finding]:
         """Judge everything that lies on the topics, its `values` as well; each finding is told once."""
         told = journal.read(self.settings.bootstrap)
         found = {*checker.check(told, self._duties(), frozenset(self.planted))}
-        found.update(recompute.errors(told), recompute.predictions(told))
+        closes = [(str(one.day), _closes(one)) for one in self.acknowledged]
+        found.update(recompute.acknowledged(told, closes), recompute.answers(told))
+        found.update(recompute.errors(told), recompute.expiries(told, self.settings.expire_after_sessions))
+        found.update(recompute.predictions(told, self.fetch))
         if values:
             found.update(recompute.objects(told, self.fetch), recompute.features(told, self.fetch))
+            found.update(recompute.registered(told, self.settings.mlflow_ui, self.settings.model_name))
         for route in routes():
             for spot in [spot for spot in told.stable if spot[0] in route.topics]:
                 at = journal.committed_offset(self.settings.bootstrap, route.flow, spot)
@@ -214,6 +256,16 @@ class System:
             Duty("compute-features", "raw-data", "DataIngested", "features", symbols),
             Duty("predict", "features", "FeaturesComputed", "predictions", checker.symbol_of),
         ]
+
+
+def _closes(session: Session) -> dict[str, float]:
+    rows = session.content.rows
+    return dict(zip(rows["symbol"], rows["close"], strict=True))
+
+
+def ended(command: list[str]) -> int:
+    """Run a command to its end; returns its code, negative where a signal ended it."""
+    return subprocess.run(command, capture_output=True, timeout=FEED_SECONDS, check=False).returncode
 
 
 def each(process: psutil.Process, number: signal.Signals) -> None:
