@@ -25,8 +25,8 @@ from sensors.plan import Unit
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 5.0
 OFFSET_SECONDS = 5
-REBALANCE_MS = 120_000
-"""How long a rebalance waits for a member that does not poll."""
+REBALANCE_MS = 60_000
+"""How long a rebalance waits for a member that does not poll; a join without an answer is silent as long."""
 METADATA_MS = 30_000
 """How soon a changed number of partitions is noticed."""
 

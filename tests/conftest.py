@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real stack, started once for those that need it."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -32,8 +33,8 @@ def nepse(*arguments: str, within: float = 120) -> subprocess.CompletedProcess[s
 
 
 def free_offset(home: Path) -> int:
-    """Find a port offset at which a whole stack fits."""
-    for offset in OFFSETS:
+    """Find a port offset at which a whole stack fits; in any order, since other runs look for one as well."""
+    for offset in random.sample(OFFSETS, len(OFFSETS)):
         settings = load_settings(home, port_offset=offset)
         if all(ports.free(settings.host, port) for port in ports.wanted(parts.plan(settings)).values()):
             return offset

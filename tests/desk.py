@@ -1,10 +1,11 @@
 """A flow of one test, on a real broker: vectors in, predictions out."""
 
+import time
 import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from events.envelope import Event, Metadata, decode, encode
@@ -18,6 +19,7 @@ from infra.kafka.work import Work
 from infra.settings import Settings
 
 DAY = date(2023, 6, 1)
+SETTLED_SECONDS = 5.0
 
 
 class Desk:
@@ -28,12 +30,20 @@ class Desk:
         self.settings, self.pool = settings, Pool(settings)
         self.flow = f"test-{uuid.uuid4().hex[:8]}"
         self.admin_group = clients.consumer(settings, group=self.flow)
+        self.written = KafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False)
         self.put(self.end())
 
     def end(self, topic: str = "features", partition: int = 0) -> int:
-        """Tell the stable end."""
-        spot = TopicPartition(topic, partition)
-        return int(self.admin_group.end_offsets([spot])[spot])
+        """Tell the stable end, once it is that of all that is written: a commit's markers come after it."""
+        spot, deadline = TopicPartition(topic, partition), time.monotonic() + SETTLED_SECONDS
+        while (end := self._end(self.admin_group, spot)) < self._end(self.written, spot):
+            if time.monotonic() > deadline:  # a test leaves a transaction open on purpose
+                break
+        return end
+
+    @staticmethod
+    def _end(reader: KafkaConsumer, spot: TopicPartition) -> int:
+        return int(reader.end_offsets([spot])[spot])
 
     def put(self, offset: int) -> None:
         """Set the group's progress, as Kafka's own tool would."""
@@ -85,6 +95,7 @@ class Desk:
         """Close the clients."""
         self.pool.close()
         self.admin_group.close(autocommit=False)
+        self.written.close(autocommit=False)
 
 
 def event(payload: FeaturesComputed) -> bytes:

@@ -8,6 +8,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConfigurationError, KafkaError
 
 from infra.errors import StopError, TryAgainError
+from infra.kafka.mended import mended
 from infra.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
@@ -18,7 +19,7 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 def consumer(settings: Settings, *, group: str | None = None, **options: Any) -> KafkaConsumer:
     """Make a consumer of committed records; keys and values stay bytes. Raises TryAgainError: no broker."""
-    return _connect(
+    made = _connect(
         KafkaConsumer,
         settings,
         group_id=group,
@@ -28,6 +29,7 @@ def consumer(settings: Settings, *, group: str | None = None, **options: Any) ->
         auto_offset_reset="none",
         **{"session_timeout_ms": settings.session_timeout_ms, **options},
     )
+    return mended(made)
 
 
 def producer(settings: Settings, transactional_id: str) -> KafkaProducer:

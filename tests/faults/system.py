@@ -16,13 +16,16 @@ from typing import Any
 
 import psutil
 import requests
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
+from events.topics import TOPICS
 from infra.bootstrap import Loop
 from infra.errors import LoopError, TryAgainError
 from infra.kafka.clients import plain_producer
 from infra.kafka.lag import unsettled
 from infra.kafka.source import Source
+from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.stack import state
 from infra.wiring import routes
@@ -36,6 +39,8 @@ NEPSE = str(Path(sys.executable).with_name("nepse"))
 SETTLE_SECONDS = 150.0
 REACH_SECONDS = 60.0
 LOOK_SECONDS = 0.2
+END_MS = 5_000
+ISOLATIONS = ("read_committed", "read_uncommitted")
 FEED_SECONDS = 90.0
 
 
@@ -152,10 +157,32 @@ class System:
         return time.monotonic() - began
 
     def _settled(self) -> bool:
+        """Tell whether nothing is to be done, and nothing is on its way: a commit's markers come after it."""
         try:
-            return unsettled(self.settings, self.readers) == 0
-        except TryAgainError:
+            return self._idle() and self._stable() and self._idle()
+        except (TryAgainError, KafkaError):
+            for isolation in ISOLATIONS:
+                self.readers.pop(isolation, None)
             return False
+
+    def _idle(self) -> bool:
+        return unsettled(self.settings, self.readers) == 0
+
+    def _stable(self) -> bool:
+        """Tell whether every transaction has ended in every partition."""
+        ends = []
+        for isolation in ISOLATIONS:
+            if isolation not in self.readers:
+                self.readers[isolation] = KafkaConsumer(
+                    bootstrap_servers=self.settings.bootstrap,
+                    enable_auto_commit=False,
+                    isolation_level=isolation,
+                )
+            ends.append(self.readers[isolation].end_offsets(self._spots(), timeout_ms=END_MS))
+        return ends[0] == ends[1]
+
+    def _spots(self) -> list[TopicPartition]:
+        return [TopicPartition(t, p) for t in TOPICS for p in range(partitions(self.settings, t))]
 
     def arm(self, name: str, action: str) -> None:
         """Arm a fault point."""

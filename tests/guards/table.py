@@ -230,6 +230,13 @@ GUARDS: tuple[Guard, ...] = (
         f"{UNIT}/test_checks.py::test_dead_letters_have_to_take_large_records",
     ),
     Guard(
+        "a join that outlasts a poll is kept: the client would begin it anew, or forget it",
+        "infra/kafka/mended.py",
+        "    _keep_joins(consumer._coordinator)  # noqa: SLF001\n",
+        "",
+        "tests/faults/test_connection.py::test_a_member_gets_into_its_group_over_a_long_line",
+    ),
+    Guard(
         "a displaced sensor notices it",
         "sensors/membership.py",
         "        if _heart_stopped(self.consumer):\n            raise SupersededError(self._displaced())\n",
