@@ -41,7 +41,7 @@ TOPICS: dict[str, Topic] = {
             "dead-letters",
             (),
             "the original record's key",
-            config={"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(LETTER_BYTES)},
+            config={**FOREVER, "max.message.bytes": str(LETTER_BYTES)},
         ),
         Topic("redrives", ("LetterRetried", "LetterResolved"), "letter id", looked_up=True),
     )

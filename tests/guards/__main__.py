@@ -20,7 +20,7 @@ HEAD = """\
 # Guards
 
 What each guard is for, and the test that fails when it is taken out: `make guards`, {day}. Each line was
-tried: the guard was removed from a copy of the source, and the test named here failed.
+tried: the test passed, the guard was removed from a copy of the source, and the test failed.
 
 | guard | where | test that fails without it |
 |---|---|---|
@@ -40,9 +40,9 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def outcome(folder: Path, test: str) -> tuple[int, str]:
-    """Run one test on the copy; returns pytest's exit code and what it printed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout", TEST_SECONDS, test]
+def outcome(folder: Path, *tests: str, seconds: float = RUN_SECONDS) -> tuple[int, str]:
+    """Run tests on the copy; returns pytest's exit code and what it printed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout", TEST_SECONDS, *tests]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command,
@@ -50,10 +50,24 @@ def outcome(folder: Path, test: str) -> tuple[int, str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=RUN_SECONDS,
+        timeout=seconds,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def require_whole(folder: Path, guards: Iterable[Guard]) -> None:
+    """Require that every test passes while all guards are there: else its failure would tell nothing.
+
+    Raises:
+        SystemExit: one fails.
+    """
+    tests = sorted({guard.test for guard in guards})
+    code, printed = outcome(folder, *tests, seconds=RUN_SECONDS * len(tests))
+    if code:
+        message = f"with all guards in place pytest ended with {code}:\n{printed[-4_000:]}"
+        raise SystemExit(message)
+    sys.stdout.write(f"{len(tests)} tests pass with all guards in place\n")
 
 
 def missed(folder: Path, guard: Guard) -> str:
@@ -91,6 +105,7 @@ def main() -> None:
     silent = 0
     with tempfile.TemporaryDirectory(prefix="nepse-guards-") as name:
         folder = copied(Path(name))
+        require_whole(folder, chosen)
         for number, guard in enumerate(chosen, start=1):
             why = missed(folder, guard)
             silent += bool(why)

@@ -77,3 +77,5 @@ def test_the_page_orders_joins_by_speed() -> None:
     assert rows[1].startswith("| the chapter")
     assert "| 10 | 50.0 |" in rows[1]
     assert "| all | 100.0 | 340.0 |" in report.page(figures)
+    assert report.missed(figures) == [report.TARGETS[0][0], report.TARGETS[4][0]]
+    assert "| times as fast as Quix Streams | 2 | not measured |  |" in report.page(figures)
