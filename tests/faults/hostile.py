@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +42,11 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """An event of each input topic, to be broken."""
 
+SPREAD = ("features", "predictions", "actuals", "errors")
+EXTREME = tuple(
+    product(("ODD1", "ODD2"), (1e308, -1e308, 5e-324, 0.0, -0.0, 123456789.123456789), (0, 2**53 - 1))
+)
+"""Symbols, prices and revisions that are numbers all the same."""
 WRONG: tuple[Any, ...] = (None, True, [], {}, "", "x" * 300, "\x00", [[1]], {"a": None}, "2019-13-45", -1e300)
 
 
@@ -58,17 +64,28 @@ class Sent:
 def handmade(topic: str) -> Iterator[Sent]:
     """Write each kind of breakage once."""
     good = json.dumps(event(topic)).encode()
-    huge = json.dumps({**event(topic), "event_type": "x" * LONG}).encode()
-    number = good.replace(b'"payload": {', b'"payload": {"symbol": 1e999, "rule": NaN, "reason": -Infinity, ')
+    kind = EVENTS[topic][0].encode()
     for value in (
         *(b"\xff\xfe\x80", good[:-1] + b"\xc3\x28}", b"[" * DEEP, b'{"a":' * DEEP + b"1" + b"}" * DEEP),
-        *(huge, number, good[: len(good) // 2], b"", b"null", b"42", b'"text"', b"[]", b"{}", b"\x00" * 100),
+        *(good.replace(b'"%s"' % kind, number) for number in (b"NaN", b"Infinity", b"-Infinity", b"1e999")),
+        *_everywhere(topic, b"NaN", b"-Infinity", b"1e999", b'"' + b"x" * LONG + b'"'),
+        *(good[: len(good) // 2], b"", b"null", b"42", b'"text"', b"[]", b"{}", b"\x00" * 100),
         good.replace(b'"payload"', b'"pay\\u0000load"'),
         None,
     ):
         yield Sent(topic, b"ODD", value)
     yield Sent(topic, b"\xff" * 1_000, b"{", (("h", b"x" * HEADER_BYTES), ("", b"\x00\xff")))
     yield Sent(topic, None, b"not JSON")
+
+
+def _everywhere(topic: str, *values: bytes) -> Iterator[bytes]:
+    """Put each value in place of each field that must be there."""
+    mark = "here"
+    for name in EVENTS[topic][1]:
+        told = event(topic)
+        told["payload"][name] = mark
+        for value in values:
+            yield json.dumps(told).encode().replace(b'"%s"' % mark.encode(), value)
 
 
 def event(topic: str) -> dict[str, Any]:
@@ -110,6 +127,16 @@ def misplaced(topic: str, number: int) -> Sent:
     return Sent(topic, b"SOMEBODY", json.dumps(told).encode(), broken=False)
 
 
+def extreme(topic: str, symbol: str, price: float, revision: int) -> Sent:
+    """Send a good event with numbers at the ends of what a double and an integer hold."""
+    told = event(topic)
+    payload = told["payload"] | {"symbol": symbol, "date": "2019-01-02", "revision": revision}
+    for name in ("predicted_close", "actual_close", "last_close"):
+        if name in payload:
+            payload[name] = price
+    return Sent(topic, symbol.encode(), json.dumps(told | {"payload": payload}).encode(), broken=False)
+
+
 def anything(number: int) -> list[bytes]:
     """Draw JSON of any shape, and bytes of none, from hypothesis."""
     leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -134,7 +161,10 @@ def corpus(number: int, seed: int) -> list[Sent]:
     """Mix all kinds, at least `number` records over every input topic."""
     rng, topics = random.Random(seed), list(EVENTS)
     sent = [one for topic in topics for one in handmade(topic)]
-    sent += [misplaced(topic, n) for topic in ("features", "actuals") for n in range(50)]
+    sent += [misplaced(topic, n) for topic in SPREAD for n in range(50)]
+    sent += [
+        extreme(topic, *values) for topic in ("features", "predictions", "actuals") for values in EXTREME
+    ]
     sent += [Sent(rng.choice(topics), b"ODD", value) for value in anything(number // 3)]
     sent += [wrong_types(rng.choice(topics), rng) for _ in range(number - len(sent))]
     rng.shuffle(sent)
