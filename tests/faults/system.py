@@ -150,10 +150,10 @@ class System:
         self.planted.update(written)
         return written
 
-    def settle(self) -> float:
+    def settle(self, seconds: float = SETTLE_SECONDS) -> float:
         """Wait until every group has committed to the end of its topics; returns the seconds it took."""
         began = time.monotonic()
-        until(self._settled, SETTLE_SECONDS, "settling")
+        until(self._settled, seconds, "settling")
         return time.monotonic() - began
 
     def _settled(self) -> bool:
@@ -238,14 +238,13 @@ class System:
         """Let a part be gone while the block lasts: who would start it again is asleep."""
         known = state.read_state(self.settings.home)
         assert known
-        supervisor, before = psutil.Process(known.pid), self.part(name).pid
+        supervisor = psutil.Process(known.pid)
         supervisor.suspend()
         try:
             self.kill(name)
             yield
         finally:
             supervisor.resume()
-        until(lambda: self.part(name).pid != before, REACH_SECONDS, f"a new process of {name}")
 
     def superseded(self, flow: str) -> int:
         """Count the runs of a flow that gave way to a newer process."""

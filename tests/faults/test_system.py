@@ -24,12 +24,14 @@ from tests.faults.system import System, each, until
 from tests.faults.table import Report, repeats
 
 RECOVERY_SECONDS = 45.0
+HISTORY_SECONDS = 400.0
 TRANSACTION_MS = 20_000
 ZOMBIE_SECONDS = 32
 """Past the session time-out, and the transaction's, which the broker looks for every 10 s."""
 HOSTILE = 5_000
 COLD = "transaction-initialised"
 """Reached by a new process only: a warm producer is initialised already."""
+SHORT_SECONDS, HANG_SECONDS, STOP_SECONDS = 15, 30, 60
 HANGS = ("prefect", "postgres", "s3", "mlflow", "kafka")
 STOPS = ("prefect", "postgres", "s3", "mlflow")
 VICTIMS = (
@@ -62,10 +64,9 @@ class Campaign:
         """How often a fault other than a kill is injected."""
         return repeats(self.rounds)
 
-    @property
-    def hold(self) -> int:
-        """How long an outage lasts, in seconds."""
-        return 15 if self.rounds == 1 else 60
+    def hold(self, seconds: int) -> int:
+        """How long an outage lasts, in seconds; shorter where each is injected once."""
+        return SHORT_SECONDS if self.rounds == 1 else seconds
 
     def settled(self, *names: str) -> None:
         """Note that faults have ended and how long the system took to settle."""
@@ -94,7 +95,7 @@ def campaign(
         system = System(settings, armed, market(settings.data))
         report.data = "the exchange's files" if settings.data else "the simulated market"
         system.feed(HISTORY)
-        system.settle()
+        system.settle(HISTORY_SECONDS)
         system.ask_for_training()
         system.settle()
         system.promote("v1")
@@ -238,19 +239,24 @@ def test_the_broker_is_killed_in_mid_transaction(campaign: Campaign) -> None:
 @pytest.mark.parametrize("part", HANGS)
 def test_a_part_hangs(campaign: Campaign, part: str) -> None:
     """A server neither answers nor ends while a session arrives."""
-    outage(campaign, f"{part} hangs for {campaign.hold} s", part, campaign.system.hung)
+    outage(campaign, "hangs", part, campaign.hold(HANG_SECONDS), campaign.system.hung)
 
 
 @pytest.mark.parametrize("part", STOPS)
 def test_a_part_is_stopped(campaign: Campaign, part: str) -> None:
     """A server is gone, and refuses every connection, while a session arrives."""
-    outage(campaign, f"{part} stopped for {campaign.hold} s", part, campaign.system.stopped)
+    outage(campaign, "stopped", part, campaign.hold(STOP_SECONDS), campaign.system.stopped)
 
 
 def outage(
-    campaign: Campaign, name: str, part: str, away: Callable[[str], AbstractContextManager[None]]
+    campaign: Campaign,
+    what: str,
+    part: str,
+    seconds: int,
+    away: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     """Feed a session while a part is away: the loop waits, gives nothing up, and goes on by itself."""
+    name = f"{part} {what} for {seconds} s"
     for _ in range(campaign.repeats):
         if part in FED_BEFORE:
             campaign.system.feed()
@@ -259,7 +265,7 @@ def outage(
                 campaign.system.feed()
             if part == "mlflow":  # nobody else needs it
                 campaign.system.ask_for_training()
-            hold(campaign.hold)
+            hold(seconds)
         campaign.settled(name)
     campaign.judged(name)
 
