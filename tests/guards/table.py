@@ -286,6 +286,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{UNIT}/test_plan.py::test_bad_data_is_halved_down_to_one_record",
     ),
     Guard(
+        "a slice that never gets through is halved: its size may be what the world can't take",
+        "sensors/settle.py",
+        "            self._count_outage(work)\n",
+        "",
+        f"{UNIT}/test_settle.py::test_outages_of_the_same_slice_halve_it",
+    ),
+    Guard(
+        "only outages of the same slice halve it",
+        "sensors/settle.py",
+        "            work.away_at, work.patience.outages = at, 0\n",
+        "            work.away_at = at\n",
+        f"{UNIT}/test_settle.py::test_outages_of_different_slices_halve_nothing",
+    ),
+    Guard(
         "retries of copies that failed together are spread",
         "sensors/settle.py",
         "return seconds * random.uniform(0.7, 1.3)",
@@ -309,9 +323,16 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "lag without progress is unhealthy",
         "infra/stack/status.py",
-        "if far.lag and stuck > limit",
-        "if far.lag and stuck < 0",
+        "if stuck > limit",
+        "if stuck < 0",
         f"{UNIT}/test_health.py::test_no_progress_is_unhealthy",
+    ),
+    Guard(
+        "a partition that gets nowhere is unhealthy while others get on",
+        "infra/kafka/lag.py",
+        "when = last.get((row.group, row.topic, row.partition))",
+        "when = max((at for spot, at in last.items() if spot[0] == row.group), default=None)",
+        f"{REAL}/test_lag.py::test_a_commit_counts_for_its_own_partition",
     ),
     Guard(
         "a run that somebody else began is not taken for a new one",
