@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.kafka.open_transactions import open_transactions
+from infra.prefect_lost import close_lost
 from infra.prefect_orphans import close_orphans
 from infra.settings import Settings
 from tasks.core.accounting import Account, Input, settle
@@ -58,7 +59,7 @@ def reconcile_all(settings: Settings, found_before: Iterable[Finding] = ()) -> R
 
 
 def close_runs(settings: Settings) -> list[Finding]:
-    """Close the runs whose process is gone with what really became of them.
+    """Close the runs that nobody will end any more, wherever they ran, with what really became of them.
 
     Raises:
         TryAgainError: the Prefect server or the broker is away.
@@ -68,7 +69,7 @@ def close_runs(settings: Settings) -> list[Finding]:
             "closed-run", flow, f"{closed.name} ended as {closed.state}: {settings.run_page(closed.run_id)}"
         )
         for flow in FLOWS
-        for closed in close_orphans(settings, flow)
+        for closed in (*close_orphans(settings, flow), *close_lost(settings, flow))
     ]
 
 
