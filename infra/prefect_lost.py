@@ -27,11 +27,14 @@ LOST_SECONDS = 2.0 * prefect_runs.WAIT_SECONDS
 ANSWER_SECONDS = 5.0
 
 
-def close_lost(settings: Settings, deployment: str, group: str | None = None) -> list[Closed]:
+def close_lost(
+    settings: Settings, deployment: str, group: str | None = None, *, lasting: bool = False
+) -> list[Closed]:
     """Close quiet runs of a deployment, wherever they ran: as Completed what the group's progress covers.
 
     What it does not cover is closed as Crashed once the copy that ran it is no longer in the group, or when
-    nothing was heard of it for `LOST_SECONDS`. Returns what was closed.
+    nothing was heard of it for `LOST_SECONDS`; a `lasting` run, a sensor's own, may be silent for ever.
+    Returns what was closed.
 
     Raises:
         TryAgainError: the Prefect server or the broker does not answer.
@@ -41,7 +44,12 @@ def close_lost(settings: Settings, deployment: str, group: str | None = None) ->
     with prefect_runs.at_server(settings):
         quiet = [run for run in runs_in(deployment, UNDER_WAY) if _silence(run) > QUIET_SECONDS]
         there = _members(settings, name) if quiet else set[str]()
-        return close_each(settings, name, quiet, lambda run: LOST if _is_lost(run, name, there) else None)
+
+        def why(run: "FlowRun") -> str | None:
+            late = not lasting and _silence(run) > LOST_SECONDS
+            return LOST if late or _is_left(run, name, there) else None
+
+        return close_each(settings, name, quiet, why, LOST)
 
 
 def _silence(run: "FlowRun") -> float:
@@ -49,9 +57,8 @@ def _silence(run: "FlowRun") -> float:
     return (datetime.now(UTC) - run.state.timestamp).total_seconds() if run.state else 0.0
 
 
-def _is_lost(run: "FlowRun", group: str, there: set[str]) -> bool:
-    if _silence(run) > LOST_SECONDS:
-        return True
+def _is_left(run: "FlowRun", group: str, there: set[str]) -> bool:
+    """Tell whether the copy that ran it is no longer in the group."""
     by_worker = run.infrastructure_pid is not None or run.run_count > 1
     members = {f"{group}.{copy}" for copy in copies_of(run.tags)}  # as sensors/membership.py names them
     return not by_worker and bool(members) and not members & there

@@ -92,15 +92,21 @@ def runs_in(deployment: str, states: "tuple[str, ...] | list[str]") -> "list[Flo
         )
 
 
-def close_each(settings: Settings, group: str, runs: "list[FlowRun]", why: Why) -> list[Closed]:
-    """Close runs as Completed where the group's progress covers them, as Crashed where `why` says so."""
+def close_each(
+    settings: Settings, group: str, runs: "list[FlowRun]", why: Why, known: str = GONE
+) -> list[Closed]:
+    """Close runs as Completed where the group's progress covers them, as Crashed where `why` says so.
+
+    What is `known` of their processes goes into the message of the completed ones.
+    """
     if not runs:
         return []
     reader = clients.consumer(settings, group=group)
     try:
-        ends = [(run, _end_of(settings, reader, run, why)) for run in runs]
+        done = {run.id: _committed(settings, reader, run) for run in runs}
     finally:
         close(reader)
+    ends = [(run, _end_of(known if done[run.id] else None, why(run))) for run in runs]
     return [_close(run, end) for run, end in ends if end is not None]
 
 
@@ -113,13 +119,12 @@ def _why_gone(run: "FlowRun") -> str:
     return NEVER_BEGAN if run.state and run.state.is_pending() else GONE
 
 
-def _end_of(settings: Settings, reader: KafkaConsumer, run: "FlowRun", why: Why) -> Any:
+def _end_of(done: str | None, why: str | None) -> Any:
     from prefect.states import Completed, Crashed  # noqa: PLC0415
 
-    if _committed(settings, reader, run):
-        return Completed(message=f"its slices are committed; {GONE}")
-    reason = why(run)
-    return Crashed(message=reason) if reason else None
+    if done:
+        return Completed(message=f"its slices are committed; {done}")
+    return Crashed(message=why) if why else None
 
 
 def _close(run: "FlowRun", end: Any) -> Closed:

@@ -391,6 +391,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{REAL}/test_orphans.py::test_runs_of_other_machines_are_closed_by_what_the_group_tells",
     ),
     Guard(
+        "a sensor's own run is not closed for how long it lasts",
+        "infra/prefect_lost.py",
+        "late = not lasting and _silence(run)",
+        "late = _silence(run)",
+        f"{REAL}/test_orphans.py::test_runs_of_other_machines_are_closed_by_what_the_group_tells",
+    ),
+    Guard(
+        "a reconciliation closes lost runs",
+        "tasks/reconciling.py",
+        "(*close_orphans(settings, flow), *close_lost(settings, flow))",
+        "close_orphans(settings, flow)",
+        f"{UNIT}/test_reconciling.py::test_lost_runs_of_every_flow_and_sensor_are_closed",
+    ),
+    Guard(
         "a run of another machine is left alone while its copy is in the group",
         "infra/prefect_lost.py",
         "bool(members) and not members & there",

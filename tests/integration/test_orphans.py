@@ -201,7 +201,9 @@ def test_runs_of_other_machines_are_closed_by_what_the_group_tells(
             "copy gone": "Crashed",
         }
         assert ended(runs["copy gone"]) == ("Crashed", LOST)
+        assert ended(runs["covered"]) == ("Completed", f"its slices are committed; {LOST}")
         monkeypatch.setattr(prefect_lost, "LOST_SECONDS", 0.0)
+        assert close_lost(server, DEPLOYMENT, desk.flow, lasting=True) == []
         close_lost(server, DEPLOYMENT, desk.flow)
     assert ended(runs["copy there"]) == ended(runs["worker's own"]) == ("Crashed", LOST)
     assert [span] not in deaths(server, DEPLOYMENT)
