@@ -4,6 +4,7 @@ A run is created, with the name of its process, before it executes. So the runs 
 attempts, also of those that ended with the process.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from events.payloads import OffsetRange
 from infra import prefect_runs
 from infra.kafka import clients
 from infra.kafka.bounded import close
+from infra.kafka.identity import is_of, tagged
 from infra.kafka.reading import committed, partition_of_range
 from infra.processes import is_gone
 from infra.settings import Settings
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 GONE = "its process is gone"
+NEVER_BEGAN = "its process was gone before it began"
+"""Such a run has read no record, and so no record can have ended its process."""
+UNDER_WAY = ("RUNNING", "PENDING")
 MOST_RUNS = 200
+
+Why = Callable[["FlowRun"], str | None]
+"""Says why a run that did not do its work has crashed; None: it may still be at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +43,32 @@ class Closed:
 
 
 def close_orphans(settings: Settings, deployment: str, group: str | None = None) -> list[Closed]:
-    """Give every run of a deployment whose process is gone its true end; returns what was closed.
+    """Give every run of a deployment whose process was this machine's and is gone its true end.
 
     A run whose slices are all committed has done its work; whether they are, the progress of `group` tells,
     which is named like the deployment unless said otherwise. A run that was started again from Prefect's page
-    belongs to the worker and is left alone.
+    belongs to the worker and is left alone. Returns what was closed.
 
     Raises:
         TryAgainError: the Prefect server or the broker does not answer.
         StopError: a slice's group has lost its progress.
     """
     with prefect_runs.at_server(settings):
-        orphans = [run for run in _runs(deployment, ["RUNNING", "PENDING"]) if _orphaned(run)]
-        if not orphans:
-            return []
-        reader = clients.consumer(settings, group=group or deployment)
-        try:
-            return [_close(reader, run) for run in orphans]
-        finally:
-            close(reader)
+        orphans = [run for run in runs_in(deployment, UNDER_WAY) if _orphaned(run)]
+        return close_each(settings, group or deployment, orphans, _why_gone)
 
 
 def deaths(settings: Settings, deployment: str) -> list[list[OffsetRange]]:
-    """List the slices of the newest runs of a deployment that ended with their process.
+    """List the slices of the newest runs of a deployment that had begun and ended with their process.
+
+    Those of a topic that was made anew since held other records, and are left out.
 
     Raises:
-        TryAgainError: the Prefect server does not answer.
+        TryAgainError: the Prefect server or the broker does not answer.
     """
     with prefect_runs.at_server(settings):
-        crashed = _runs(deployment, ["CRASHED"])
-    return [slices_of(run) for run in crashed if run.state and run.state.message == GONE]
+        crashed = [run for run in runs_in(deployment, ["CRASHED"]) if run.state and run.state.message == GONE]
+    return [slices for run in crashed if is_of(settings, run.tags, _topics(slices := slices_of(run)))]
 
 
 def slices_of(run: "FlowRun") -> list[OffsetRange]:
@@ -72,19 +76,38 @@ def slices_of(run: "FlowRun") -> list[OffsetRange]:
     return [OffsetRange.model_validate(one) for one in run.parameters.get("slices", [])]
 
 
-def _runs(deployment: str, states: list[str]) -> "list[FlowRun]":
+def runs_in(deployment: str, states: "tuple[str, ...] | list[str]") -> "list[FlowRun]":
+    """List the newest runs of a deployment that are in one of these kinds of state, newest first."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter  # noqa: PLC0415
     from prefect.client.schemas.sorting import FlowRunSort  # noqa: PLC0415
 
     number, _ = prefect_runs.deployment(full_name(deployment))
     of = DeploymentFilter.model_validate({"id": {"any_": [number]}})
-    ended = FlowRunFilter.model_validate({"state": {"type": {"any_": states}}})
+    wanted = FlowRunFilter.model_validate({"state": {"type": {"any_": list(states)}}})
     newest = FlowRunSort.EXPECTED_START_TIME_DESC
     with get_client(sync_client=True) as client:
         return client.read_flow_runs(
-            deployment_filter=of, flow_run_filter=ended, sort=newest, limit=MOST_RUNS
+            deployment_filter=of, flow_run_filter=wanted, sort=newest, limit=MOST_RUNS
         )
+
+
+def close_each(
+    settings: Settings, group: str, runs: "list[FlowRun]", why: Why, known: str = GONE
+) -> list[Closed]:
+    """Close runs as Completed where the group's progress covers them, as Crashed where `why` says so.
+
+    What is `known` of their processes goes into the message of the completed ones.
+    """
+    if not runs:
+        return []
+    reader = clients.consumer(settings, group=group)
+    try:
+        done = {run.id: _committed(settings, reader, run) for run in runs}
+    finally:
+        close(reader)
+    ends = [(run, _end_of(known if done[run.id] else None, why(run))) for run in runs]
+    return [_close(run, end) for run, end in ends if end is not None]
 
 
 def _orphaned(run: "FlowRun") -> bool:
@@ -92,18 +115,34 @@ def _orphaned(run: "FlowRun") -> bool:
     return not by_worker and is_gone(run.tags)
 
 
-def _close(reader: KafkaConsumer, run: "FlowRun") -> Closed:
-    from prefect.client.orchestration import get_client  # noqa: PLC0415
+def _why_gone(run: "FlowRun") -> str:
+    return NEVER_BEGAN if run.state and run.state.is_pending() else GONE
+
+
+def _end_of(done: str | None, why: str | None) -> Any:
     from prefect.states import Completed, Crashed  # noqa: PLC0415
 
-    done = _committed(reader, slices_of(run))
-    end: Any = Completed(message=f"its slices are committed; {GONE}") if done else Crashed(message=GONE)
+    if done:
+        return Completed(message=f"its slices are committed; {done}")
+    return Crashed(message=why) if why else None
+
+
+def _close(run: "FlowRun", end: Any) -> Closed:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(run.id, end, force=True)
     return Closed(str(run.id), run.name, end.name)
 
 
-def _committed(reader: KafkaConsumer, slices: list[OffsetRange]) -> bool:
-    """Compare the group's stable progress with the ends of a run's slices."""
+def _committed(settings: Settings, reader: KafkaConsumer, run: "FlowRun") -> bool:
+    """Compare the group's stable progress with the ends of a run's slices, if they are of these topics."""
+    slices = slices_of(run)
+    if not slices or (tagged(run.tags) and not is_of(settings, run.tags, _topics(slices))):
+        return False
     at = committed(reader, slices)
-    return bool(slices) and all(at[partition_of_range(one)] >= one.end for one in slices)
+    return all(at[partition_of_range(one)] >= one.end for one in slices)
+
+
+def _topics(slices: list[OffsetRange]) -> set[str]:
+    return {one.topic for one in slices}

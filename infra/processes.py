@@ -5,9 +5,10 @@ import socket
 from collections.abc import Iterable
 from functools import cache
 
+from infra.settings import Settings
 from infra.stack import state
 
-TAG = "host"
+TAG, COPY = "host", "copy"
 
 
 def host_tag() -> str:
@@ -18,6 +19,16 @@ def host_tag() -> str:
 @cache
 def _tag_of(pid: int) -> str:
     return f"{TAG}:{socket.gethostname()}:{pid}:{round(state.birth(pid) or 0)}"
+
+
+def copy_tag(settings: Settings) -> str:
+    """Name this copy of the sensors as a run's tag, the same after a restart, as its member's name is."""
+    return f"{COPY}:{settings.copy_name}"
+
+
+def copies_of(tags: Iterable[str]) -> set[str]:
+    """Read which copies tags name."""
+    return {tag.partition(":")[2] for tag in tags if tag.startswith(f"{COPY}:")}
 
 
 def is_gone(tags: Iterable[str]) -> bool:

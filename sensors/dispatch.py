@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -12,8 +13,9 @@ from prefect.states import Pending, Scheduled
 from events.payloads import OffsetRange
 from infra import errors, prefect_orphans, prefect_runs
 from infra.faults import reach
+from infra.kafka.identity import identity_tag
 from infra.kafka.records import ranges_label
-from infra.processes import host_tag
+from infra.processes import copy_tag, host_tag
 from infra.settings import Settings
 from infra.wiring import Route
 from sensors.failures import AWAY_NAMES, Outcome, classify
@@ -33,7 +35,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Runs one flow's slices as runs of its deployment; the broker's address is in the idempotency keys."""
+    """Runs one flow's slices as runs of its deployment; idempotency keys tell which topics they are of."""
 
     settings: Settings
     route: Route
@@ -60,15 +62,33 @@ class Dispatcher:
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         reach("trigger-seen", self.route.flow)
-        if self.route.mode == "inline":
-            run = self._new_run(ranges, Pending())
-            reach("run-created", self.route.flow)
-            state: State[Any] | None = prefect_runs.execute(self._deployment, run, {"slices": ranges})
-            reach("run-reported", self.route.flow)
-        else:
-            run = self._new_run(ranges, Scheduled())
-            state = prefect_runs.wait(run.id, WORKER_SECONDS)
+        if self.route.mode != "inline":
+            return self._by_worker(ranges)
+        run = self._new_run(ranges, Pending())
+        reach("run-created", self.route.flow)
+        state = prefect_runs.execute(self._deployment, run, {"slices": ranges})
+        reach("run-reported", self.route.flow)
         return replace(judge(state), run_id=str(run.id))
+
+    def _by_worker(self, ranges: list[OffsetRange]) -> Result:
+        """Await the worker's run of a slice: one that is under way already, or a new one."""
+        run = self._under_way(ranges) or self._new_run(ranges, Scheduled())
+        found = judge(prefect_runs.wait(run.id, WORKER_SECONDS))
+        done = prefect_orphans.slices_of(run)
+        if done != ranges:  # what came meanwhile is not its work
+            found = Result(Outcome.REPLAN, f"an earlier run of {ranges_label(done)} has ended")
+        return replace(found, run_id=str(run.id))
+
+    def _under_way(self, ranges: list[OffsetRange]) -> FlowRun | None:
+        """Find the run that an earlier sensor left to the worker: it begins where this slice begins."""
+        tag, starts = self._topics_tag(ranges), _starts(ranges)
+        for run in prefect_orphans.runs_in(self.route.flow, ["SCHEDULED", "PENDING", "RUNNING"]):
+            if tag in run.tags and _starts(prefect_orphans.slices_of(run)) == starts and _is_awaited(run):
+                return run
+        return None
+
+    def _topics_tag(self, ranges: list[OffsetRange]) -> str:
+        return identity_tag(self.settings, {r.topic for r in ranges})
 
     @property
     def _deployment(self) -> str:
@@ -76,8 +96,8 @@ class Dispatcher:
 
     def _new_run(self, ranges: list[OffsetRange], state: State[Any]) -> FlowRun:
         """Create a run under the first attempt number that no earlier, started run has used."""
-        label = ranges_label(ranges)
-        ours = [host_tag()] if self.route.mode == "inline" else []
+        label, topics = ranges_label(ranges), self._topics_tag(ranges)
+        ours = [host_tag(), copy_tag(self.settings)] if self.route.mode == "inline" else []
         first = (ranges[0].topic, ranges[0].partition)
         known, begun = self.tried.get(first, (label, 1))
         for attempt in count(begun if known == label else 1):
@@ -87,8 +107,8 @@ class Dispatcher:
                 {"slices": [r.model_dump() for r in ranges]},
                 state,
                 name=f"{self.route.flow} {label}",
-                tags=[f"attempt:{attempt}", *ours] if attempt > 1 else ours,
-                idempotency_key=f"{self.settings.bootstrap}:{self.route.flow}:{label}:{attempt}",
+                tags=[*([f"attempt:{attempt}"] if attempt > 1 else []), *ours, topics],
+                idempotency_key=f"{topics}:{self.route.flow}:{label}:{attempt}",
             )
             if _is_ours(run, ours):
                 break
@@ -99,6 +119,17 @@ def _is_ours(run: FlowRun, ours: list[str]) -> bool:
     """Tell whether a run is new: a repeated key gives back the earlier run, whatever became of it."""
     waiting = run.state is None or run.state.is_pending() or run.state.is_scheduled()
     return waiting and set(ours) <= set(run.tags)
+
+
+def _starts(ranges: list[OffsetRange]) -> dict[tuple[str, int], int]:
+    return {(r.topic, r.partition): r.start for r in ranges}
+
+
+def _is_awaited(run: FlowRun) -> bool:
+    """Tell whether a run may still end by itself; one that is at it for too long has lost its process."""
+    if run.state is None or run.state.is_scheduled():
+        return True
+    return (datetime.now(UTC) - run.state.timestamp).total_seconds() < WORKER_SECONDS
 
 
 def judge(state: State[Any] | None) -> Result:

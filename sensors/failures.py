@@ -70,6 +70,9 @@ MACHINE = frozenset(
 )
 """What this machine runs out of, or what its network has lost."""
 
+NO_THREAD = "can't start new thread"
+"""How Python tells that the machine has no room for another thread: a RuntimeError without a number."""
+
 TOO_LARGE = frozenset({"kafka.MessageSizeTooLargeError", "kafka.RecordListTooLargeError"})
 """Refusals that no other attempt can change, although they look like the broker's trouble."""
 
@@ -79,13 +82,13 @@ STORE_AWAY = "Generic S3 error"
 
 def classify(error: BaseException) -> Outcome:
     """Decide by the failure's kind, or by what led to it; what nobody has named is the data's fault."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if any(_names(one) & TOO_LARGE for one in chain):
         return Outcome.DATA
     return next((found for one in chain if (found := _kind(one))), Outcome.DATA)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain_of(error: BaseException) -> Iterator[BaseException]:
     """Go back from a failure to what it was raised from."""
     seen: set[int] = set()
     cause: BaseException | None = error
@@ -108,6 +111,8 @@ def _names(error: BaseException) -> set[str]:
 
 
 def _machine_fails(error: BaseException) -> bool:
+    if isinstance(error, RuntimeError):  # every bounded call of a Kafka client starts a thread
+        return NO_THREAD in str(error)
     return isinstance(error, OSError) and (error.errno in MACHINE or STORE_AWAY in str(error))
 
 

@@ -21,7 +21,7 @@ from infra.database.connection import create
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.prefect_orphans import close_orphans
 from infra.prefect_runs import create_run, execute
-from infra.processes import host_tag
+from infra.processes import copy_tag, host_tag
 from infra.running import expect_many_objects, request_stop, stopping, wait
 from infra.settings import Settings, load_settings
 from infra.stack.flows_host import announce
@@ -99,7 +99,7 @@ def run_once(settings: Settings, name: str) -> None:
     """Execute a deployment here as a Prefect run of its own; raises what made it fail."""
     wired = full_name(name)
     close_orphans(settings, name)
-    run = create_run(wired, {}, Pending(), tags=[host_tag()], name=name)
+    run = create_run(wired, {}, Pending(), tags=[host_tag(), copy_tag(settings)], name=name)
     state = execute(wired, run, dict(run.parameters))
     if not isinstance(state, State):
         return

@@ -1,6 +1,6 @@
 """Giving up on the one record that makes its flow fail: it becomes a dead letter, the loop goes on."""
 
-import traceback
+from traceback import format_tb
 
 from events.payloads import OffsetRange
 from infra.kafka.pool import Pool
@@ -12,8 +12,10 @@ from infra.stack.parts import plan
 from infra.stack.status import answers
 from infra.wiring import Route
 from sensors.dispatch import Result
+from sensors.failures import chain_of
 
-TRACEBACK_LINES = 6
+MESSAGE_CHARACTERS = 200
+"""A failure's message is cut so short in its traceback: the whole of it is in the letter's reason."""
 
 
 def give_up(settings: Settings, route: Route, ranges: list[OffsetRange], result: Result) -> None:
@@ -23,7 +25,7 @@ def give_up(settings: Settings, route: Route, ranges: list[OffsetRange], result:
         with open_slice(pool, Run(route.flow, result.run_id), ranges) as work:
             if work.done:
                 return
-            work.refuse(_reason(result), result.error)
+            work.refuse(result.why, result.error, traceback_of(result.error))
             work.commit()
     finally:
         pool.close()
@@ -35,9 +37,10 @@ def servers_away(settings: Settings) -> str:
     return f"{', '.join(found)} away" if found else ""
 
 
-def _reason(result: Result) -> str:
-    """Tell the failure and the end of its traceback."""
-    if result.error is None:
-        return result.why
-    tail = traceback.format_exception(result.error)[-TRACEBACK_LINES:]
-    return f"{result.why}\n{''.join(tail)}"
+def traceback_of(error: BaseException | None) -> str:
+    """Tell where a failure came from: what led to it first, so that its own last lines are at the end."""
+    chain = list(chain_of(error)) if error else []
+    return "\n".join(
+        f"{''.join(format_tb(one.__traceback__))}{type(one).__name__}: {str(one)[:MESSAGE_CHARACTERS]}"
+        for one in reversed(chain)
+    )

@@ -9,6 +9,8 @@ from infra.wiring import Route
 
 QUICK_REPLANS = 3
 """So many times in a row a slice is planned again at once."""
+OUTAGES = 3
+"""So many outages in a row of one slice may be its size: too much for the link, or for a time-out."""
 
 Unit = tuple[TopicPartition, ...]
 """Partitions that are sliced together: one, or the pair of a join."""
@@ -48,15 +50,17 @@ def size(ranges: list[OffsetRange]) -> int:
 class Patience:
     """What a unit's failures so far mean for its next slice: wait, halve, or give the record up.
 
-    Outages only make us wait. Data that makes a flow fail is isolated by halving the slice until the one
-    bad record stands alone. So is data that ends the process: `danger` counts the next offsets among which
-    such a record lies.
+    Outages make us wait, and try less at a time when they do not end. Data that makes a flow fail is isolated
+    by halving the slice until the one bad record stands alone. So is data that ends the process: `danger`
+    counts the next offsets among which such a record lies.
     """
 
     limit: int
     most: int
     failures: int = 0
     waits: int = 0
+    outages: int = 0
+    """Outages in a row of the same slice, since it was halved last."""
     replans: int = 0
     crashes: int = 0
     danger: int = 0
@@ -75,7 +79,7 @@ class Patience:
 
     def succeeded(self, offsets: int) -> None:
         """Grow back towards full slices; what was done is out of danger."""
-        self.failures = self.waits = self.replans = self.crashes = 0
+        self.failures = self.waits = self.outages = self.replans = self.crashes = 0
         self.danger = max(0, self.danger - offsets)
         self.alone = self.danger > 0
         self.limit = min(self.most, self.limit * 2)
@@ -84,6 +88,12 @@ class Patience:
         """Count an outage; returns the seconds to wait, before jitter: 0.5, 1, 2 ... at most 30."""
         self.waits += 1
         return min(30.0, 0.5 * 2.0 ** min(self.waits - 1, 10))
+
+    def outage_of(self, offsets: int) -> None:
+        """Count an outage of the same slice again; after some of them the next slice is half as large."""
+        self.outages += 1
+        if self.outages >= OUTAGES and offsets > 1:
+            self.limit, self.outages = offsets // 2, 0
 
     def replan(self) -> float:
         """Count a slice that had to be planned again; returns the seconds to wait, none at first."""

@@ -40,6 +40,8 @@ class Work:
     taken_up: bool = False
     failing_at: list[int] = field(default_factory=list)
     """Where the slice began whose failures on its data were counted last."""
+    away_at: list[int] = field(default_factory=list)
+    """Where the slice began whose outages were counted last."""
     proven: bool = False
     """Whether the next record has ended the process so often that it is given up unseen."""
 
@@ -81,8 +83,10 @@ class Settling:
             self.log.info("planning again: %s", result.why)
             superseded = isinstance(result.error, SupersededError)
             return _jittered(work.patience.replan()) + (TAKEOVER_SECONDS if superseded else 0.0)
-        crashed = result.outcome is Outcome.CRASHED
-        if result.outcome is Outcome.AGAIN or (crashed and not work.patience.crashed()):
+        if result.outcome is Outcome.AGAIN:
+            self._count_outage(work)
+            return self._pause(work, result.why)
+        if result.outcome is Outcome.CRASHED and not work.patience.crashed():
             return self._pause(work, result.why)
         if not self._suspect(work):
             self.log.warning(
@@ -90,6 +94,15 @@ class Settling:
             )
             return BREATH_SECONDS
         return self.isolate(work, result)
+
+    def _count_outage(self, work: Work) -> None:
+        """Try less at a time where one slice never gets through; it stays nobody's fault but the world's."""
+        at, before = [r.start for r in work.ranges], work.patience.limit
+        if at != work.away_at:
+            work.away_at, work.patience.outages = at, 0
+        work.patience.outage_of(size(work.ranges))
+        if work.patience.limit < before:
+            self.log.info("slices smaller, down to %d offsets, after outages", work.patience.limit)
 
     @staticmethod
     def _suspect(work: Work) -> bool:

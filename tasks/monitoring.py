@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import date, timedelta
+from itertools import islice
 from statistics import fmean
 
 from events.envelope import derive_id
@@ -27,9 +28,9 @@ def retraining_due(
     """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
-    then. Every partition judges its own symbols; a version is complained of once, however many partitions and
-    sessions agree, and only for sessions after the data of the last request: a training that saw them is on
-    its way, or was no better.
+    then. Every partition judges its own symbols; a version is complained of once, by the partition that was
+    first to, however many partitions and sessions agree, and only for sessions after the data of the last
+    request: a training that saw them is on its way, or was no better.
 
     Raises:
         TryAgainError: the database is away.
@@ -48,7 +49,8 @@ def retraining_due(
     reach("state-written", FLOW)
     asked = _asked(loop)
     found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history, asked))]
-    return [(cause, due) for cause, due in found[:1] if not _complained(loop, cause, due)]
+    ours = (pair for pair in found if _is_ours(loop, *pair))
+    return list(islice(ours, 1))
 
 
 def _asked(loop: Loop) -> date:
@@ -57,9 +59,13 @@ def _asked(loop: Loop) -> date:
     return max((r.payload.data_end_date for r in requests), default=date.min)
 
 
-def _complained(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
-    """Tell whether this version was complained of before."""
-    return loop.training.has(derive_id(FLOW, cause.id, due.reason))
+def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
+    """Tell whether this version was not complained of before, and no other partition is about to.
+
+    Looking at the topic alone would let two partitions that judge at once publish the same event.
+    """
+    event_id = derive_id(FLOW, cause.id, due.reason)
+    return not loop.training.has(event_id) and state.claim(loop.database, event_id, cause.place)
 
 
 def _row(received: Received[ErrorComputed]) -> state.WindowInput:

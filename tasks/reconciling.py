@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.kafka.open_transactions import open_transactions
+from infra.prefect_lost import close_lost
 from infra.prefect_orphans import close_orphans
 from infra.settings import Settings
+from infra.wiring import routes
 from tasks.core.accounting import Account, Input, settle
 from tasks.core.causes import broken_causes, delivered_again
 from tasks.core.findings import Finding, shortened, told
@@ -58,17 +60,19 @@ def reconcile_all(settings: Settings, found_before: Iterable[Finding] = ()) -> R
 
 
 def close_runs(settings: Settings) -> list[Finding]:
-    """Close the runs whose process is gone with what really became of them.
+    """Close the runs that nobody will end any more, wherever they ran, with what really became of them.
 
     Raises:
         TryAgainError: the Prefect server or the broker is away.
     """
+    closed = [
+        (flow, one) for flow in FLOWS for one in (*close_orphans(settings, flow), *close_lost(settings, flow))
+    ]
+    for route in routes():
+        closed += [(route.name, one) for one in close_lost(settings, route.name, route.flow, lasting=True)]
     return [
-        Finding(
-            "closed-run", flow, f"{closed.name} ended as {closed.state}: {settings.run_page(closed.run_id)}"
-        )
-        for flow in FLOWS
-        for closed in close_orphans(settings, flow)
+        Finding("closed-run", where, f"{one.name} ended as {one.state}: {settings.run_page(one.run_id)}")
+        for where, one in closed
     ]
 
 

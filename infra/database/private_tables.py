@@ -105,6 +105,17 @@ window_inputs = Table(
 )
 Index("window_inputs_date", window_inputs.c.flow, window_inputs.c.date)
 
+claims = Table(
+    "claims",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    schema=PRIVATE,
+)
+"""Events that several partitions may find due at once: where the record lies whose partition was first to."""
+
 seen = Table(
     "seen",
     metadata,

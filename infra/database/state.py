@@ -37,6 +37,12 @@ _WINDOW = """
     WHERE s.flow = %s AND s.date >= %s
     ORDER BY s.date, s.topic, s.partition, s."offset"
 """
+_CLAIM = """
+    INSERT INTO private.claims (event_id, topic, partition, "offset") VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+"""
+# a statement of its own: it sees what another transaction committed while the one before waited for it
+_OWNER = "SELECT topic, partition FROM private.claims WHERE event_id = %s"
 
 
 def append_window(where: Connection | Engine, flow: str, rows: Iterable[WindowInput]) -> int:
@@ -57,6 +63,27 @@ def window(
     with transaction(where) as connection, driver(connection).cursor() as cursor:
         cursor.execute(_WINDOW, (*_columns(ends), flow, since))
         return [WindowInput._make(row) for row in cursor]
+
+
+def claim(where: Connection | Engine, event_id: str, place: tuple[str, int, int]) -> bool:
+    """Claim an event for the partition of its cause; tells whether no other partition was first.
+
+    Slices of one partition go one after the other, so that whoever owns an event can look whether it is
+    committed already. Append-only: once a row is there the answer never changes, for a retry neither, also
+    with other slice boundaries.
+
+    Args:
+        where: a connection, or an engine, which commits by itself.
+        event_id: what would be published.
+        place: topic, partition and offset of the cause.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    with transaction(where) as connection, driver(connection).cursor() as cursor:
+        cursor.execute(_CLAIM, (event_id, *place))
+        owner = cursor.execute(_OWNER, (event_id,)).fetchone()
+    return owner == place[:2]
 
 
 def _columns(ends: Mapping[tuple[str, int], int]) -> tuple[list[str], list[int], list[int]]:

@@ -18,7 +18,9 @@ ASK_MS = 10_000
 ANSWER_SECONDS = 5.0
 ROUTE_SECONDS = 20.0
 LEDGER_TAIL = 3_000
-"""Offsets of the ledger that are looked at for a flow's last commit."""
+"""Offsets of the ledger that are looked at for last commits."""
+Spot = tuple[str, str, int]
+"""A flow, and a topic-partition that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,42 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One flow's: records not yet committed, how long the oldest has waited, and the last commit."""
+class Standing:
+    """A flow on one partition: records not yet committed, the age of the oldest, and its last commit."""
 
+    topic: str
+    partition: int
     lag: int
     waited_s: float
-    last_commit: datetime | None
+    last_commit: datetime | None = None
+
+    def stuck_s(self, now: datetime) -> float:
+        """Tell for how long records have waited and nothing of this partition was committed."""
+        if not self.lag:
+            return 0.0
+        silent = (now - self.last_commit).total_seconds() if self.last_commit else self.waited_s
+        return min(silent, self.waited_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How one flow stands on each of its partitions."""
+
+    standings: tuple[Standing, ...]
+
+    @property
+    def lag(self) -> int:
+        """Records not yet committed."""
+        return sum(one.lag for one in self.standings)
+
+    @property
+    def last_commit(self) -> datetime | None:
+        """When the flow last committed anything."""
+        return max((one.last_commit for one in self.standings if one.last_commit), default=None)
+
+    def longest_stuck(self, now: datetime) -> Standing:
+        """Name the partition that has been stuck for longest: while others commit, it may be in an outage."""
+        return max(self.standings, key=lambda one: one.stuck_s(now))
 
 
 def lags(settings: Settings) -> list[Lag]:
@@ -119,14 +151,16 @@ def progress(settings: Settings) -> dict[str, Progress]:
     last = _last_commits(settings)
     rows = lags(settings)
     flows = {row.group: [r for r in rows if r.group == row.group] for row in rows}
-    return {
-        flow: Progress(sum(r.lag for r in mine), max(r.seconds_behind for r in mine), last.get(flow))
-        for flow, mine in flows.items()
-    }
+    return {flow: Progress(tuple(_standing(row, last) for row in mine)) for flow, mine in flows.items()}
 
 
-def _last_commits(settings: Settings) -> dict[str, datetime]:
-    """Look in the newest part of the ledger for each flow's last commit."""
+def _standing(row: Lag, last: dict[Spot, datetime]) -> Standing:
+    when = last.get((row.group, row.topic, row.partition))
+    return Standing(row.topic, row.partition, row.lag, row.seconds_behind, when)
+
+
+def _last_commits(settings: Settings) -> dict[Spot, datetime]:
+    """Look in the newest part of the ledger for each flow's last commit on each of its partitions."""
     reader = clients.consumer(settings, fetch_max_wait_ms=100)
     try:
         return answered(lambda: _newest_commits(reader), ROUTE_SECONDS, "the newest part of the ledger")
@@ -134,22 +168,25 @@ def _last_commits(settings: Settings) -> dict[str, datetime]:
         close(reader)
 
 
-def _newest_commits(reader: KafkaConsumer) -> dict[str, datetime]:
+def _newest_commits(reader: KafkaConsumer) -> dict[Spot, datetime]:
     spot = TopicPartition("slices", 0)
     reader.assign([spot])
     end = int(reader.end_offsets([spot], timeout_ms=ASK_MS)[spot])
     reader.seek(spot, max(0, end - LEDGER_TAIL))
-    found: dict[str, datetime] = {}
+    found: dict[Spot, datetime] = {}
     while int(reader.position(spot) or 0) < end:
         for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
-            found.update(_commit_of(record.value))
+            found.update(_commits_of(record.value))
     return found
 
 
-def _commit_of(value: bytes) -> dict[str, datetime]:
+def _commits_of(value: bytes) -> dict[Spot, datetime]:
+    """Tell what an entry of the ledger committed; a pair's empty side was part of its slice as well."""
     try:
         event = decode(value)
     except ContractError:
         return {}
-    flow = event.payload.flow if isinstance(event.payload, SliceCommitted) else None
-    return {flow: event.timestamp} if flow else {}
+    entry = event.payload
+    if not isinstance(entry, SliceCommitted):
+        return {}
+    return {(entry.flow, span.topic, span.partition): event.timestamp for span in entry.ranges}

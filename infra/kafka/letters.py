@@ -50,6 +50,8 @@ class Letter:
     """Size of the original; larger than `value` when the letter was too small to carry it."""
     attempts: int = 1
     resolved: bool = False
+    traceback: str | None = None
+    """The end of the first failure's traceback; None where there was none to tell."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the letter as JSON types, without its bytes."""
@@ -76,6 +78,7 @@ def letter_of(record: LetterRecord) -> Letter | None:
             key=record.key,
             value=record.value,
             original_bytes=int(said.get("original_bytes", kept)),
+            traceback=said.get("traceback"),
         )
     except (KeyError, ValueError):
         return None

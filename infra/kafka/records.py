@@ -19,7 +19,7 @@ KEPT_BYTES = 3 * 1024 * 1024
 KEPT_KEY_BYTES = 64 * 1024
 """A longer key is left out, so that key, value and headers fit into one request."""
 HEADER_BYTES = 1_000
-"""Header values are cut to this many bytes: a traceback is a hint, not an archive."""
+"""Header values are cut to this many bytes, a traceback from its front: it is a hint, not an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,9 @@ def letter_id(flow: str, place: Place) -> str:
     return derive_id(flow, str(place), "dead-letter")
 
 
-def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None) -> Outgoing:
+def dead_letter(
+    run: Run, record: Any, reason: str, error: BaseException | None, traceback: str = ""
+) -> Outgoing:
     """Wrap a consumer record, its bytes untouched, with why and by whom it was refused."""
     place = Place(record.topic, record.partition, record.offset)
     facts = {
@@ -135,8 +137,10 @@ def dead_letter(run: Run, record: Any, reason: str, error: BaseException | None)
         facts["original_bytes"], value = str(len(value)), None
     if value is None and key is None:
         value = b""  # the client sends no record that has neither
-    headers = tuple((name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items())
-    return Outgoing("dead-letters", key, value, headers)
+    headers = [(name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items()]
+    if traceback:
+        headers.append(("traceback", traceback.encode(errors="replace")[-HEADER_BYTES:]))
+    return Outgoing("dead-letters", key, value, tuple(headers))
 
 
 def of_kind(received: Iterable[Received[Any]], kind: type[K]) -> list[Received[K]]:

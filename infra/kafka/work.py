@@ -122,24 +122,26 @@ class Work:
         """Make a record that was read, but can't be processed, a dead letter."""
         self._reject_record(self._record_at(received.place), reason, error)
 
-    def refuse(self, reason: str, error: BaseException | None = None) -> None:
+    def refuse(self, reason: str, error: BaseException | None = None, traceback: str = "") -> None:
         """Make every record of the range a dead letter, undecoded: decoding may be what fails."""
         self._records, self.ranges = self._fetch(self.ranges)
         self.count("in", len(self._records))
         for record in self._records:
-            self._reject_record(record, reason, error)
+            self._reject_record(record, reason, error, traceback)
 
     def _record_at(self, place: Place) -> Record:
         if not self._at:
             self._at = {_place(record): record for record in self._records}
         return self._at[place]
 
-    def _reject_record(self, record: Record, reason: str, error: BaseException | None) -> None:
+    def _reject_record(
+        self, record: Record, reason: str, error: BaseException | None, traceback: str = ""
+    ) -> None:
         place = _place(record)
         if place in self._rejected:
             return
         self._rejected[place] = reason
-        self.outgoing.append(dead_letter(self.run, record, reason, error))
+        self.outgoing.append(dead_letter(self.run, record, reason, error, traceback))
         self.count("rejected")
 
     @property

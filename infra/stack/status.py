@@ -99,11 +99,14 @@ def sensor_status(
 
 
 def _stalled(far: "Progress", limit: int, now: datetime) -> str | None:
-    """Say that records have waited and nothing was committed for too long; None while all is well."""
-    silent = (now - far.last_commit).total_seconds() if far.last_commit else far.waited_s
-    stuck = min(silent, far.waited_s)
+    """Say that records of a partition have waited, and none was committed, for too long; None if all is well.
+
+    Partitions are judged each for itself: one that never gets on is not well because the others do.
+    """
+    worst = far.longest_stuck(now)
+    stuck, where = worst.stuck_s(now), f"{worst.topic}-{worst.partition}"
     return (
-        f"{far.lag} records wait, nothing was committed for {stuck:.0f} s"
-        if far.lag and stuck > limit
+        f"{worst.lag} records of {where} wait, nothing was committed for {stuck:.0f} s"
+        if stuck > limit
         else None
     )

@@ -1,14 +1,17 @@
 """How far flows are, also where their progress lies outside of what a topic holds."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from events.payloads import OffsetRange
 from infra.kafka import clients, lag
 from infra.settings import Settings
 from infra.wiring import Route
+from tests.copies import pour, stand_at_the_end
 from tests.desk import Desk
 
 pytestmark = pytest.mark.stack
@@ -43,3 +46,19 @@ def test_a_gap_is_told_and_not_stumbled_over(desk: Desk, monkeypatch: pytest.Mon
         row = next(row for row in lag.lags(desk.settings) if row.partition == 1)
         assert (row.committed, row.end, row.lag) == (at, end, behind)
         assert (row.seconds_behind > 0) == (behind > 0)
+
+
+def test_a_commit_counts_for_its_own_partition(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger's ranges tell which partition got on; records of another one wait on."""
+    stand_at_the_end(desk)
+    pour(desk, 1)
+    desk.work(OffsetRange(topic="features", partition=0, start=desk.at or 0, end=desk.end()))
+    monkeypatch.setattr(lag, "routes", lambda: [Route("sensor-test", desk.flow, ("features",))])
+    far = lag.progress(desk.settings)[desk.flow]
+    assert [(one.lag > 0, one.last_commit is not None) for one in far.standings] == [
+        (False, True),
+        (True, False),
+        (True, False),
+    ]
+    assert far.longest_stuck(datetime.now(UTC)).partition > 0
+    assert far.last_commit == far.standings[0].last_commit

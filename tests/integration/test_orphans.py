@@ -4,21 +4,31 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from kafka.admin import NewTopic
 from prefect.client.orchestration import get_client
 from prefect.states import Completed, Failed, Pending, Running
 from prefect.testing.utilities import prefect_test_harness
 
 from events.payloads import OffsetRange
-from infra import prefect_runs
-from infra.prefect_orphans import GONE, close_orphans, deaths
-from infra.processes import host_tag, is_gone
+from infra import prefect_lost, prefect_runs
+from infra.errors import TryAgainError
+from infra.kafka import clients
+from infra.kafka import identity as identity_module
+from infra.kafka.identity import identity_tag
+from infra.prefect_lost import LOST, close_lost
+from infra.prefect_orphans import GONE, NEVER_BEGAN, close_orphans, deaths
+from infra.processes import copy_tag, host_tag, is_gone
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors.dispatch import Dispatcher
+from sensors.membership import Membership
+from tests.copies import SPOTS, eventually, place
 from tests.desk import Desk, vector
 
 DEPLOYMENT = "predict"
@@ -91,6 +101,7 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
     with get_client(sync_client=True) as client:  # as when somebody presses "Retry" and the worker takes it
         for state in (Pending(), Running()):
             client.set_flow_run_state(runs["again"], state, force=True)
+    assert close_lost(server, DEPLOYMENT, desk.flow) == []  # all of them are too young
     closed = close_orphans(server, DEPLOYMENT, desk.flow)
     assert {one.run_id: one.state for one in closed} == {
         str(runs["done"]): "Completed",
@@ -98,7 +109,8 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
         str(runs["pending"]): "Crashed",
     }
     assert ended(runs["done"]) == ("Completed", f"its slices are committed; {GONE}")
-    assert ended(runs["crashed"]) == ended(runs["pending"]) == ("Crashed", GONE)
+    assert ended(runs["crashed"]) == ("Crashed", GONE)
+    assert ended(runs["pending"]) == ("Crashed", NEVER_BEGAN)
     assert [ended(runs[name])[0] for name in ("ours", "worker", "again", "failed", "complete")] == [
         "Running",
         "Running",
@@ -107,7 +119,127 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
         "Completed",
     ]
     assert close_orphans(server, DEPLOYMENT, desk.flow) == []
-    assert deaths(server, DEPLOYMENT) == [[span], [span]]
+
+
+def test_only_a_run_that_had_begun_is_a_death(server: Settings, desk: Desk, dead: str) -> None:
+    """A process that was killed before its run began had read no record; nor had one of a former topic."""
+    span, begun = desk.feed(vector()), desk.feed(vector(), vector())
+    now = identity_tag(server, ["features"])
+    a_run(Running(), [dead, now], begun)
+    a_run(Pending(), [dead, now], span)
+    a_run(Running(), [dead, "topics:former"], span)
+    a_run(Running(), [dead], span)
+    assert {one.state for one in close_orphans(server, DEPLOYMENT, desk.flow)} == {"Crashed"}
+    assert deaths(server, DEPLOYMENT) == [[begun]]
+
+
+def test_progress_on_a_topic_made_anew_covers_no_run_of_the_former(
+    server: Settings, desk: Desk, dead: str
+) -> None:
+    """The same offsets held other records then."""
+    span = desk.feed(vector())
+    desk.work(span)
+    former = a_run(Running(), [dead, "topics:former"], span)
+    close_orphans(server, DEPLOYMENT, desk.flow)
+    assert ended(former) == ("Crashed", GONE)
+
+
+def test_a_topic_made_anew_has_another_identity(server: Settings) -> None:
+    """A name stays the same in a process, and from process to process, while the topic does."""
+    name, admin = f"test-{uuid.uuid4().hex[:8]}", clients.admin(server)
+    with pytest.raises(TryAgainError, match=f"tells no id of one of {name}"):
+        identity_module.identity(server, [name])
+    found = []
+    for _ in range(2):
+        admin.create_topics([NewTopic(name=name, num_partitions=1, replication_factor=1)])
+        for _ in range(2):
+            identity_module._known.clear()
+            found.append(eventually_named(server, name))
+        assert identity_module.is_of(server, ["x", f"topics:{found[-1]}"], [name])
+        admin.delete_topics([name])
+        identity_module._known.clear()
+        eventually(lambda: not identity_module.is_of(server, [f"topics:{found[-1]}"], [name]), "it is gone")
+    admin.close()
+    assert found[0] == found[1] != found[2] == found[3]
+
+
+def eventually_named(settings: Settings, topic: str) -> str:
+    """Name a topic once the broker knows it."""
+    eventually(lambda: identity_module._named(settings, [topic]) is not None, "it is there")
+    return identity_module.identity(settings, [topic])
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs count as quiet at once."""
+    monkeypatch.setattr(prefect_lost, "QUIET_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_runs_of_other_machines_are_closed_by_what_the_group_tells(
+    server: Settings, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Covered: Completed, whoever ran it. Not covered: Crashed once the copy is no longer in the group."""
+    span = desk.feed(vector(), vector())
+    behind = span.model_copy(update={"end": span.start + 1})
+    desk.work(behind)
+    elsewhere = ["host:elsewhere:7:1", "copy:elsewhere"]
+    there = ["host:there:7:1", "copy:there"]
+    runs = {
+        "covered": a_run(Running(), elsewhere, behind),
+        "by worker": a_run(Running(), [], behind),
+        "copy gone": a_run(Running(), elsewhere, span),
+        "copy there": a_run(Running(), there, span),
+        "worker's own": a_run(Running(), [], span),
+    }
+    with a_member(desk, "there"):
+        closed = close_lost(server, DEPLOYMENT, desk.flow)
+        mine = {str(number): name for name, number in runs.items()}
+        assert {mine[one.run_id]: one.state for one in closed if one.run_id in mine} == {
+            "covered": "Completed",
+            "by worker": "Completed",
+            "copy gone": "Crashed",
+        }
+        assert ended(runs["copy gone"]) == ("Crashed", LOST)
+        assert ended(runs["covered"]) == ("Completed", f"its slices are committed; {LOST}")
+        monkeypatch.setattr(prefect_lost, "LOST_SECONDS", 0.0)
+        assert close_lost(server, DEPLOYMENT, desk.flow, lasting=True) == []
+        close_lost(server, DEPLOYMENT, desk.flow)
+    assert ended(runs["copy there"]) == ended(runs["worker's own"]) == ("Crashed", LOST)
+    assert [span] not in deaths(server, DEPLOYMENT)
+
+
+@contextmanager
+def a_member(desk: Desk, copy: str) -> Iterator[None]:
+    """Be in the flow's group as one copy of its sensor."""
+    place(desk, {spot: desk.end("features", spot.partition) for spot in SPOTS[1:]})
+    settings = load_settings(desk.settings.home, instance=copy)
+    member = Membership(settings, Route("sensor-test", desk.flow, ("features",)))
+
+    def joined() -> bool:
+        member.polled = 0.0
+        member.keep()
+        return bool(member.assigned())
+
+    try:
+        eventually(joined, "it has joined")
+        yield
+    finally:
+        member.close()
+
+
+def test_a_run_that_the_worker_has_is_found_again(server: Settings, desk: Desk) -> None:
+    """A sensor that comes back begins no second training; one of other records is not taken for it."""
+    span = desk.feed(vector())
+    worker = Dispatcher(server, Route("sensor-predict", DEPLOYMENT, ("features",), mode="worker"))
+    assert worker._under_way([span]) is None
+    first = worker._new_run([span], Pending())
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(first.id, Running(), force=True)
+    back = Dispatcher(server, Route("sensor-predict", DEPLOYMENT, ("features",), mode="worker"))
+    found = back._under_way([span])
+    assert (found and found.id) == first.id
+    assert back._under_way([span.model_copy(update={"start": span.start + 1, "end": span.end + 1})]) is None
 
 
 def test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again(
@@ -123,6 +255,7 @@ def test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again(
     assert first.id == again.id
     ours = dispatcher._new_run([span], Pending())
     assert ours.id != first.id
-    assert set(ours.tags) == {"attempt:2", host_tag()}
+    now = identity_tag(server, ["features"])
+    assert set(ours.tags) == {"attempt:2", host_tag(), copy_tag(server), now}
     worker = Dispatcher(server, Route("sensor-predict", DEPLOYMENT, ("features",), mode="worker"))
-    assert worker._new_run([span, span], Pending()).tags == []
+    assert worker._new_run([span, span], Pending()).tags == [now]

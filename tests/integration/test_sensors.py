@@ -14,11 +14,13 @@ from events.payloads import OffsetRange
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.checks import faults, require
+from infra.kafka.letters import read_letters
 from infra.settings import Settings, load_settings
 from infra.stack.conditions import conditions
 from infra.wiring import Route
 from sensors.dispatch import Result
 from sensors.failures import Outcome
+from sensors.isolate import give_up, servers_away
 from sensors.membership import Membership, is_taken
 from tests.copies import SPOTS, Copy, Slices, caught_up, eventually, place, pour, stand_at_the_end
 from tests.desk import Desk, vector
@@ -280,3 +282,33 @@ def test_a_record_that_kills_the_process_is_found_and_given_up(desk: Desk, start
     assert sum(len(slices) == 1 and slices[0].end - slices[0].start == 1 for slices in died) == 2
     letters = [entry.payload.counts.get("rejected", 0) for entry in desk.made("slices")]
     assert sum(letters) == 1
+
+
+def test_a_letter_tells_all_about_the_failure(desk: Desk) -> None:
+    """The reason, the class, where in the code, which run; and the flow goes on behind it."""
+    span = desk.feed(b"not an event")
+    route = Route(f"sensor-{desk.flow}", desk.flow, ("features",))
+    give_up(desk.settings, route, [span], Result(Outcome.DATA, "KeyError: 'm'", _failure(), "run-9"))
+    (letter,) = [one for one in read_letters(desk.settings) if one.flow == desk.flow]
+    assert (letter.reason, letter.error_class, letter.run_id) == ("KeyError: 'm'", "KeyError", "run-9")
+    assert (letter.place, letter.value) == (("features", 0, span.start), b"not an event")
+    assert letter.traceback is not None
+    assert 'in _failure\n    {}["m" * 1_200]' in letter.traceback
+    assert letter.traceback.endswith("KeyError: '" + "m" * 199)
+    assert desk.at == span.end
+    give_up(desk.settings, route, [span], Result(Outcome.DATA, "again"))
+    assert len([one for one in read_letters(desk.settings) if one.flow == desk.flow]) == 1
+
+
+def _failure() -> KeyError:
+    try:
+        {}["m" * 1_200]
+    except KeyError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_server_that_does_not_answer_is_named(servers: Settings) -> None:
+    """Before a record is given up each one is asked."""
+    assert servers_away(servers) == ""
+    assert servers_away(load_settings(servers.home, kafka_bootstrap="127.0.0.1:9")) == "kafka away"

@@ -84,6 +84,18 @@ def test_what_is_waited_for_exists_and_can_be_waited_for(compose: dict[str, Any]
             assert name in compose["services"]
 
 
+def test_our_lasting_processes_keep_their_names(compose: dict[str, Any]) -> None:
+    """A container that is made anew has the member's name of the one before, and knows its runs."""
+    names = {name: service.get("hostname") for name, service in compose["services"].items()}
+    hosts = {name for name, service in compose["services"].items() if "worker" in name or _hosts(service)}
+    assert len(hosts) == 4
+    assert {names[name] for name in hosts} == hosts
+
+
+def _hosts(service: dict[str, Any]) -> bool:
+    return "sensors.host" in service.get("command", [])
+
+
 def test_volumes_are_declared(compose: dict[str, Any]) -> None:
     """State is in named volumes."""
     mounts = [one for service in compose["services"].values() for one in service.get("volumes", [])]

@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import logging
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -26,7 +28,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from sqlalchemy import create_engine
 
 from infra import errors
-from sensors.failures import Outcome, classify
+from sensors.failures import NO_THREAD, Outcome, classify
 
 # Some of these libraries leave the socket of a failed request to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -182,6 +184,8 @@ def test_a_server_that_is_busy_is_an_outage(
         (FileNotFoundError(errno.ENOENT, "gone"), Outcome.DATA),
         (KeyError("close"), Outcome.DATA),
         (ZeroDivisionError(), Outcome.DATA),
+        (RuntimeError("can't start new thread"), Outcome.AGAIN),
+        (RuntimeError("dictionary changed size during iteration"), Outcome.DATA),
         (MemoryError(), Outcome.DATA),
     ],
     ids=repr,
@@ -189,6 +193,25 @@ def test_a_server_that_is_busy_is_an_outage(
 def test_the_kind_decides(error: BaseException, outcome: Outcome) -> None:
     """Ours by their names, Python's own by what they mean, all others are taken for the data's fault."""
     assert classify(error) is outcome
+
+
+THREADS = """
+import resource, threading, time
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+try:
+    while True:
+        threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+except Exception as error:
+    print(type(error).__name__, error, flush=True)
+"""
+
+
+def test_python_tells_a_lack_of_threads_as_we_expect_it() -> None:
+    """A process that really has no room for another one."""
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"RuntimeError {NO_THREAD}\n"
 
 
 def test_what_led_to_a_failure_counts() -> None:

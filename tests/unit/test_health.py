@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from events.envelope import Event, Metadata, encode
+from events.payloads import OffsetRange, SliceCommitted
 from infra.cli.stack import _require_healthy
 from infra.errors import StackError
-from infra.kafka.lag import Progress
+from infra.kafka.lag import Progress, Standing, _commits_of
 from infra.settings import Settings, load_settings
 from infra.stack import state
 from infra.stack.conditions import Condition, conditions, publish
@@ -34,17 +36,27 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
+def at(lag: int, waited_s: float, last_commit: datetime | None = None, partition: int = 0) -> Standing:
+    """Say how the flow stands on a partition."""
+    return Standing("features", partition, lag, waited_s, last_commit)
+
+
+def on(*standings: Standing) -> Progress:
+    """Put partitions together."""
+    return Progress(standings)
+
+
 @pytest.mark.parametrize(
     ("far", "healthy"),
     [
-        (Progress(0, 0, None), True),
-        (Progress(0, 0, ago(9_000)), True),
-        (Progress(5, 30, ago(9_000)), True),
-        (Progress(5, 9_000, ago(30)), True),
-        (Progress(5, 61, ago(9_000)), False),
-        (Progress(5, 9_000, ago(61)), False),
-        (Progress(5, 61, None), False),
-        (Progress(5, 30, None), True),
+        (on(at(0, 0)), True),
+        (on(at(0, 0, ago(9_000))), True),
+        (on(at(5, 30, ago(9_000))), True),
+        (on(at(5, 9_000, ago(30))), True),
+        (on(at(5, 61, ago(9_000))), False),
+        (on(at(5, 9_000, ago(61))), False),
+        (on(at(5, 61)), False),
+        (on(at(5, 30)), True),
     ],
 )
 def test_no_progress_is_unhealthy(settings: Settings, far: Progress, healthy: bool) -> None:
@@ -54,24 +66,43 @@ def test_no_progress_is_unhealthy(settings: Settings, far: Progress, healthy: bo
     assert (found["why"] is None) is healthy
 
 
+def test_a_partition_that_is_stuck_is_not_hidden_by_the_others(settings: Settings) -> None:
+    """A record of yesterday on one partition is unhealthy, although another committed two seconds ago."""
+    stuck, busy = at(3, 86_400, ago(90_000)), at(9, 86_400, ago(2), partition=1)
+    found = sensor_status(settings, ROUTE, on(busy, stuck), [ME], NOW)
+    assert not found["healthy"]
+    assert found["why"] == "3 records of features-0 wait, nothing was committed for 86400 s"
+    assert (found["lag"], found["last_commit"]) == (12, ago(2).isoformat(timespec="milliseconds"))
+    assert sensor_status(settings, ROUTE, on(busy), [ME], NOW)["healthy"]
+
+
+def test_the_ledger_tells_which_partitions_a_commit_was_of() -> None:
+    """Both sides of a pair are, an empty one as well; what is no entry says nothing."""
+    ranges = [OffsetRange(topic=topic, partition=2, start=4, end=end) for topic, end in (("p", 9), ("a", 4))]
+    entry = SliceCommitted(flow="join", group="join", ranges=ranges, run_id="r", code_version="1")
+    told = encode(Event(NOW, "join", entry, Metadata("id", "id")))
+    assert _commits_of(told) == {("join", "p", 2): NOW, ("join", "a", 2): NOW}
+    assert _commits_of(b"{") == {}
+
+
 def test_a_long_run_may_take_its_time(settings: Settings) -> None:
     """A training has an hour; the wiring says so."""
     (retrain,) = [route for route in routes() if route.flow == "retrain"]
-    assert sensor_status(settings, retrain, Progress(1, 600, None), [], NOW)["healthy"]
-    assert not sensor_status(settings, retrain, Progress(1, 4_000, None), [], NOW)["healthy"]
+    assert sensor_status(settings, retrain, on(at(1, 600)), [], NOW)["healthy"]
+    assert not sensor_status(settings, retrain, on(at(1, 4_000)), [], NOW)["healthy"]
 
 
 def test_the_reason_comes_from_the_sensor_itself(settings: Settings) -> None:
     """What it waits for, and since when; a stopped sensor is unhealthy at once."""
     paused = replace(ME, state="paused", why="the database did not answer")
-    found = sensor_status(settings, ROUTE, Progress(5, 99, ago(99)), [paused], NOW)
+    found = sensor_status(settings, ROUTE, on(at(5, 99, ago(99))), [paused], NOW)
     assert found["why"] == (
-        "5 records wait, nothing was committed for 99 s;"
+        "5 records of features-0 wait, nothing was committed for 99 s;"
         " paused since 2026-01-04T11:00:00: the database did not answer"
     )
-    early = sensor_status(settings, ROUTE, Progress(5, 9, ago(9)), [paused], NOW)
+    early = sensor_status(settings, ROUTE, on(at(5, 9, ago(9))), [paused], NOW)
     assert (early["healthy"], "paused" in str(early["why"])) == (True, True)
-    stopped = sensor_status(settings, ROUTE, Progress(0, 0, None), [replace(ME, state="stopped")], NOW)
+    stopped = sensor_status(settings, ROUTE, on(at(0, 0)), [replace(ME, state="stopped")], NOW)
     assert not stopped["healthy"]
 
 
@@ -89,7 +120,7 @@ def test_the_dead_are_not_listened_to_unless_they_stopped(settings: Settings) ->
 def test_an_unhealthy_sensor_is_an_exit_code(settings: Settings) -> None:
     """A script sees what a person sees."""
     good: PartStatus = {"name": "kafka", "url": None, "healthy": True, "version": "4"}
-    ill = sensor_status(settings, ROUTE, Progress(5, 99, None), [], NOW)
+    ill = sensor_status(settings, ROUTE, on(at(5, 99)), [], NOW)
     _require_healthy(settings, [good], [], running=True)
     with pytest.raises(StackError, match="not healthy: sensor-predict"):
         _require_healthy(settings, [good], [ill], running=True)

@@ -1,14 +1,17 @@
 """Dead letters as their records tell, and their story."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
 
 from events.payloads import LetterResolved, LetterRetried
+from infra.cli import dlq, main
 from infra.kafka.clients import MAX_REQUEST_BYTES
 from infra.kafka.letters import Letter, letter_of, tell_story
-from infra.kafka.records import KEPT_BYTES, Place, Run, dead_letter, letter_id
+from infra.kafka.records import HEADER_BYTES, KEPT_BYTES, Place, Run, dead_letter, letter_id
+from sensors.isolate import traceback_of
 
 PLACE = Place("features", 1, 7)
 
@@ -48,6 +51,62 @@ def test_a_letter_tells_who_refused_what_and_why() -> None:
     assert (letter.id, letter.flow, letter.place) == (letter_id("predict", PLACE), "predict", PLACE)
     assert (letter.reason, letter.error_class, letter.value) == ("not JSON", "ValueError", b"{")
     assert (letter.attempts, letter.resolved) == (1, False)
+
+
+def refused_with(traceback: str) -> Letter:
+    """Give a record up as a sensor does, for a reason that fills its header; read the letter back."""
+    sent = dead_letter(Run("predict", "run-1"), Record(), "m" * 1_200, KeyError("close"), traceback)
+    found = letter_of(Record(value=sent.value, headers=sent.headers, key=sent.key))
+    assert found is not None
+    return found
+
+
+def test_a_long_message_leaves_room_for_the_traceback() -> None:
+    """It has a header of its own, and its end is what is kept."""
+    letter = refused_with("first line\n" + "x" * HEADER_BYTES + "\nlast line")
+    assert letter.reason == "m" * HEADER_BYTES
+    assert letter.traceback is not None
+    assert len(letter.traceback) == HEADER_BYTES
+    assert letter.traceback.endswith("\nlast line")
+    assert letter.as_dict()["traceback"] == letter.traceback
+
+
+def test_a_letter_without_a_traceback_reads_as_before() -> None:
+    """Those of before had none, and those that a flow itself refuses have none."""
+    letter = Refusal().letter
+    assert letter.traceback is None
+    assert letter.as_dict()["traceback"] is None
+    assert "traceback" not in dict(dead_letter(Run("predict", "r"), Record(), "x", None).headers)
+
+
+def _deep(message: str) -> None:
+    try:
+        {}["close"]
+    except KeyError as error:
+        raise ValueError(message) from error
+
+
+def test_a_traceback_tells_the_lines_and_not_the_message_again() -> None:
+    """What led to the failure comes first, its own last line at the end; a long message displaces neither."""
+    with pytest.raises(ValueError, match="mmm") as caught:
+        _deep("m" * 1_200)
+    told = refused_with(traceback_of(caught.value)).traceback or ""
+    assert "KeyError: 'close'" in told
+    assert "raise ValueError(message) from error" in told
+    assert told.endswith("ValueError: " + "m" * 200)
+    assert traceback_of(None) == ""
+
+
+def test_a_person_and_a_script_see_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`nepse dlq show`, with and without --json."""
+    letter = refused_with("flows/predict.py, line 7\nKeyError: 'close'")
+    monkeypatch.setattr(dlq, "_letters", lambda _: [letter])
+    assert main.run(["dlq", "show", letter.id[:8]]) == 0
+    assert "traceback flows/predict.py, line 7\nKeyError: 'close'\n" in capfd.readouterr().out
+    assert main.run(["dlq", "show", letter.id, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["traceback"] == letter.traceback
 
 
 def test_an_original_that_is_too_large_stays_where_it_lies() -> None:

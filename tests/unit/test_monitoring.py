@@ -10,7 +10,7 @@ from events.envelope import Event, Metadata, derive_id
 from events.payloads import ModelRetrainingTriggered
 from infra.database import state
 from infra.kafka.records import Because, Place, Received
-from tasks.monitoring import FLOW, _asked, _complained, _judge
+from tasks.monitoring import FLOW, _asked, _is_ours, _judge
 
 DAY = date(2024, 3, 3)
 CAUSE = Because("sustained error of v1", "chain", Place("errors", 0, 7))
@@ -43,12 +43,20 @@ def _request(day: date) -> ModelRetrainingTriggered:
 
 
 @pytest.mark.parametrize(
-    ("ids", "expected"), [((), False), ((derive_id(FLOW, CAUSE.id, "sustained_error"),), True)]
+    ("ids", "first", "expected"),
+    [
+        ((), True, True),
+        ((), False, False),
+        ((derive_id(FLOW, CAUSE.id, "sustained_error"),), True, False),
+    ],
 )
-def test_a_version_is_complained_of_once(ids: tuple[str, ...], expected: bool) -> None:
-    """The same complaint is recognised by its id."""
-    loop: Any = SimpleNamespace(training=Requests(ids=ids))
-    assert _complained(loop, CAUSE, _request(DAY)) is expected
+def test_a_version_is_complained_of_once(
+    ids: tuple[str, ...], first: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same complaint is recognised by its id, on the topic and before it is there."""
+    monkeypatch.setattr(state, "claim", lambda *_: first)
+    loop: Any = SimpleNamespace(training=Requests(ids=ids), database=None)
+    assert _is_ours(loop, CAUSE, _request(DAY)) is expected
 
 
 @pytest.mark.parametrize(("asked", "complains"), [(0, True), (1, True), (2, False), (6, False)])

@@ -66,13 +66,27 @@ def test_a_record_gets_a_second_chance() -> None:
     assert patience.data_failure(1)
 
 
-def test_outages_wait_longer_but_not_for_ever_and_never_halve() -> None:
-    """An outage doubles the wait up to 30 s and leaves the slice as large as it was."""
+def test_outages_wait_longer_but_not_for_ever() -> None:
+    """An outage doubles the wait up to 30 s; by itself it leaves the slice as large as it was."""
     patience = Patience(1000, 1000)
     waits = [patience.outage() for _ in range(9)]
     assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
     assert waits[-1] == 30.0
     assert patience.limit == 1000
+
+
+def test_a_slice_that_is_too_large_for_the_world_shrinks_until_it_gets_through() -> None:
+    """Three outages in a row halve it, down to one offset and no further; each success doubles it again."""
+    patience, limits = Patience(1000, 1000), []
+    for _ in range(40):
+        patience.outage_of(patience.limit)
+        limits.append(patience.limit)
+    assert limits[:7] == [1000, 1000, 500, 500, 500, 250, 250]
+    assert limits[-1] == 1
+    assert patience.failures == 0
+    for _ in range(10):
+        patience.succeeded(1)
+    assert (patience.limit, patience.calm) == (1000, True)
 
 
 def test_success_grows_slices_back() -> None:

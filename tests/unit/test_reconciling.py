@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from events.payloads import (
     PredictionMade,
 )
 from events.topics import TOPICS
+from infra.prefect_orphans import Closed
+from infra.settings import load_settings
+from tasks import reconciling
 from tasks.core.accounting import Account, Input, Known, settle
 from tasks.core.causes import broken_causes, delivered_again
 from tasks.core.census import Places, Source, Tally, repeats
@@ -447,3 +451,22 @@ def test_many_findings_of_a_kind_are_counted() -> None:
     assert (found[0].kind, found[-1].what, len(found)) == ("gap", "and 5 more", SHOWN + 2)
     assert told(found) == f"1 findings to look at, {SHOWN + 1} notes"
     assert told([]) == "all is accounted for"
+
+
+def test_lost_runs_of_every_flow_and_sensor_are_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of this machine and of any other; a sensor's own are not judged by how long they last."""
+    asked: list[tuple[object, ...]] = []
+
+    def lost(_: object, name: str, group: str | None = None, *, lasting: bool = False) -> list[Closed]:
+        asked.append((name, group, lasting))
+        return [Closed("7", f"{name} run", "Crashed")]
+
+    monkeypatch.setattr(reconciling, "close_orphans", lambda _, flow: [Closed("8", flow, "Completed")])
+    monkeypatch.setattr(reconciling, "close_lost", lost)
+    found = reconciling.close_runs(load_settings(tmp_path))
+    assert ("predict", None, False) in asked
+    assert ("sensor-predict", "predict", True) in asked
+    assert len(found) == len(asked) + len(reconciling.FLOWS)
+    assert any(one.what.startswith("sensor-predict run ended as Crashed: http") for one in found)

@@ -18,7 +18,7 @@ from sensors import settle
 from sensors.diary import Diary
 from sensors.dispatch import Result, judge
 from sensors.failures import Outcome
-from sensors.plan import Patience
+from sensors.plan import Patience, cut
 from sensors.settle import Settling, Work
 
 SPOT = TopicPartition("features", 0)
@@ -107,7 +107,39 @@ def test_neither_outages_nor_replans_give_anything_up(
     letters, work = given_up(monkeypatch), a_unit()
     for _ in range(50):
         fail(settling, work, Result(outcome, "x"))
+    assert work.patience.limit == 100
+    fail(settling, work, BAD)
     assert letters == []
+
+
+def test_outages_of_the_same_slice_halve_it(settling: Settling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What never gets through may be too large: half of it is tried, and nothing of it is given up."""
+    letters, work, limits = given_up(monkeypatch), a_unit(100), []
+    for _ in range(30):
+        work.ranges = cut((SPOT,), {SPOT: 5}, {SPOT: 10_000}, work.patience.next_limit)
+        settling.settle(work, Result(Outcome.AGAIN, "QueryCanceled: statement timeout"))
+        limits.append(work.patience.limit)
+    assert limits[:7] == [100, 100, 50, 50, 50, 25, 25]
+    assert (limits[-1], letters) == (1, [])
+    work.ranges = cut((SPOT,), {SPOT: 5}, {SPOT: 10_000}, work.patience.next_limit)
+    settling.settle(work, Result(Outcome.DONE))
+    assert work.patience.limit == 2
+
+
+def test_outages_of_different_slices_halve_nothing(settling: Settling) -> None:
+    """Two, then progress by somebody else, then two: no slice was tried three times."""
+    work = a_unit(100)
+    for start in (5, 5, 6, 6, 7, 7):
+        work.ranges = [OffsetRange(topic="features", partition=0, start=start, end=start + 100)]
+        settling.settle(work, Result(Outcome.AGAIN, "the broker is away"))
+    assert work.patience.limit == 100
+
+
+def test_an_outage_before_anything_was_cut_halves_nothing(settling: Settling) -> None:
+    """Who can't ask for earlier attempts has no slice yet."""
+    work = Work((SPOT,), Patience(100, 100))
+    for _ in range(9):
+        settling.settle(work, Result(Outcome.AGAIN, "Prefect is away"))
     assert work.patience.limit == 100
 
 
