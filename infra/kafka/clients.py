@@ -40,6 +40,7 @@ def producer(settings: Settings, transactional_id: str) -> KafkaProducer:
         transaction_timeout_ms=settings.transaction_timeout_ms,
         delivery_timeout_ms=settings.delivery_timeout_ms,
         request_timeout_ms=_request_ms(settings),
+        max_block_ms=_block_ms(settings),
         acks="all",
         retry_backoff_ms=10,
         linger_ms=20,
@@ -56,6 +57,7 @@ def plain_producer(settings: Settings) -> KafkaProducer:
         client_id="nepse-emit",
         delivery_timeout_ms=settings.delivery_timeout_ms,
         request_timeout_ms=_request_ms(settings),
+        max_block_ms=_block_ms(settings),
         acks="all",
         enable_idempotence=True,
         retry_backoff_ms=10,
@@ -68,6 +70,11 @@ def plain_producer(settings: Settings) -> KafkaProducer:
 def _request_ms(settings: Settings) -> int:
     """Leave time for a second request within a record's delivery time-out."""
     return min(REQUEST_TIMEOUT_MS, settings.delivery_timeout_ms // 2)
+
+
+def _block_ms(settings: Settings) -> int:
+    """Bound a `send` that waits for metadata, and an init: the client's own 60 s outlast a transaction."""
+    return settings.delivery_timeout_ms * 3 // 4
 
 
 def admin(settings: Settings) -> KafkaAdminClient:

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
+from infra.errors import TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import bounded, close
+from infra.kafka.bounded import bounded, close, end
 from infra.settings import Settings
 
 MAX_FETCH_BYTES = 4 * 1024 * 1024
@@ -22,8 +24,8 @@ class WarmProducer:
     ended_at: dict[TopicPartition, int] = field(default_factory=dict)
 
     def discard(self) -> None:
-        """Throw the producer away; what it had pending must not leak into a next transaction."""
-        self.producer.close(timeout=0)
+        """Throw the producer away; what it had pending must not leak into a next transaction. Never raises."""
+        end(self.producer)
 
 
 class Pool:
@@ -42,13 +44,21 @@ class Pool:
             return self._producers.pop(transactional_id, None)
 
     def new_producer(self, transactional_id: str) -> WarmProducer:
-        """Create and initialise a producer, which fences every earlier one of this id."""
+        """Create and initialise a producer, which fences every earlier one of this id.
+
+        Raises:
+            TryAgainError: no broker, or none that coordinates this id now.
+            OutcomeUnknownError: the client gave no answer.
+        """
         warm = WarmProducer(clients.producer(self.settings, transactional_id))
         seconds = self.settings.transaction_timeout_ms / 1000
         try:
             bounded(warm.producer.init_transactions, seconds, f"init_transactions of {transactional_id}")
-        except BaseException:
+        except BaseException as error:
             warm.discard()
+            if isinstance(error, KafkaTimeoutError):
+                message = f"{transactional_id} could not be initialised: {error}"
+                raise TryAgainError(message) from error
             raise
         return warm
 

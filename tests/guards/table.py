@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 UNIT, REAL, MUTANTS = "tests/unit", "tests/integration", "tests/faults/test_mutants.py"
 SLICES, SENSORS, JOIN = f"{REAL}/test_slices.py", f"{REAL}/test_sensors.py", f"{REAL}/test_join.py"
+POOL = f"{REAL}/test_pool.py"
 
 ORPHAN = "test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again"
 
@@ -389,5 +390,40 @@ GUARDS: tuple[Guard, ...] = (
         "        if value >= longest:",
         "        if value < 0:",
         f"{UNIT}/test_checks.py::test_time_outs_that_do_not_fit_are_refused",
+    ),
+    Guard(
+        "a producer that is thrown away is ended, also with records pending",
+        "infra/kafka/bounded.py",
+        "    sender.force_close()\n",
+        "",
+        f"{POOL}::test_a_producer_with_records_pending_is_ended",
+    ),
+    Guard(
+        "throwing a producer away hides nothing: a fenced one is told to be superseded",
+        "infra/kafka/bounded.py",
+        "    except Exception as error:  # noqa: BLE001",
+        "    except ZeroDivisionError as error:  # noqa: BLE001",
+        f"{UNIT}/test_transaction.py::test_a_producer_that_can_not_be_ended_hides_nothing",
+    ),
+    Guard(
+        "a send gives up before its transaction does",
+        "infra/kafka/clients.py",
+        "return settings.delivery_timeout_ms * 3 // 4",
+        "return 60_000",
+        f"{UNIT}/test_transaction.py::test_a_send_waits_no_longer_than_a_delivery",
+    ),
+    Guard(
+        "a pool keeps one spare producer of an id",
+        "infra/kafka/pool.py",
+        "        if spare is not warm:\n",
+        "        if spare is None:\n",
+        f"{POOL}::test_one_spare_is_kept_and_the_other_ended",
+    ),
+    Guard(
+        "a reader that saw an error is never lent again",
+        "infra/kafka/pool.py",
+        "            close(reader)\n            raise\n",
+        "            spare.append(reader)\n            raise\n",
+        f"{POOL}::test_a_reader_that_saw_an_error_is_not_lent_again",
     ),
 )
