@@ -1,17 +1,20 @@
 """Dead letters are tried again on a real broker: once, whole, and in turn with the live slices."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from events.payloads import FeaturesComputed, LetterRetried
+from events.payloads import FeaturesComputed, LetterRetried, OffsetRange
 from infra import bootstrap
 from infra.errors import SupersededError, TryAgainError
 from infra.kafka.letters import Letter, read_letters
 from infra.kafka.records import Run, of_kind
-from infra.kafka.slices import open_slice
+from infra.kafka.slices import open_slice, transactional_id
 from infra.kafka.work import Work
 from infra.wiring import Route
 from tasks import redriving
@@ -155,6 +158,65 @@ def test_a_live_slice_under_way_is_superseded_and_done_afterwards(office: Office
             office.desk.finish(live)
     assert office.desk.work(span) == ["NICA"]
     assert len(office.desk.made()) == 2
+
+
+@contextmanager
+def taking_over(desk: Desk, every: float) -> Iterator[list[int]]:
+    """Initialise the partition's transactional id again and again, as live slices on a busy topic do."""
+    stop, rounds = threading.Event(), [0]
+    span = OffsetRange(topic="features", partition=0, start=0, end=0)
+
+    def run() -> None:
+        while not stop.wait(every):
+            desk.pool.new_producer(transactional_id(desk.flow, [span])).discard()
+            rounds[0] += 1
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield rounds
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_letters_get_through_on_a_busy_partition(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All together they take longer than live slices stay away; in smaller batches each is tried once."""
+    monkeypatch.setattr(redriving, "AFTER_TAKEOVER", (0.1, 0.4))
+    office.refuse(7)
+    tried = []
+
+    def slow(loop: Any, work: Work) -> Account:
+        tried.append(work.letters[-1])
+        time.sleep(0.3)
+        return succeed(loop, work)
+
+    with taking_over(office.desk, every=1.5) as rounds:
+        lines = office.redrive(slow)
+    assert rounds[0] > 1
+    assert len(tried) > len(lines) == 8
+    assert {line.outcome for line in lines} == {"resolved"}
+    assert all(letter.resolved for letter in office.letters)
+    assert len(office.desk.made()) == 8
+
+
+def test_a_partition_that_never_lets_go_is_left(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried a number of times and no more, and nothing is counted."""
+    monkeypatch.setattr(redriving, "AFTER_TAKEOVER", (0.0, 0.0))
+    monkeypatch.setattr(redriving, "MOST_TAKEOVERS", 2)
+    span = OffsetRange(topic="features", partition=0, start=0, end=0)
+    tried = []
+
+    def overtaken(loop: Any, work: Work) -> Account:
+        tried.append(work)
+        office.desk.pool.new_producer(transactional_id(office.desk.flow, [span])).discard()
+        return succeed(loop, work)
+
+    with pytest.raises(SupersededError, match="newer process"):
+        office.redrive(overtaken)
+    assert len(tried) == 3
+    assert (office.letters[0].attempts, office.letters[0].resolved, office.desk.made()) == (1, False, [])
 
 
 def test_an_original_too_large_for_its_letter_is_read_where_it_lies(

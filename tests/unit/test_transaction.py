@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka.errors import KafkaTimeoutError, ProducerFencedError
+from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
 
 from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
 from infra.kafka import clients, transaction
@@ -106,10 +106,31 @@ def test_an_init_that_hangs_is_given_up(
     assert client.called == ["init_transactions", "force_close", "close"]
 
 
-@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction", "flush"])
-def test_who_is_fenced_is_superseded_and_aborts_nothing(settings: Settings, call: str) -> None:
+def _raise(error: BaseException) -> Any:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+FENCED = ProducerFencedError()
+WRAPPED = KafkaError("Cannot perform send because at least one previous request has failed", FENCED)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("send_offsets_to_transaction", FENCED),
+        ("commit_transaction", InvalidProducerEpochError()),
+        ("flush", FENCED),
+        ("send", WRAPPED),
+    ],
+)
+def test_who_is_fenced_is_superseded_and_aborts_nothing(
+    settings: Settings, call: str, error: KafkaError
+) -> None:
     """What is open under this id is a newer process's: it is no longer ours to abort."""
-    client = Client(call, _raise(ProducerFencedError()))
+    client = Client(call, _raise(error))
     with pytest.raises(SupersededError, match=r"a newer process has taken over test\.features-0"):
         commit(settings, client)
     assert client.called[-1] == "close"
@@ -143,13 +164,6 @@ def test_a_send_waits_no_longer_than_a_delivery(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(clients, "KafkaProducer", told.update)
     make(load_settings())
     assert 1_000 <= told["max_block_ms"] < told["delivery_timeout_ms"] < 20_000
-
-
-def _raise(error: BaseException) -> Any:
-    def fail() -> None:
-        raise error
-
-    return fail
 
 
 def test_a_question_that_hangs_is_asked_again() -> None:
