@@ -17,7 +17,7 @@ from infra.wiring import Route, routes
 from tasks.work import Steps, this_run
 
 BATCH = 200
-"""Letters of one partition that are tried in one transaction, as long as no live slice takes over meanwhile."""
+"""Letters of one partition that are tried in one transaction, unless live slices take over meanwhile."""
 MOST_TAKEOVERS = 20
 """In a row, after which a partition is left for another time: a batch of 200 is one letter after eight."""
 AFTER_TAKEOVER = 0.5, 2.0
@@ -99,8 +99,8 @@ def retry(loop: Loop, letters: Iterable[Letter], steps: Mapping[str, Steps]) -> 
 def _retry_unit(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -> list[Line]:
     """Try letters of one partition, fewer at a time when its live slices take over before they are done.
 
-    A live slice that we fenced is planned again after a second and fences us in turn: on a busy partition only
-    a batch that takes less than that gets through.
+    A live slice that we fenced is planned again after a second and fences us in turn: on a busy partition
+    only a batch that takes less than that gets through.
 
     Raises:
         SupersededError: not even one letter got through, however often it was tried.

@@ -24,7 +24,7 @@ class WarmProducer:
     ended_at: dict[TopicPartition, int] = field(default_factory=dict)
 
     def discard(self) -> None:
-        """Throw the producer away; what it had pending must not leak into a next transaction. Never raises."""
+        """Throw it away, never raises: what it had pending must not leak into a next transaction."""
         end(self.producer)
 
 

@@ -427,6 +427,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{REDRIVES}::test_a_partition_that_never_lets_go_is_left",
     ),
     Guard(
+        "a replay takes no more slices than were meant: offsets without a topic are refused",
+        "infra/cli/replay.py",
+        "elif given and not topic:",
+        "elif given and topic is given:",
+        f"{UNIT}/test_cli_replay.py::test_what_would_not_be_looked_at_is_refused",
+    ),
+    Guard(
+        "a replay of a run is not narrowed silently",
+        "infra/cli/replay.py",
+        "elif run and (topic or given):",
+        "elif run and not run:",
+        f"{UNIT}/test_cli_replay.py::test_what_would_not_be_looked_at_is_refused",
+    ),
+    Guard(
         "a send gives up before its transaction does",
         "infra/kafka/clients.py",
         "return settings.delivery_timeout_ms * 3 // 4",
