@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConfigurationError, KafkaError
 
 from infra.errors import StopError, TryAgainError
+from infra.kafka.bounded import answered
 from infra.settings import Settings
+
+T = TypeVar("T")
 
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 6_000
@@ -80,6 +83,23 @@ def _block_ms(settings: Settings) -> int:
 def admin(settings: Settings) -> KafkaAdminClient:
     """Make an admin client. Raises TryAgainError: no broker."""
     return _connect(KafkaAdminClient, settings, client_id="nepse-admin")
+
+
+def asked(settings: Settings, ask: Callable[[KafkaAdminClient], T], seconds: float, what: str) -> T:
+    """Ask with an admin client of its own, from its connection to its end under one bound.
+
+    Raises:
+        TryAgainError: no broker, or no answer in time.
+    """
+
+    def run() -> T:
+        opened = admin(settings)
+        try:
+            return ask(opened)
+        finally:
+            opened.close()
+
+    return answered(run, seconds, what)
 
 
 def _connect(make: Callable[..., Any], settings: Settings, **options: Any) -> Any:

@@ -191,8 +191,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a partition count that changed stops the sensor",
         "infra/kafka/topics.py",
-        "if name in TOPICS and count != partitions(settings, name):",
-        "if name in TOPICS and count < 0:",
+        "if name in TOPICS and count != partitions(settings, name)\n",
+        "if name in TOPICS and count < 0\n",
         f"{SENSORS}::test_a_broker_that_does_not_fit_stops_the_sensor",
     ),
     Guard(
@@ -439,6 +439,34 @@ GUARDS: tuple[Guard, ...] = (
         "elif run and (topic or given):",
         "elif run and not run:",
         f"{UNIT}/test_cli_replay.py::test_what_would_not_be_looked_at_is_refused",
+    ),
+    Guard(
+        "nobody writes by a number of partitions that changed, also who has no sensor",
+        "infra/kafka/pool.py",
+        "            require_counts(self.settings)\n",
+        "",
+        f"{POOL}::test_nobody_writes_by_a_number_of_partitions_that_changed",
+    ),
+    Guard(
+        "the topics that a flow writes are looked at before the start as well",
+        "infra/kafka/checks.py",
+        "faults(settings, (*TOPICS, *topics))",
+        "faults(settings, topics)",
+        f"{UNIT}/test_checks.py::test_what_a_flow_writes_is_looked_at_as_well",
+    ),
+    Guard(
+        "no replica that lags becomes a broker's leader: acknowledged records would be lost",
+        "infra/kafka/checks.py",
+        'off = ("auto.create.topics.enable", UNCLEAN)',
+        'off = ("auto.create.topics.enable",)',
+        f"{UNIT}/test_checks.py::test_a_broker_that_forgets_or_refuses_is_named",
+    ),
+    Guard(
+        "no replica that lags becomes a topic's leader",
+        "infra/kafka/checks.py",
+        'FIXED = {"cleanup.policy": "delete", UNCLEAN: "false"}',
+        'FIXED = {"cleanup.policy": "delete"}',
+        f"{UNIT}/test_checks.py::test_a_topic_that_loses_records_is_named",
     ),
     Guard(
         "a send gives up before its transaction does",

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from kafka.errors import IllegalStateError
 
-from infra.errors import TryAgainError
+from infra.errors import StopError, TryAgainError
 from infra.kafka.pool import Pool
+from infra.kafka.source import Source
 from infra.settings import Settings
 
 AT_ONCE_SECONDS = 2.0
@@ -36,6 +37,19 @@ def test_a_producer_with_records_pending_is_ended(pool: Pool) -> None:
 
 def _alive(producer: Any) -> bool:
     return bool(producer._sender.is_alive())
+
+
+def test_nobody_writes_by_a_number_of_partitions_that_changed(servers: Settings) -> None:
+    """Ingest, a backfill, a redrive and a replay have no sensor that looks; one look a process is enough."""
+    pool = Pool(servers.model_copy(update={"partitions": 4}))
+    publisher = Source(pool, "test-counts")
+    with pytest.raises(StopError, match="features has 3 partitions, expected 4"):
+        publisher.open()
+    pool.settings = servers
+    publisher.open()
+    pool.settings = servers.model_copy(update={"partitions": 4})
+    publisher.open()
+    publisher.close()
 
 
 def test_one_spare_is_kept_and_the_other_ended(pool: Pool) -> None:

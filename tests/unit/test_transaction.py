@@ -31,6 +31,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pool make a producer without asking a broker for its topics."""
+    monkeypatch.setattr("infra.kafka.pool.require_counts", lambda _: None)
+
+
+@pytest.fixture
 def never() -> Iterator[Callable[[], object]]:
     """What a hung call does; it ends with the test, so that no thread is left, or far too late."""
     event = threading.Event()
@@ -95,6 +101,7 @@ def test_an_abort_that_hangs_is_given_up(
     assert client.called[-3:] == ["abort_transaction", "force_close", "close"]
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_init_that_hangs_is_given_up(
     settings: Settings, never: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +153,7 @@ def test_a_producer_that_can_not_be_ended_hides_nothing(settings: Settings) -> N
     assert client.called[-1] == "close"
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_init_that_the_client_gives_up_is_an_outage(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
