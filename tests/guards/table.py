@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 UNIT, REAL, MUTANTS = "tests/unit", "tests/integration", "tests/faults/test_mutants.py"
 SLICES, SENSORS, JOIN = f"{REAL}/test_slices.py", f"{REAL}/test_sensors.py", f"{REAL}/test_join.py"
+BOUNDS = f"{UNIT}/test_bounds.py::test_a_question_that_hangs_is_given_up"
 POOL, REDRIVES = f"{REAL}/test_pool.py", f"{REAL}/test_redriving.py"
 
 ORPHAN = "test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again"
@@ -467,6 +468,76 @@ GUARDS: tuple[Guard, ...] = (
         'FIXED = {"cleanup.policy": "delete", UNCLEAN: "false"}',
         'FIXED = {"cleanup.policy": "delete"}',
         f"{UNIT}/test_checks.py::test_a_topic_that_loses_records_is_named",
+    ),
+    Guard(
+        "a projector's look at its topics has a bound",
+        "infra/kafka/follow.py",
+        'answered(partial(_assign, reader, topics), START_SECONDS, "a projector\'s topics")',
+        "_assign(reader, topics)",
+        f"{BOUNDS}[_project-partitions_for_topic]",
+    ),
+    Guard(
+        "a projector's look at beginnings and ends has a bound",
+        "infra/kafka/follow.py",
+        'answered(seek, START_SECONDS, "where a projector\'s topics begin and end")',
+        "seek()",
+        f"{BOUNDS}[_project-end_offsets]",
+    ),
+    Guard(
+        "a projector's poll and positions have a bound",
+        "infra/kafka/follow.py",
+        'answered(poll, ANSWER_SECONDS, "a projector\'s poll")',
+        "poll()",
+        f"{BOUNDS}[_project-position]",
+    ),
+    Guard(
+        "who follows a topic from outside begins within a bound",
+        "infra/kafka/tailing.py",
+        'answered(start, START_SECONDS, f"where {topic} begins and ends")',
+        "start()",
+        f"{BOUNDS}[_tail-end_offsets]",
+    ),
+    Guard(
+        "who follows a topic from outside polls within a bound",
+        "infra/kafka/tailing.py",
+        'answered(poll, ANSWER_SECONDS, f"reading {topic}")',
+        "poll()",
+        f"{BOUNDS}[_tail-poll]",
+    ),
+    Guard(
+        "a proof's poll and position have a bound",
+        "infra/kafka/scanning.py",
+        'answered(poll, ASK_SECONDS, f"reading {spot.topic}-{spot.partition}")',
+        "poll()",
+        f"{BOUNDS}[_scan-position]",
+    ),
+    Guard(
+        "what is asked with an admin client has a bound",
+        "infra/kafka/clients.py",
+        "return answered(run, seconds, what)",
+        "return run()",
+        f"{BOUNDS}[faults-describe_topics]",
+    ),
+    Guard(
+        "a new group's offsets are asked for within a bound",
+        "infra/kafka/topics.py",
+        'answered(partial(_missing, reader, known), ASK_SECONDS, f"the offsets of {route.flow}")',
+        "_missing(reader, known)",
+        f"{BOUNDS}[ensure-committed]",
+    ),
+    Guard(
+        "a new group's offsets are written within a bound",
+        "infra/kafka/topics.py",
+        'answered(partial(_begin, reader, fresh), ASK_SECONDS, f"the first offsets of {route.flow}")',
+        "_begin(reader, fresh)",
+        f"{BOUNDS}[ensure-commit]",
+    ),
+    Guard(
+        "a sensor's look at the numbers of partitions has a bound",
+        "sensors/membership.py",
+        'answered(ask, ANSWER_SECONDS, f"partitions of {self.route.name}")',
+        "ask()",
+        f"{BOUNDS}[_keep-partitions_for_topic]",
     ),
     Guard(
         "a send gives up before its transaction does",
