@@ -43,7 +43,7 @@ def transact(
     progress: Progress | None = None,
     closing: Closing | None = None,
 ) -> dict[TopicPartition, int]:
-    """Publish records, and with them a group's progress, all or nothing.
+    """Take step 6: publish records, and with them a group's progress, all or nothing.
 
     Returns the last offset written to each partition of a topic that is looked up. The broker answers a
     commit before it has marked it in every partition: who reads such a topic next has to await the offset.
@@ -56,7 +56,7 @@ def transact(
     flow = progress.group if progress else ""
     seconds = settings.transaction_timeout_ms / 1000
     with _translated(warm):
-        warm.producer.begin_transaction()
+        warm.producer.begin_transaction()  # step 6: not before everything is computed
         reach("transaction-begun", flow)
         written = _send_all(settings, warm.producer, records)
         if closing:

@@ -3,17 +3,22 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from events.envelope import decode
 from events.payloads import FeaturesComputed, LetterRetried, OffsetRange
 from infra import bootstrap
-from infra.errors import SupersededError, TryAgainError
-from infra.kafka.letters import Letter, read_letters
+from infra.errors import ReplanError, SupersededError, TryAgainError
+from infra.kafka import clients
+from infra.kafka.letters import Letter, read_letters, resolved
+from infra.kafka.log import TopicLog
+from infra.kafka.reading import read_ranges
 from infra.kafka.records import Run, of_kind
+from infra.kafka.redriving import Redrive, open_redrive
 from infra.kafka.slices import open_slice, transactional_id
 from infra.kafka.work import Work
 from infra.wiring import Route
@@ -25,6 +30,7 @@ from tasks.work import Account
 from tests.desk import Desk, predict, vector
 
 Steps = Callable[[Any, Work], Account]
+ROUNDS = 20
 
 
 @dataclass
@@ -158,6 +164,60 @@ def test_a_live_slice_under_way_is_superseded_and_done_afterwards(office: Office
             office.desk.finish(live)
     assert office.desk.work(span) == ["NICA"]
     assert len(office.desk.made()) == 2
+
+
+def test_a_second_commit_of_a_redrive_is_refused(office: Office) -> None:
+    """What became of the letters is published once."""
+    (letter,) = office.letters
+    with redriving_of(office, letter) as redrive:
+        redrive.resolve(letter, redrive.work(letter))
+        redrive.commit()
+        with pytest.raises(ReplanError, match="committed already"):
+            redrive.commit()
+    assert len([one for one in redrives(office) if one.letter_id == letter.id]) == 1
+
+
+def test_an_exception_in_a_redrive_ends_its_producer(office: Office) -> None:
+    """Its thread and its connections would stay, one more each time that a database is away."""
+    producers: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_a_redrive(office, producers)
+    (producer,) = producers
+    assert (producer._closed, producer._sender.is_alive()) == (True, False)
+
+
+def _fail_in_a_redrive(office: Office, producers: list[Any]) -> None:
+    with redriving_of(office, office.letters[0]) as redrive:
+        producers += [redrive._warm.producer] if redrive._warm else []
+        raise ZeroDivisionError
+
+
+def test_a_redrive_finds_what_it_just_committed(office: Office) -> None:
+    """Looked up right after the commit, a letter is resolved: nobody tries it again."""
+    office.refuse(ROUNDS - 1)
+    log, missed = TopicLog(office.desk.settings, "redrives"), []
+    for letter in office.letters:
+        with redriving_of(office, letter) as redrive:
+            redrive.resolve(letter, redrive.work(letter))
+            redrive.commit()
+        missed += [] if letter.id in resolved(log) else [letter.place]
+    log.close()
+    assert missed == []
+
+
+def redriving_of(office: Office, letter: Letter) -> AbstractContextManager[Redrive]:
+    """Open a redrive of the test's flow."""
+    run = Run(office.desk.flow, "redrive")
+    return open_redrive(office.loop.pool, run, Route("", office.desk.flow, ("features",)), letter)
+
+
+def redrives(office: Office) -> list[Any]:
+    """List what the topic `redrives` tells of all letters."""
+    reader = clients.consumer(office.desk.settings)
+    span = OffsetRange(topic="redrives", partition=0, start=0, end=office.desk.end("redrives"))
+    found = [decode(record.value).payload for record in read_ranges(reader, [span])]
+    reader.close(autocommit=False)
+    return found
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Hung:
 def never(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], object]]:
     """What a hung call does, with every bound made short; it ends with the test."""
     for module in (checks, follow, membership, scanning, tailing, topics):
-        for name in ("ANSWER_SECONDS", "ASK_SECONDS", "CREATE_SECONDS", "START_SECONDS"):
+        for name in ("ANSWER_SECONDS", "ASK_SECONDS", "CREATE_SECONDS", "START_SECONDS", "STALLED_SECONDS"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, SHORT_SECONDS)
     event = threading.Event()
@@ -61,12 +61,13 @@ def never(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], object]]:
 
 
 def _project(settings: Settings) -> None:
-    batches = follow._batches(settings, ["alerts"], lambda _: {}, threading.Event(), 0.0)
-    next(batches)
+    stop = threading.Event()
+    threading.Timer(TOO_LATE_SECONDS / 2, stop.set).start()
+    next(follow._batches(settings, ["alerts"], lambda _: {}, stop, 0.0))
 
 
 def _tail(settings: Settings) -> None:
-    next(tailing.follow(settings, "alerts"))
+    next(tailing.follow(settings, "alerts", seconds=TOO_LATE_SECONDS / 2))
 
 
 def _scan(settings: Settings) -> None:

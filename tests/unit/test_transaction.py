@@ -144,6 +144,16 @@ def test_who_is_fenced_is_superseded_and_aborts_nothing(
     assert "abort_transaction" not in client.called
 
 
+def test_a_record_that_was_fenced_is_told_as_superseded(settings: Settings) -> None:
+    """Its future holds the reason: "try again" would let a zombie fight its successor."""
+    client = Client("", None)
+    lost = SimpleNamespace(succeeded=lambda: False, value=None, exception=ProducerFencedError())
+    client.send = lambda *_: lost  # type: ignore[attr-defined]
+    with pytest.raises(SupersededError, match="a newer process"):
+        commit(settings, client)
+    assert "abort_transaction" not in client.called
+
+
 def test_a_producer_that_can_not_be_ended_hides_nothing(settings: Settings) -> None:
     """What is told is why it was thrown away."""
     client = Client("close", _raise(KafkaTimeoutError("flush")))
