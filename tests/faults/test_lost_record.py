@@ -1,6 +1,7 @@
 """A record that a real broker never got, and a commit that the client reports all the same."""
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from kafka.errors import KafkaTimeoutError
 from events.payloads import OffsetRange
 from infra.errors import TryAgainError
 from infra.kafka import clients
+from infra.kafka.bounded import bounded
 from infra.kafka.pool import Pool
 from infra.kafka.reading import read_ranges
 from infra.kafka.records import Outgoing
@@ -22,6 +24,9 @@ from tests.faults.proxy import Line, Proxy
 
 SPOT = TopicPartition("alerts", 0)
 DELIVERY_MS = 2_000
+COMMIT_SECONDS = 60
+CUT_SECONDS = 0.5
+"""Until the relay has noticed that it is to cut: what is sent before still passes."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -60,10 +65,11 @@ def test_the_client_commits_although_a_record_was_lost(settings: Settings, proxy
     producer.begin_transaction()
     producer.send(SPOT.topic, value=b"first", partition=SPOT.partition).get(timeout=10)
     with proxy.hurt(Line(cut=True)):
+        time.sleep(CUT_SECONDS)
         lost = producer.send(SPOT.topic, value=b"second", partition=SPOT.partition)
         with pytest.raises(KafkaTimeoutError):
             lost.get(timeout=30)
-    producer.commit_transaction()
+    bounded(producer.commit_transaction, COMMIT_SECONDS, "the client's commit")
     producer.close()
     assert visible(settings) == [b"first"], (
         "kafka-python refuses such a commit now: the check is a second line"
@@ -77,6 +83,7 @@ def test_ours_refuses_to_commit(settings: Settings, proxy: Proxy) -> None:
 
     def lose(_: list[Any]) -> Outgoing:
         proxy.line = Line(cut=True)
+        time.sleep(CUT_SECONDS)
         threading.Timer(2 * DELIVERY_MS / 1000, partial(setattr, proxy, "line", Line())).start()
         return Outgoing(SPOT.topic, b"key", b"second")
 
