@@ -114,7 +114,10 @@ class Membership:
         )
 
     def _check_partitions(self) -> None:
-        counts = {topic: len(self.consumer.partitions_for_topic(topic) or ()) for topic in self.route.topics}
+        def ask() -> dict[str, int]:
+            return {t: len(self.consumer.partitions_for_topic(t) or ()) for t in self.route.topics}
+
+        counts = answered(ask, ANSWER_SECONDS, f"partitions of {self.route.name}")
         check(self.settings, {topic: count for topic, count in counts.items() if count})
 
     def assigned(self) -> set[TopicPartition]:

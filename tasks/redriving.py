@@ -3,19 +3,25 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from random import uniform
 from typing import Any
 
 from infra.bootstrap import Loop
-from infra.errors import LoopError, RejectError, UsageError
+from infra.errors import LoopError, RejectError, SupersededError, UsageError
 from infra.kafka.letters import Letter, read_letters, resolved
 from infra.kafka.redriving import Redrive, open_redrive
 from infra.kafka.work import Work
 from infra.progress import tell
+from infra.running import wait
 from infra.wiring import Route, routes
 from tasks.work import Steps, this_run
 
 BATCH = 200
-"""Letters of one partition that are tried in one transaction; its live slices wait meanwhile."""
+"""Letters of one partition that are tried in one transaction, unless live slices take over meanwhile."""
+MOST_TAKEOVERS = 20
+"""In a row, after which a partition is left for another time: a batch of 200 is one letter after eight."""
+AFTER_TAKEOVER = 0.5, 2.0
+"""Seconds within which we come back, at random: live slices get their turn, and not at the same beat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,35 @@ def retry(loop: Loop, letters: Iterable[Letter], steps: Mapping[str, Steps]) -> 
         else:
             lines.append(line(letter, "left alone", f"no flow {letter.flow} rejects records now"))
     for (flow, _, _), members in groups.items():
-        for start in range(0, len(members), BATCH):
-            tell("letters", len(lines), len(lines) + len(members))
-            lines += _retry_unit(loop, known[flow], members[start : start + BATCH], steps[flow])
+        tell("letters", len(lines), len(lines) + len(members))
+        lines += _retry_unit(loop, known[flow], members, steps[flow])
     return lines
 
 
 def _retry_unit(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -> list[Line]:
-    """Try letters of one partition in one transaction; who comes second finds them resolved."""
+    """Try letters of one partition, fewer at a time when its live slices take over before they are done.
+
+    A live slice that we fenced is planned again after a second and fences us in turn: on a busy partition
+    only a batch that takes less than that gets through.
+
+    Raises:
+        SupersededError: not even one letter got through, however often it was tried.
+    """
+    lines: list[Line] = []
+    most, lost = BATCH, 0
+    while left := letters[len(lines) : len(lines) + most]:
+        try:
+            lines += _retry_batch(loop, route, left, steps)
+            lost = 0
+        except SupersededError:
+            most, lost = max(1, len(left) // 2), lost + 1
+            if lost > MOST_TAKEOVERS or wait(uniform(*AFTER_TAKEOVER)):  # noqa: S311
+                raise
+    return lines
+
+
+def _retry_batch(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -> list[Line]:
+    """Try letters in one transaction, and tell of each; who comes second finds them resolved."""
     with open_redrive(loop.pool, this_run(route.flow), route, letters[0]) as redrive:
         done = resolved(loop.live.redrives)
         lines = [line(one, "left alone", "it was resolved meanwhile") for one in letters if one.id in done]

@@ -83,8 +83,11 @@ def chosen(loop: Loop, wanted: Wanted) -> list[Past]:
     """Find the ledger's entries that are meant, oldest first.
 
     Raises:
-        UsageError: there is none, or one that can't be taken again.
+        UsageError: it is not clear which, there is none, or one that can't be taken again.
     """
+    if bool(wanted.run_id) == bool(wanted.flow) or (wanted.run_id and wanted.span):
+        message = "say which slices: those of a run, or those of a flow, which a span may narrow"
+        raise UsageError(message)
     ledger = loop.keep("slices", lambda: TopicLog(loop.settings, "slices"))
     entries = [one.payload for one in of_kind(ledger.between(0, ledger.refresh()), SliceCommitted)]
     meant = [entry for entry in entries if wanted.means(entry)]

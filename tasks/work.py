@@ -57,8 +57,8 @@ def _one(loop: Loop, run: Run, ranges: list[OffsetRange], steps: Steps) -> Done:
         if work.done:
             return Done.before(work)
         seen = loop.as_of()
-        account = steps(seen, work)
-        work.commit(
+        account = steps(seen, work)  # steps 3 to 5: the flow reads, then computes, with no transaction open
+        work.commit(  # step 6; on any failure, here or above, `open_slice` takes step 7
             model_versions=account.model_versions, feature_set=account.feature_set, looked_up=seen.looked_up
         )
         return Done(work.ranges, dict(work.counts), work.delay, account.message, account.markdown)

@@ -25,8 +25,10 @@ def replay(
     ] = None,
     flow: Annotated[str | None, typer.Option(help="The slices of this flow.", show_default=False)] = None,
     topic: Annotated[str | None, typer.Option(help="Those that read this topic.", show_default=False)] = None,
-    partition: Annotated[int, typer.Option(min=0, help="Which of its partitions.")] = 0,
-    start: Annotated[int, typer.Option(min=0, help="From this offset on.")] = 0,
+    partition: Annotated[
+        int | None, typer.Option(min=0, help="Which of the topic's partitions, 0 without it.")
+    ] = None,
+    start: Annotated[int | None, typer.Option(min=0, help="From this offset on.")] = None,
     end: Annotated[
         int | None, typer.Option(min=1, help="Up to this offset, exclusive.", show_default=False)
     ] = None,
@@ -43,10 +45,7 @@ def replay(
     """
     from infra import prefect_runs  # noqa: PLC0415
 
-    if bool(run) == bool(flow):
-        message = "say which slices: --run ID, or --flow F (with --topic, --partition, --start, --end)"
-        raise UsageError(message)
-    span = {"topic": topic, "partition": partition, "start": start, "end": end or 2**62} if topic else None
+    span = _span(run, flow, topic, (partition, start, end))
     parameters = {"run_id": run, "flow": flow, "span": span, "publish": publish}
     done = prefect_runs.run_here(shared.settings_of(context, home), "replay/replay", parameters)
     if as_json:
@@ -55,6 +54,29 @@ def replay(
         _say(done)
     if any(set(one["counts"]) - {"identical"} for one in done):
         raise typer.Exit(1)
+
+
+def _span(
+    run: str | None, flow: str | None, topic: str | None, numbers: tuple[int | None, int | None, int | None]
+) -> dict[str, Any] | None:
+    """Name the offsets that are meant; None means all slices.
+
+    Raises:
+        UsageError: something that was given would not be looked at, and more slices taken than were meant.
+    """
+    given = any(number is not None for number in numbers)
+    message = ""
+    if bool(run) == bool(flow):
+        message = "say which slices: --run ID, or --flow F (with --topic, --partition, --start, --end)"
+    elif run and (topic or given):
+        message = "--run takes all slices of the run: --topic, --partition, --start and --end go with --flow"
+    elif given and not topic:
+        message = "--partition, --start and --end lie on a topic: say which with --topic, or leave them out"
+    if message:
+        raise UsageError(message)
+    partition, start, end = numbers
+    span = {"topic": topic, "partition": partition or 0, "start": start or 0, "end": end or 2**62}
+    return span if topic else None
 
 
 def _say(done: list[dict[str, Any]]) -> None:

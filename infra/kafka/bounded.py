@@ -4,13 +4,14 @@ kafka-python's commit, abort and send_offsets have no time-out; and any call may
 own I/O thread: seen under load with 3.0.12, a poll of 150 ms that did not return in minutes.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 from infra.errors import OutcomeUnknownError, TryAgainError
@@ -18,6 +19,8 @@ from infra.errors import OutcomeUnknownError, TryAgainError
 T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 def bounded(
@@ -66,3 +69,19 @@ def close(client: KafkaConsumer) -> None:
     """Close a consumer, which may hang as any call may: then it is left to the end of the process."""
     with suppress(TryAgainError, KafkaError):
         answered(partial(client.close, autocommit=False), CLOSE_SECONDS, "closing a consumer")
+
+
+def end(producer: KafkaProducer) -> None:
+    """End a producer at once, and with it what it had pending; never raises, never waits for long."""
+    try:
+        answered(partial(_end, producer), CLOSE_SECONDS, "ending a producer")
+    except Exception as error:  # noqa: BLE001  (what made it necessary is what has to be told)
+        _log.warning("a producer was left to the end of the process: %s", error)
+
+
+def _end(producer: KafkaProducer) -> None:
+    """Force the sender first: kafka-python 3.0.12's `close` flushes, and raises, before it would do so."""
+    sender = producer._sender  # noqa: SLF001  (nothing public ends a producer that has something pending)
+    sender.force_close()
+    sender.join(CLOSE_SECONDS / 2)
+    producer.close(timeout=0)

@@ -5,7 +5,8 @@ looked at before a sensor starts, on a broker of somebody else as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -18,20 +19,30 @@ from infra.settings import Settings
 
 YEAR_MINUTES = 365 * DAY_MS // 60_000
 KEPT_FOREVER = -1
+UNCLEAN = "unclean.leader.election.enable"
+"""A replica that lags may become leader: what was acknowledged by all in-sync ones is lost."""
+FIXED = {"cleanup.policy": "delete", UNCLEAN: "false"}
+"""What every topic is set to, and nothing else will do."""
+ASK_SECONDS = 40.0
 
 Config = Mapping[str, str]
 
 
-def require(settings: Settings, topics: Sequence[str]) -> None:
+def require(settings: Settings, topics: Sequence[str] = ()) -> None:
     """Refuse to work with a broker or with topics that would lose something silently.
+
+    All of our topics are looked at, whichever a flow reads: what it writes is lost as silently.
+
+    Args:
+        settings: where the broker is, and what is asked of it.
+        topics: what is read besides.
 
     Raises:
         StopError: a setting is wrong, a topic is missing, or a partition count has changed.
         TryAgainError: the broker did not answer.
     """
-    wanted = (*topics, "slices", "dead-letters")
     with clients.answering(settings):
-        found = faults(settings, wanted)
+        found = faults(settings, (*TOPICS, *topics))
     if found:
         message = (
             f"the broker at {settings.bootstrap} is not set up as this system needs it: {'; '.join(found)}."
@@ -45,22 +56,32 @@ def faults(settings: Settings, topics: Sequence[str] = tuple(TOPICS)) -> list[st
 
     Raises:
         StopError: a topic has another number of partitions than expected.
+        TryAgainError: the broker did not answer.
     """
-    admin = clients.admin(settings)
-    try:
-        nodes = [str(node["broker_id"]) for node in admin.describe_cluster()["brokers"]]
-        brokers = _configs(admin, ConfigResourceType.BROKER, nodes)
-        described = [t for t in admin.describe_topics(sorted(set(topics))) if t["partitions"]]
-        there = {topic["name"]: topic["partitions"] for topic in described}
-        configs = _configs(admin, ConfigResourceType.TOPIC, list(there))
-    finally:
-        admin.close()
-    check(settings, {name: len(partitions) for name, partitions in there.items()})
-    found = [fault for config in brokers.values() for fault in broker_faults(config, settings)]
-    for name in sorted(set(topics)):
-        copies = _copies(there.get(name, []))
-        found += topic_faults(TOPICS[name], configs.get(name), copies, settings.replication)
+    names = sorted(set(topics))
+    told = clients.asked(settings, partial(_told_by, names), ASK_SECONDS, "how broker and topics are set up")
+    check(settings, {name: len(partitions) for name, partitions in told.there.items()})
+    found = [fault for config in told.brokers.values() for fault in broker_faults(config, settings)]
+    for name in names:
+        copies = _copies(told.there.get(name, []))
+        found += topic_faults(TOPICS[name], told.configs.get(name), copies, settings.replication)
     return found
+
+
+class _Told(NamedTuple):
+    """Brokers' settings, the partitions of the topics that are there, and these topics' settings."""
+
+    brokers: dict[str, dict[str, str]]
+    there: dict[str, list[dict[str, Any]]]
+    configs: dict[str, dict[str, str]]
+
+
+def _told_by(names: list[str], admin: KafkaAdminClient) -> _Told:
+    """Put all questions, for whoever bounds them together."""
+    nodes = [str(node["broker_id"]) for node in admin.describe_cluster()["brokers"]]
+    brokers = _configs(admin, ConfigResourceType.BROKER, nodes)
+    there = {t["name"]: t["partitions"] for t in admin.describe_topics(names) if t["partitions"]}
+    return _Told(brokers, there, _configs(admin, ConfigResourceType.TOPIC, list(there)))
 
 
 def _configs(admin: KafkaAdminClient, kind: Any, names: list[str]) -> dict[str, dict[str, str]]:
@@ -88,9 +109,8 @@ def broker_faults(config: Config, settings: Settings) -> list[str]:
         **_copied(settings.replication),
     }
     found = [_told(name, config, f"at least {n}") for name, n in least.items() if _number(config, name) < n]
-    if config.get("auto.create.topics.enable") != "false":
-        found.append(_told("auto.create.topics.enable", config, "false"))
-    return found
+    off = ("auto.create.topics.enable", UNCLEAN)
+    return found + [_told(name, config, "false") for name in off if config.get(name) != "false"]
 
 
 def _copied(replication: int) -> dict[str, int]:
@@ -117,8 +137,7 @@ def topic_faults(topic: Topic, config: Config | None, copies: int, replication: 
     if copies >= SAFE_COPIES:
         rules.append(("min.insync.replicas", lambda n: n > 1, "at least 2"))
     found = [(name, words) for name, good, words in rules if not good(_number(config, name))]
-    if config.get("cleanup.policy") != "delete":
-        found.append(("cleanup.policy", "delete"))
+    found += [(name, text) for name, text in FIXED.items() if config.get(name) != text]
     return [f"topic {topic.name}: {_told(name, config, words)}" for name, words in dict.fromkeys(found)]
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaConfigurationError, KafkaError
 
 from infra.errors import StopError, TryAgainError
+from infra.kafka.bounded import answered
 from infra.kafka.mended import mended
 from infra.settings import Settings
+
+T = TypeVar("T")
 
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 6_000
@@ -42,6 +45,7 @@ def producer(settings: Settings, transactional_id: str) -> KafkaProducer:
         transaction_timeout_ms=settings.transaction_timeout_ms,
         delivery_timeout_ms=settings.delivery_timeout_ms,
         request_timeout_ms=_request_ms(settings),
+        max_block_ms=_block_ms(settings),
         acks="all",
         retry_backoff_ms=10,
         linger_ms=20,
@@ -58,6 +62,7 @@ def plain_producer(settings: Settings) -> KafkaProducer:
         client_id="nepse-emit",
         delivery_timeout_ms=settings.delivery_timeout_ms,
         request_timeout_ms=_request_ms(settings),
+        max_block_ms=_block_ms(settings),
         acks="all",
         enable_idempotence=True,
         retry_backoff_ms=10,
@@ -72,9 +77,31 @@ def _request_ms(settings: Settings) -> int:
     return min(REQUEST_TIMEOUT_MS, settings.delivery_timeout_ms // 2)
 
 
+def _block_ms(settings: Settings) -> int:
+    """Bound a `send` that waits for metadata, and an init: the client's own 60 s outlast a transaction."""
+    return settings.delivery_timeout_ms * 3 // 4
+
+
 def admin(settings: Settings) -> KafkaAdminClient:
     """Make an admin client. Raises TryAgainError: no broker."""
     return _connect(KafkaAdminClient, settings, client_id="nepse-admin")
+
+
+def asked(settings: Settings, ask: Callable[[KafkaAdminClient], T], seconds: float, what: str) -> T:
+    """Ask with an admin client of its own, from its connection to its end under one bound.
+
+    Raises:
+        TryAgainError: no broker, or no answer in time.
+    """
+
+    def run() -> T:
+        opened = admin(settings)
+        try:
+            return ask(opened)
+        finally:
+            opened.close()
+
+    return answered(run, seconds, what)
 
 
 def _connect(make: Callable[..., Any], settings: Settings, **options: Any) -> Any:

@@ -1,14 +1,16 @@
 """Publishing records as a person gives them, each acknowledged by all in-sync brokers."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from infra.errors import RejectError, TryAgainError
 from infra.kafka import clients
+from infra.kafka.bounded import end
 from infra.settings import Settings
 
 IN_FLIGHT = 1_000
@@ -34,7 +36,7 @@ def emit(settings: Settings, topic: str, key: bytes | None, values: Iterable[byt
     try:
         return _send_all(settings, producer, topic, key, values)
     finally:
-        producer.close(timeout=5)
+        end(producer)  # what was to be acknowledged is, or was told: nothing to wait for
 
 
 def _send_all(
@@ -57,7 +59,8 @@ def _send_all(
 def _acknowledged(settings: Settings, producer: KafkaProducer, futures: list[Any], before: int) -> list[Sent]:
     """Wait for every acknowledgement of what is under way."""
     seconds = settings.delivery_timeout_ms / 1000
-    producer.flush(timeout=seconds)
+    with suppress(KafkaTimeoutError):  # below each record tells for itself
+        producer.flush(timeout=seconds)
     found: list[Sent] = []
     for number, future in enumerate(futures, before + 1):
         try:

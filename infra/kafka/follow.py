@@ -32,6 +32,7 @@ BATCH_RECORDS = 20_000
 BATCH_BYTES = 8 * 1024 * 1024
 BATCH_SECONDS = 2.0  # a batch is handed on by then even if records keep coming
 ANSWER_SECONDS = 8.0
+START_SECONDS = 40.0
 IDLE_MS = 250  # how soon a stop is noticed
 LONGEST_BACKOFF = 10.0  # seconds
 REQUEST_MS = 15_000
@@ -93,10 +94,11 @@ def _batches(
     """Read from the stored positions on; going on to the next batch means that the last one is stored."""
     reader = clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
     try:
-        places = _assign(reader, topics)
+        places = answered(partial(_assign, reader, topics), START_SECONDS, "a projector's topics")
         stored = dict(positions(list(places)))
         at = dict.fromkeys(places, 0) | stored
-        _seek(reader, places, at, stored)
+        seek = partial(_seek, reader, places, at, stored)
+        answered(seek, START_SECONDS, "where a projector's topics begin and end")
         while not stop.is_set():
             batch = _collect(reader, places, at, linger)
             if batch.records:
@@ -148,18 +150,25 @@ def _collect(
     reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], at: Positions, linger: float
 ) -> Batch:
     """Gather what there is: up to BATCH_RECORDS or BATCH_BYTES, or until nothing came for `linger`."""
-    batch, size = Batch(), 0
+    batch, size, found = Batch(), 0, at
     wait_ms, deadline = IDLE_MS, time.monotonic() + BATCH_SECONDS
     while (room := BATCH_RECORDS - len(batch.records)) > 0 and size < BATCH_BYTES:
-        poll = partial(reader.poll, timeout_ms=wait_ms, max_records=min(room, 5_000))
-        polled = answered(poll, ANSWER_SECONDS, "a projector's poll")
-        for records in polled.values():
-            batch.records += records
-            size += sum(len(record.value or b"") for record in records)
+        poll = partial(_poll, reader, places, wait_ms, min(room, 5_000))
+        records, found = answered(poll, ANSWER_SECONDS, "a projector's poll")
+        batch.records += records
+        size += sum(len(record.value or b"") for record in records)
         wait_ms = round(linger * 1000)
-        if not polled or time.monotonic() > deadline:
+        if not records or time.monotonic() > deadline:
             break
-    found = {place: int(reader.position(partition)) for place, partition in places.items()}
     batch.ends = {place: end for place, end in found.items() if end != at[place]}
     batch.starts = {place: at[place] for place in batch.ends}
     return batch
+
+
+def _poll(
+    reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], wait_ms: int, most: int
+) -> tuple[list[Any], Positions]:
+    """Poll once; give the records, and the positions behind them, all under the caller's one bound."""
+    polled = reader.poll(timeout_ms=wait_ms, max_records=most)
+    records = [record for batch in polled.values() for record in batch]
+    return records, {place: int(reader.position(partition)) for place, partition in places.items()}

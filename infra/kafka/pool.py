@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
+from infra.errors import TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import bounded, close
+from infra.kafka.bounded import bounded, close, end
+from infra.kafka.topics import require_counts
 from infra.settings import Settings
 
 MAX_FETCH_BYTES = 4 * 1024 * 1024
@@ -22,8 +25,8 @@ class WarmProducer:
     ended_at: dict[TopicPartition, int] = field(default_factory=dict)
 
     def discard(self) -> None:
-        """Throw the producer away; what it had pending must not leak into a next transaction."""
-        self.producer.close(timeout=0)
+        """Throw it away, never raises: what it had pending must not leak into a next transaction."""
+        end(self.producer)
 
 
 class Pool:
@@ -35,6 +38,7 @@ class Pool:
         self._lock = threading.Lock()
         self._producers: dict[str, WarmProducer] = {}
         self._readers: dict[str, list[KafkaConsumer]] = {}
+        self._counted = False
 
     def take_producer(self, transactional_id: str) -> WarmProducer | None:
         """Lend the warm producer of this id, if there is one that nobody uses."""
@@ -42,13 +46,27 @@ class Pool:
             return self._producers.pop(transactional_id, None)
 
     def new_producer(self, transactional_id: str) -> WarmProducer:
-        """Create and initialise a producer, which fences every earlier one of this id."""
+        """Create and initialise a producer, which fences every earlier one of this id.
+
+        The first one asks how many partitions the topics have: not every publisher has a sensor that looks.
+
+        Raises:
+            StopError: a number of partitions has changed, and keys would be written to other ones.
+            TryAgainError: no broker, or none that coordinates this id now.
+            OutcomeUnknownError: the client gave no answer.
+        """
+        if not self._counted:
+            require_counts(self.settings)
+            self._counted = True
         warm = WarmProducer(clients.producer(self.settings, transactional_id))
         seconds = self.settings.transaction_timeout_ms / 1000
         try:
             bounded(warm.producer.init_transactions, seconds, f"init_transactions of {transactional_id}")
-        except BaseException:
+        except BaseException as error:
             warm.discard()
+            if isinstance(error, KafkaTimeoutError):
+                message = f"{transactional_id} could not be initialised: {error}"
+                raise TryAgainError(message) from error
             raise
         return warm
 

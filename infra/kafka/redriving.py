@@ -40,7 +40,7 @@ class Redrive:
 
     It takes over the transactional id of the live slices of that partition: so it runs wholly before or
     after each of them, and what both look up (the join's memory) can't change in between. A live slice that
-    was under way is superseded, and planned again.
+    was under way is superseded, and planned again: if that comes before our commit, we are.
     """
 
     def __init__(self, pool: Pool, run: Run, route: Route, partition: int, reader: Any) -> None:

@@ -92,15 +92,20 @@ def scan(looking: KafkaConsumer, spot: TopicPartition, start: int, end: int) -> 
     """
     looking.assign([spot])
     looking.seek(spot, start)
-    poll = partial(looking.poll, timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
     at, moved = start, time.monotonic()
     while at < end:
-        batches = answered(poll, ASK_SECONDS, f"reading {spot.topic}-{spot.partition}")
-        if records := [r for r in batches.get(spot, []) if r.offset < end]:
+        poll = partial(_poll, looking, spot)
+        batch, now = answered(poll, ASK_SECONDS, f"reading {spot.topic}-{spot.partition}")
+        if records := [r for r in batch if r.offset < end]:
             yield records
-        now = int(looking.position(spot) or 0)
         if now > at:
             at, moved = now, time.monotonic()
         elif time.monotonic() > moved + STALLED_SECONDS:
             message = f"{spot.topic}-{spot.partition} gives nothing after offset {at} of {end}"
             raise TryAgainError(message)
+
+
+def _poll(looking: KafkaConsumer, spot: TopicPartition) -> tuple[list[Any], int]:
+    """Poll once; give the records, and the position behind them."""
+    batches = looking.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+    return batches.get(spot, []), int(looking.position(spot) or 0)

@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
 from infra.errors import StackError
 from infra.kafka import clients
+from infra.kafka.bounded import answered, close
 from infra.settings import Settings
 
 POLL_MS = 200
 ASK_MS = 6_000
+START_SECONDS = 15.0
+ANSWER_SECONDS = 8.0
 
 
 def _nothing() -> None:
@@ -39,15 +43,17 @@ def follow(
     reader = clients.consumer(settings, fetch_max_wait_ms=100)
     try:
         with clients.answering(settings):
-            _start(settings, reader, topic, from_beginning)
+            start = partial(_start, settings, reader, topic, from_beginning)
+            answered(start, START_SECONDS, f"where {topic} begins and ends")
         started()
+        poll = partial(reader.poll, timeout_ms=POLL_MS)
         while deadline is None or time.monotonic() < deadline:
             with clients.answering(settings):
-                batches = reader.poll(timeout_ms=POLL_MS)
+                batches = answered(poll, ANSWER_SECONDS, f"reading {topic}")
             for records in batches.values():
                 yield from records
     finally:
-        reader.close(autocommit=False)
+        close(reader)
 
 
 def _start(settings: Settings, reader: KafkaConsumer, topic: str, from_beginning: bool) -> None:

@@ -43,7 +43,7 @@ def transact(
     progress: Progress | None = None,
     closing: Closing | None = None,
 ) -> dict[TopicPartition, int]:
-    """Publish records, and with them a group's progress, all or nothing.
+    """Take step 6: publish records, and with them a group's progress, all or nothing.
 
     Returns the last offset written to each partition of a topic that is looked up. The broker answers a
     commit before it has marked it in every partition: who reads such a topic next has to await the offset.
@@ -56,7 +56,7 @@ def transact(
     flow = progress.group if progress else str(warm.producer.config["transactional_id"])
     seconds = settings.transaction_timeout_ms / 1000
     with _translated(warm):
-        warm.producer.begin_transaction()
+        warm.producer.begin_transaction()  # step 6: not before everything is computed
         reach("transaction-begun", flow)
         written = _send_all(settings, warm.producer, records)
         if closing:
@@ -126,23 +126,26 @@ def _ranges(written: Written) -> list[OffsetRange]:
 
 @contextmanager
 def _translated(warm: WarmProducer) -> Iterator[None]:
-    """Abort on any failure, throw the producer away, and name the failure after what to do."""
+    """Take step 7: abort on any failure, throw the producer away, and name the failure after what to do."""
     try:
         yield
-    except FENCED as error:
-        warm.discard()
-        message = f"a newer process has taken over {warm.producer.config['transactional_id']}"
-        raise SupersededError(message) from error
-    except OutcomeUnknownError:
-        warm.discard()
-        raise
     except BaseException as error:
-        _abort(warm)
+        fenced = _is_fenced(error)
+        if not fenced and not isinstance(error, OutcomeUnknownError):
+            _abort(warm)
         warm.discard()  # pending offsets are never cleared: a next transaction would commit them too
+        if fenced:
+            message = f"a newer process has taken over {warm.producer.config['transactional_id']}"
+            raise SupersededError(message) from error
         if isinstance(error, KafkaError):
             message = f"the transaction failed, nothing of it is visible: {error!r}"
             raise TryAgainError(message) from error
         raise
+
+
+def _is_fenced(error: BaseException) -> bool:
+    """Look into the error as well: a `send` after the one that was fenced wraps the reason in a plain one."""
+    return any(isinstance(one, FENCED) for one in (error, *error.args))
 
 
 def _abort(warm: WarmProducer) -> None:

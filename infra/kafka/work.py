@@ -34,7 +34,10 @@ Fetch = Callable[[list[OffsetRange]], Fetched]
 
 
 class Work:
-    """Records in, events and dead letters out; nothing leaves before somebody commits it."""
+    """Records in, events and dead letters out; nothing leaves before somebody commits it.
+
+    What a flow does between `read` and the commit is step 5: no transaction is open meanwhile.
+    """
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ message.max.bytes=5242880
 replica.fetch.max.bytes=5242880
 default.replication.factor=1
 min.insync.replicas=1
+unclean.leader.election.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 offsets.retention.minutes=525600

@@ -1,5 +1,8 @@
 """A projector's loop, on a real broker and a real Postgres."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -145,27 +148,60 @@ def test_a_projection_behind_what_is_kept_stops(stack: Settings, topic: str) -> 
         follow(stack, [topic], memory.positions, memory.apply, threading.Event())
 
 
-def test_two_projectors_at_once_lose_and_double_nothing(stack: Settings) -> None:
-    """Rows reach the read side once, though a second process projects the same records."""
+def closes(count: int) -> tuple[str, list[bytes]]:
+    """Make events of a symbol that nobody else has."""
     symbol = f"ZZ{uuid.uuid4().hex[:12].upper()}"
     values = []
-    for number in range(200):
+    for number in range(count):
         name = f"{symbol}-{number}"
         payload = ActualAvailable(symbol=symbol, date=date(2024, 3, 3), actual_close=float(number))
         metadata = Metadata(event_id=name, correlation_id=name)
         values.append(
             encode(Event(timestamp=datetime.now(UTC), producer="test", payload=payload, metadata=metadata))
         )
+    return symbol, values
+
+
+def counted(settings: Settings, symbol: str) -> tuple[int, int]:
+    """Count a symbol's rows on the read side, and the events among them."""
     table = tables.actuals.c
     query = select(func.count(), func.count(table.event_id.distinct())).where(table.symbol == symbol)
+    with connection.engine(settings).connect() as open_:
+        rows, ids = open_.execute(query).one()
+        return rows, ids
 
-    def counted() -> tuple[int, int]:
-        with connection.engine(stack).connect() as open_:
-            rows, ids = open_.execute(query).one()
-            return rows, ids
 
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from threading import Event
+from infra.database import projected
+from infra.settings import load_settings
+from tasks.projections import follow_read_side
+
+projected.copy_rows = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+follow_read_side(load_settings(Path(sys.argv[1])), Event())
+"""
+
+
+def test_a_projector_that_dies_between_positions_and_rows(servers: Settings) -> None:
+    """The positions were moved, no row was written: both are undone, and the next one does each row once."""
+    symbol, values = closes(50)
+    send(servers, "actuals", values)
+    for _ in range(2):
+        died = subprocess.run([sys.executable, "-c", DYING, str(servers.home)], timeout=90, check=False)
+        assert died.returncode == -signal.SIGKILL
+        assert counted(servers, symbol) == (0, 0)
+    with running(lambda stop: follow_read_side(servers, stop)):
+        until(lambda: counted(servers, symbol)[0] >= len(values), "the rows")
+    assert counted(servers, symbol) == (len(values), len(values))
+
+
+def test_two_projectors_at_once_lose_and_double_nothing(stack: Settings) -> None:
+    """Rows reach the read side once, though a second process projects the same records."""
+    symbol, values = closes(200)
     connection.create(stack)
     with running(lambda stop: follow_read_side(stack, stop), copies=2):
         send(stack, "actuals", [*values, *values[:50]])
-        until(lambda: counted()[0] >= len(values), "the rows")
-    assert counted() == (len(values), len(values))
+        until(lambda: counted(stack, symbol)[0] >= len(values), "the rows")
+    assert counted(stack, symbol) == (len(values), len(values))

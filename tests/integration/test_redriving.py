@@ -1,17 +1,25 @@
 """Dead letters are tried again on a real broker: once, whole, and in turn with the live slices."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from events.payloads import FeaturesComputed, LetterRetried
+from events.envelope import decode
+from events.payloads import FeaturesComputed, LetterRetried, OffsetRange
 from infra import bootstrap
-from infra.errors import SupersededError, TryAgainError
-from infra.kafka.letters import Letter, read_letters
+from infra.errors import ReplanError, SupersededError, TryAgainError
+from infra.kafka import clients
+from infra.kafka.letters import Letter, read_letters, resolved
+from infra.kafka.log import TopicLog
+from infra.kafka.reading import read_ranges
 from infra.kafka.records import Run, of_kind
-from infra.kafka.slices import open_slice
+from infra.kafka.redriving import Redrive, open_redrive
+from infra.kafka.slices import open_slice, transactional_id
 from infra.kafka.work import Work
 from infra.wiring import Route
 from tasks import redriving
@@ -22,6 +30,7 @@ from tasks.work import Account
 from tests.desk import Desk, predict, vector
 
 Steps = Callable[[Any, Work], Account]
+ROUNDS = 20
 
 
 @dataclass
@@ -155,6 +164,119 @@ def test_a_live_slice_under_way_is_superseded_and_done_afterwards(office: Office
             office.desk.finish(live)
     assert office.desk.work(span) == ["NICA"]
     assert len(office.desk.made()) == 2
+
+
+def test_a_second_commit_of_a_redrive_is_refused(office: Office) -> None:
+    """What became of the letters is published once."""
+    (letter,) = office.letters
+    with redriving_of(office, letter) as redrive:
+        redrive.resolve(letter, redrive.work(letter))
+        redrive.commit()
+        with pytest.raises(ReplanError, match="committed already"):
+            redrive.commit()
+    assert len([one for one in redrives(office) if one.letter_id == letter.id]) == 1
+
+
+def test_an_exception_in_a_redrive_ends_its_producer(office: Office) -> None:
+    """Its thread and its connections would stay, one more each time that a database is away."""
+    producers: list[Any] = []
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_a_redrive(office, producers)
+    (producer,) = producers
+    assert (producer._closed, producer._sender.is_alive()) == (True, False)
+
+
+def _fail_in_a_redrive(office: Office, producers: list[Any]) -> None:
+    with redriving_of(office, office.letters[0]) as redrive:
+        producers += [redrive._warm.producer] if redrive._warm else []
+        raise ZeroDivisionError
+
+
+def test_a_redrive_finds_what_it_just_committed(office: Office) -> None:
+    """Looked up right after the commit, a letter is resolved: nobody tries it again."""
+    office.refuse(ROUNDS - 1)
+    log, missed = TopicLog(office.desk.settings, "redrives"), []
+    for letter in office.letters:
+        with redriving_of(office, letter) as redrive:
+            redrive.resolve(letter, redrive.work(letter))
+            redrive.commit()
+        missed += [] if letter.id in resolved(log) else [letter.place]
+    log.close()
+    assert missed == []
+
+
+def redriving_of(office: Office, letter: Letter) -> AbstractContextManager[Redrive]:
+    """Open a redrive of the test's flow."""
+    run = Run(office.desk.flow, "redrive")
+    return open_redrive(office.loop.pool, run, Route("", office.desk.flow, ("features",)), letter)
+
+
+def redrives(office: Office) -> list[Any]:
+    """List what the topic `redrives` tells of all letters."""
+    reader = clients.consumer(office.desk.settings)
+    span = OffsetRange(topic="redrives", partition=0, start=0, end=office.desk.end("redrives"))
+    found = [decode(record.value).payload for record in read_ranges(reader, [span])]
+    reader.close(autocommit=False)
+    return found
+
+
+@contextmanager
+def taking_over(desk: Desk, every: float) -> Iterator[list[int]]:
+    """Initialise the partition's transactional id again and again, as live slices on a busy topic do."""
+    stop, rounds = threading.Event(), [0]
+    span = OffsetRange(topic="features", partition=0, start=0, end=0)
+
+    def run() -> None:
+        while not stop.wait(every):
+            desk.pool.new_producer(transactional_id(desk.flow, [span])).discard()
+            rounds[0] += 1
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield rounds
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_letters_get_through_on_a_busy_partition(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All together they take longer than live slices stay away; in smaller batches each is tried once."""
+    monkeypatch.setattr(redriving, "AFTER_TAKEOVER", (0.1, 0.4))
+    office.refuse(7)
+    tried = []
+
+    def slow(loop: Any, work: Work) -> Account:
+        tried.append(work.letters[-1])
+        time.sleep(0.3)
+        return succeed(loop, work)
+
+    with taking_over(office.desk, every=1.5) as rounds:
+        lines = office.redrive(slow)
+    assert rounds[0] > 1
+    assert len(tried) > len(lines) == 8
+    assert {line.outcome for line in lines} == {"resolved"}
+    assert all(letter.resolved for letter in office.letters)
+    assert len(office.desk.made()) == 8
+
+
+def test_a_partition_that_never_lets_go_is_left(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried a number of times and no more, and nothing is counted."""
+    monkeypatch.setattr(redriving, "AFTER_TAKEOVER", (0.0, 0.0))
+    monkeypatch.setattr(redriving, "MOST_TAKEOVERS", 2)
+    span = OffsetRange(topic="features", partition=0, start=0, end=0)
+    tried = []
+
+    def overtaken(loop: Any, work: Work) -> Account:
+        tried.append(work)
+        office.desk.pool.new_producer(transactional_id(office.desk.flow, [span])).discard()
+        return succeed(loop, work)
+
+    with pytest.raises(SupersededError, match="newer process"):
+        office.redrive(overtaken)
+    assert len(tried) == 3
+    assert (office.letters[0].attempts, office.letters[0].resolved, office.desk.made()) == (1, False, [])
 
 
 def test_an_original_too_large_for_its_letter_is_read_where_it_lies(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.payloads import FeaturesComputed, ModelRetrainingTriggered, PredictionMade
+from events.payloads import FeaturesComputed, ModelRetrainingTriggered, OffsetRange, PredictionMade
 from infra.bootstrap import Loop
 from infra.errors import UsageError
 from infra.kafka.records import Run, of_kind
@@ -129,9 +129,15 @@ def _ask(archive: Archive) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
-    [(Wanted(run_id="nobody"), "no such slice"), (Wanted(flow="nothing"), "no such slice")],
+    [
+        (Wanted(run_id="nobody"), "no such slice"),
+        (Wanted(flow="nothing"), "no such slice"),
+        (Wanted(), "say which slices"),
+        (Wanted(run_id="then", flow="predict"), "say which slices"),
+        (Wanted(run_id="then", span=OffsetRange(topic="features", partition=0, start=0, end=1)), "say which"),
+    ],
 )
 def test_what_the_ledger_does_not_have_is_said(archive: Archive, wanted: Wanted, sentence: str) -> None:
-    """A run that committed nothing can't be taken again."""
+    """A run that committed nothing can't be taken again, and nothing that was asked for is passed over."""
     with pytest.raises(UsageError, match=sentence):
         chosen(archive.loop, wanted)

@@ -11,15 +11,18 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from events.envelope import decode
-from events.payloads import OffsetRange, SliceCommitted
+from events.payloads import ModelRetrainingTriggered, OffsetRange, SliceCommitted
 from infra.errors import ReplanError, StopError, SupersededError, TryAgainError
 from infra.kafka import clients
+from infra.kafka.log import TopicLog
 from infra.kafka.pool import Pool
 from infra.kafka.reading import read_ranges
 from infra.kafka.records import Outgoing, Run, dead_letter
 from infra.kafka.slices import open_slice
 from infra.kafka.source import Source
-from tests.desk import Desk, vector
+from tests.desk import DAY, Desk, vector
+
+ROUNDS = 20
 
 
 def test_a_slice_commits_outputs_progress_and_ledger_once(desk: Desk) -> None:
@@ -188,8 +191,14 @@ def _refuse(_futures: list[Any]) -> None:
     raise TryAgainError(message)
 
 
-def test_a_commit_that_lost_a_record_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client commits although a record timed out; every acknowledgement is checked before."""
+@pytest.mark.parametrize("lost_on", ["predictions", "slices"])
+def test_a_commit_that_lost_a_record_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, lost_on: str
+) -> None:
+    """The client commits although a record timed out; every acknowledgement is checked before.
+
+    Also that of the ledger's entry. tests/faults/test_lost_record.py has the client's fault itself.
+    """
     span = desk.feed(vector())
     real, lost = desk.pool.new_producer, []
 
@@ -199,7 +208,7 @@ def test_a_commit_that_lost_a_record_is_refused(desk: Desk, monkeypatch: pytest.
 
         def once(topic: str, *rest: Any) -> Any:
             future = send(topic, *rest)
-            if topic == "predictions" and not lost:
+            if topic == lost_on and not lost:
                 lost.append(future)
                 future.get(timeout=10)
                 future.is_done, future.value, future.exception = True, None, KafkaTimeoutError("expired")
@@ -214,6 +223,57 @@ def test_a_commit_that_lost_a_record_is_refused(desk: Desk, monkeypatch: pytest.
     assert (desk.at, desk.made(), desk.made("slices")) == (span.start, [], [])
     monkeypatch.undo()
     assert desk.work(span) == ["NICA"]
+
+
+def test_a_second_commit_of_a_slice_is_refused(desk: Desk) -> None:
+    """What it would publish is published: whoever asks for it again is wrong about where the group stands."""
+    span = desk.feed(vector())
+    with open_slice(desk.pool, Run(desk.flow, "twice"), [span]) as work:
+        desk.finish(work)
+        with pytest.raises(ReplanError, match="already committed"):
+            work.commit()
+    assert (desk.at, len(desk.made()), len(desk.made("slices"))) == (span.end, 1, 1)
+
+
+def test_an_exception_in_a_slice_ends_its_producer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not kept for the next slice, and its thread and its connections do not stay either."""
+    lent: list[Any] = []
+    real = Pool.new_producer
+    monkeypatch.setattr(Pool, "new_producer", lambda *a: lent.append(real(*a)) or lent[-1])
+    with pytest.raises(ZeroDivisionError):
+        _fail_after_reading(desk, desk.feed(vector()))
+    producer = lent[-1].producer
+    assert (producer._closed, producer._sender.is_alive()) == (True, False)
+
+
+def test_a_slice_finds_what_it_just_committed(desk: Desk) -> None:
+    """Looked up right after the commit, an event is there: no round begins without the one before."""
+    log, missed = TopicLog(desk.settings, "training"), []
+    for number in range(ROUNDS):
+        span = desk.feed(vector())
+        with open_slice(desk.pool, Run(desk.flow, "run"), [span]) as work:
+            (received,) = work.read()
+            asked = ModelRetrainingTriggered(reason="test", data_end_date=DAY)
+            event_id = work.publish("training", asked, received, str(number))
+            work.commit()
+        log.refresh()
+        missed += [] if log.has(event_id) else [number]
+    log.close()
+    assert missed == []
+
+
+def test_an_end_between_records_and_markers_is_kept_to(desk: Desk) -> None:
+    """Every record has a marker behind it: wherever a range ends, it holds what lies below and no more."""
+    spans = [desk.feed(vector()) for _ in range(4)]
+    desk.put(spans[-1].end)
+    first, last = spans[0].start, spans[-1].end
+    everything = range(first, last, 2)
+    reader = clients.consumer(desk.settings)
+    for end in range(first, last + 1):
+        span = OffsetRange(topic="features", partition=0, start=first, end=end)
+        found = [record.offset for record in read_ranges(reader, [span])]
+        assert found == [offset for offset in everything if offset < end]
+    reader.close(autocommit=False)
 
 
 def test_a_record_in_the_wrong_partition_is_sent_on(desk: Desk) -> None:

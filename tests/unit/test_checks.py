@@ -7,6 +7,7 @@ import pytest
 
 from events.topics import TOPICS, Topic
 from infra.errors import StopError
+from infra.kafka import checks
 from infra.kafka.checks import YEAR_MINUTES, broker_faults, topic_faults
 from infra.kafka.topics import check
 from infra.settings import Settings, load_settings
@@ -18,6 +19,7 @@ GOOD = {
     "min.insync.replicas": "1",
     "cleanup.policy": "delete",
     "max.message.bytes": "1048588",
+    "unclean.leader.election.enable": "false",
 }
 FEATURES, LETTERS = TOPICS["features"], TOPICS["dead-letters"]
 
@@ -41,6 +43,7 @@ def test_the_local_broker_is_as_it_has_to_be(settings: Settings) -> None:
         ("transaction.max.timeout.ms", "10000"),
         ("message.max.bytes", "1048588"),
         ("auto.create.topics.enable", "true"),
+        ("unclean.leader.election.enable", "true"),
     ],
 )
 def test_a_broker_that_forgets_or_refuses_is_named(settings: Settings, name: str, text: str) -> None:
@@ -65,10 +68,11 @@ def test_more_than_needed_is_well(settings: Settings) -> None:
         ("retention.bytes", "1000"),
         ("cleanup.policy", "compact"),
         ("min.insync.replicas", "2"),
+        ("unclean.leader.election.enable", "true"),
     ],
 )
 def test_a_topic_that_loses_records_is_named(name: str, text: str) -> None:
-    """Retention, compaction, and a number of replicas that can't be reached."""
+    """Retention, compaction, replicas that can't be reached, and a leader that lags."""
     assert topic_faults(FEATURES, GOOD, 1) == []
     (found,) = topic_faults(FEATURES, {**GOOD, name: text}, 1)
     assert found.startswith(f"topic features: {name} is {text}, ")
@@ -102,6 +106,20 @@ def test_joined_topics_have_as_many_partitions(settings: Settings, monkeypatch: 
     monkeypatch.setitem(TOPICS, "actuals", Topic("actuals", ("ActualAvailable",), "symbol"))
     with pytest.raises(StopError, match="predictions and actuals must have the same number"):
         check(settings, {"predictions": 3, "actuals": 1})
+
+
+def test_what_a_flow_writes_is_looked_at_as_well(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sensor names what its flow reads; the broker is asked about all of our topics."""
+    asked: list[str] = []
+    monkeypatch.setattr(checks, "faults", lambda _, topics: asked.extend(topics) or [])
+    checks.require(settings, ["features"])
+    assert set(asked) >= {"features", "predictions", "redrives", *TOPICS}
+
+
+def test_every_count_that_changed_is_named(settings: Settings) -> None:
+    """At once, so that nobody mends one after the other."""
+    with pytest.raises(StopError, match="topic errors has 4 partitions, expected 3; topic models has 2"):
+        check(settings, {"errors": 4, "features": 3, "models": 2})
 
 
 def test_time_outs_that_do_not_fit_are_refused(tmp_path: Path, settings: Settings) -> None:

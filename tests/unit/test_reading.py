@@ -88,6 +88,27 @@ def test_a_long_history_is_read_as_long_as_it_comes(monkeypatch: pytest.MonkeyPa
         reading.read_ranges(Slow(most=10), [span])  # type: ignore[arg-type]
 
 
+class Generous(Slow):
+    """A broker that delivers all it has at once, also what lies behind the end that was asked for."""
+
+    def poll(self, **_: Any) -> dict[TopicPartition, list[Any]]:
+        """Deliver the records at even offsets; markers lie between."""
+        first, self.at = self.at, self.most
+        offsets = [offset for offset in range(first, self.most) if offset % 2 == 0]
+        return {RAW: [SimpleNamespace(offset=offset, value=b"x") for offset in offsets]}
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"), [(3, [0, 2]), (4, [0, 2]), (5, [0, 2, 4]), (10, [0, 2, 4, 6, 8])]
+)
+def test_what_lies_behind_the_end_is_left_out(end: int, expected: list[int]) -> None:
+    """It belongs to the next slice, which would do it a second time."""
+    span = OffsetRange(topic="raw-data", partition=0, start=0, end=end)
+    records, (filled,) = reading.read_bounded(Generous(most=10), None, [span])  # type: ignore[arg-type]
+    assert [record.offset for record in records] == expected
+    assert filled == span
+
+
 class Hung:
     """A client whose every question fails."""
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka.errors import KafkaTimeoutError, ProducerFencedError
+from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
 
 from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
-from infra.kafka import transaction
+from infra.kafka import clients, transaction
 from infra.kafka.bounded import answered, bounded
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.records import Outgoing
@@ -31,6 +31,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pool make a producer without asking a broker for its topics."""
+    monkeypatch.setattr("infra.kafka.pool.require_counts", lambda _: None)
+
+
+@pytest.fixture
 def never() -> Iterator[Callable[[], object]]:
     """What a hung call does; it ends with the test, so that no thread is left, or far too late."""
     event = threading.Event()
@@ -46,6 +52,8 @@ class Client:
         self.config = {"transactional_id": "test.features-0"}
         self.called: list[str] = []
         self.call, self.does = call, does
+        force = partial(self.called.append, "force_close")
+        self._sender = SimpleNamespace(force_close=force, join=lambda _: None)
 
     def __getattr__(self, name: str) -> Any:
         """Note every call."""
@@ -90,9 +98,10 @@ def test_an_abort_that_hangs_is_given_up(
     with pytest.raises(TryAgainError, match="nothing of it is visible"):
         commit(settings, client)
     assert time.monotonic() - began < TOO_LATE_SECONDS / 2
-    assert client.called[-2:] == ["abort_transaction", "close"]
+    assert client.called[-3:] == ["abort_transaction", "force_close", "close"]
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_init_that_hangs_is_given_up(
     settings: Settings, never: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,17 +110,7 @@ def test_an_init_that_hangs_is_given_up(
     monkeypatch.setattr("infra.kafka.clients.producer", lambda *_: client)
     with pytest.raises(OutcomeUnknownError, match="init_transactions of x"):
         Pool(settings).new_producer("x")
-    assert client.called == ["init_transactions", "close"]
-
-
-@pytest.mark.parametrize("call", ["send_offsets_to_transaction", "commit_transaction", "flush"])
-def test_who_is_fenced_is_superseded_and_aborts_nothing(settings: Settings, call: str) -> None:
-    """What is open under this id is a newer process's: it is no longer ours to abort."""
-    client = Client(call, _raise(ProducerFencedError()))
-    with pytest.raises(SupersededError, match=r"a newer process has taken over test\.features-0"):
-        commit(settings, client)
-    assert client.called[-1] == "close"
-    assert "abort_transaction" not in client.called
+    assert client.called == ["init_transactions", "force_close", "close"]
 
 
 def _raise(error: BaseException) -> Any:
@@ -119,6 +118,70 @@ def _raise(error: BaseException) -> Any:
         raise error
 
     return fail
+
+
+FENCED = ProducerFencedError()
+WRAPPED = KafkaError("Cannot perform send because at least one previous request has failed", FENCED)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("send_offsets_to_transaction", FENCED),
+        ("commit_transaction", InvalidProducerEpochError()),
+        ("flush", FENCED),
+        ("send", WRAPPED),
+    ],
+)
+def test_who_is_fenced_is_superseded_and_aborts_nothing(
+    settings: Settings, call: str, error: KafkaError
+) -> None:
+    """What is open under this id is a newer process's: it is no longer ours to abort."""
+    client = Client(call, _raise(error))
+    with pytest.raises(SupersededError, match=r"a newer process has taken over test\.features-0"):
+        commit(settings, client)
+    assert client.called[-1] == "close"
+    assert "abort_transaction" not in client.called
+
+
+def test_a_record_that_was_fenced_is_told_as_superseded(settings: Settings) -> None:
+    """Its future holds the reason: "try again" would let a zombie fight its successor."""
+    client = Client("", None)
+    lost = SimpleNamespace(succeeded=lambda: False, value=None, exception=ProducerFencedError())
+    client.send = lambda *_: lost  # type: ignore[attr-defined]
+    with pytest.raises(SupersededError, match="a newer process"):
+        commit(settings, client)
+    assert "abort_transaction" not in client.called
+
+
+def test_a_producer_that_can_not_be_ended_hides_nothing(settings: Settings) -> None:
+    """What is told is why it was thrown away."""
+    client = Client("close", _raise(KafkaTimeoutError("flush")))
+    client.commit_transaction = _raise(ProducerFencedError())  # type: ignore[attr-defined]
+    with pytest.raises(SupersededError, match="a newer process"):
+        commit(settings, client)
+    assert client.called[-1] == "close"
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_an_init_that_the_client_gives_up_is_an_outage(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker may be there and the coordinator not: it is tried again."""
+    client = Client("init_transactions", _raise(KafkaTimeoutError("init")))
+    monkeypatch.setattr("infra.kafka.clients.producer", lambda *_: client)
+    with pytest.raises(TryAgainError, match="x could not be initialised"):
+        Pool(settings).new_producer("x")
+    assert client.called[-1] == "close"
+
+
+@pytest.mark.parametrize("make", [clients.plain_producer, lambda s: clients.producer(s, "x")])
+def test_a_send_waits_no_longer_than_a_delivery(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
+    """The client's own bound of 60 s outlasts a transaction three times."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(clients, "KafkaProducer", told.update)
+    make(load_settings())
+    assert 1_000 <= told["max_block_ms"] < told["delivery_timeout_ms"] < 20_000
 
 
 def test_a_question_that_hangs_is_asked_again() -> None:
