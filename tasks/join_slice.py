@@ -68,7 +68,8 @@ class JoinSlice:
 def _left_out(partition: int, refusals: Refusals) -> LeftOut:
     sides = (
         [place.offset for place in places if (place.topic, place.partition) == (topic, partition)]
-        for topic, places in (*((t, refusals.open) for t in TOPICS), ("actuals", refusals.ever))
+        for places in (refusals.open, refusals.ever)
+        for topic in TOPICS
     )
     return LeftOut(*sides)
 

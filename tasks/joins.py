@@ -131,14 +131,14 @@ def _append(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSid
     predictions = [p for p in predictions if p.id not in repeated]
     repeated = join_memory.append(connection, number, "actuals", actuals, left_out.actuals)
     actuals = [a for a in actuals if a.id not in repeated]
-    seen = first_seen(a for a in actuals if a.offset not in left_out.unseen)
-    join_memory.appear(connection, number, seen, left_out.unseen)
+    seen = first_seen(a for a in actuals if a.offset not in left_out.ever_actuals)
+    join_memory.appear(connection, number, seen, left_out.ever_actuals)
     return predictions, actuals
 
 
 def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
     """Append a slice to a memory that is complete up to it."""
-    join_memory.require(connection, work.span)
+    join_memory.require(connection, work.span, work.left_out)
     sides = _append(connection, work)
     join_memory.reach(connection, work.span, work.witnesses)
     return sides

@@ -55,7 +55,7 @@ def horizons(
         found = []
         for below in span.actuals:
             values = {"partition": span.partition, "below": below, "newer": sessions - 1}
-            row = cursor.execute(_HORIZON, values | {"unseen": list(left_out.unseen)}).fetchone()
+            row = cursor.execute(_HORIZON, values | {"unseen": list(left_out.ever_actuals)}).fetchone()
             found.append(row[0] if row else None)
     return found[0], found[1]
 
@@ -68,7 +68,7 @@ def sessions_after(
     Those that a failed attempt noted beyond the slice's end are there too: they can't be among the first.
     """
     with driver(connection).cursor() as cursor:
-        return cursor.execute(_SESSIONS, (span.partition, day, list(left_out.unseen))).fetchall()
+        return cursor.execute(_SESSIONS, (span.partition, day, list(left_out.ever_actuals))).fetchall()
 
 
 def unmet(connection: Connection, span: Span, steps: Sequence[Step], left_out: LeftOut) -> list[Row]:

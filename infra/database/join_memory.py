@@ -7,6 +7,7 @@ written them. Of events with equal ids the first is kept, which is the first to 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import count
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
@@ -43,12 +44,13 @@ def _listed(columns: Sequence[str], table: str) -> str:
 
 
 class LeftOut(NamedTuple):
-    """Offsets of dead letters: whose rows do not count, since nothing that followed was committed."""
+    """Offsets of dead letters: of the open ones no row counts, since nothing that followed was committed."""
 
     predictions: Sequence[int] = ()
     actuals: Sequence[int] = ()
-    unseen: Sequence[int] = ()
-    """Of actuals, also those that went through since: a session did not appear by them at their place."""
+    ever_predictions: Sequence[int] = ()
+    ever_actuals: Sequence[int] = ()
+    """With those that went through since: no session appeared by them at their place."""
 
     def values(self) -> dict[str, list[int]]:
         """Give them as a query's parameters."""
@@ -146,17 +148,21 @@ def reached(connection: Connection, partition: int) -> dict[str, int]:
     return {topic: found.get(topic, 0) for topic in _TABLES}
 
 
-def require(connection: Connection, span: Span) -> None:
-    """Refuse to join on a memory that does not reach up to the slice.
+def require(connection: Connection, span: Span, left_out: LeftOut) -> None:
+    """Refuse to join on a memory that does not reach up to the slice; what was given up is not missed.
 
     Raises:
         StopError: rows are missing, so pairs would be missed.
     """
     found = reached(connection, span.partition)
-    for topic, start in (("predictions", span.predictions[0]), ("actuals", span.actuals[0])):
-        if found[topic] < start:
+    for topic, start, given_up in (
+        ("predictions", span.predictions[0], set(left_out.ever_predictions)),
+        ("actuals", span.actuals[0], set(left_out.ever_actuals)),
+    ):
+        end = next(offset for offset in count(found[topic]) if offset not in given_up)
+        if end < start:
             message = (
-                f"the join's memory of {topic}-{span.partition} reaches to offset {found[topic]}, but the"
+                f"the join's memory of {topic}-{span.partition} reaches to offset {end}, but the"
                 f" join stands at {start}: pairs would be missed. Fill it again from the topics with"
                 f" 'nepse rebuild --join', then start the sensor again"
             )

@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -25,8 +25,9 @@ from infra.kafka.records import Outgoing, Place, Received, Run, partition_of
 from infra.kafka.slices import open_slice
 from infra.kafka.source import Source
 from infra.settings import Settings
-from tasks.join_slice import TOPICS, JoinSlice
+from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.joins import FLOW, meet, refill
+from tasks.refusals import Refusals, refusals
 
 pytestmark = pytest.mark.stack
 
@@ -117,15 +118,14 @@ class Life:
             [received(topic, self.partition, n, *one) for n, one in enumerate(log)]
             for topic, log in zip(TOPICS, history, strict=True)
         ]
-        self.at = [0, 0]
+        self.at, self.refused = [0, 0], set[Place]()
         self.done: list[tuple[list[int], list[int], list[tuple[str, ...]]]] = []
 
     def attempt(
         self,
         starts: list[int],
         ends: list[int],
-        letters: dict[tuple[str, int], str] | None = None,
-        resolved: Callable[[], list[str]] = list,
+        refusals: Refusals | None = None,
     ) -> list[tuple[str, ...]]:
         """Do a slice's work; its rows are committed, its events are only told."""
         inside = [
@@ -138,9 +138,23 @@ class Life:
             {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
             for ats in (starts, ends)
         ]
-        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, letters, resolved), AFTER)
+        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, refusals or self.refusals), AFTER)
         pairs = [("error", p.id, a.id) for p, a in met.pairs]
         return [*pairs, *(("expired", p.id) for p in met.expired)]
+
+    @property
+    def refusals(self) -> Refusals:
+        """What was given up so far; no letter is tried again."""
+        return Refusals(frozenset(self.refused), frozenset(self.refused))
+
+    def give_up(self) -> None:
+        """Pass the next record of a side, perhaps after attempts in vain, as a sensor passes a bad one."""
+        side = self.rng.choice([n for n in (0, 1) if self.at[n] < len(self.logs[n])])
+        ends = [at + (n == side) for n, at in enumerate(self.at)]
+        if self.rng.random() < 0.7:
+            self.attempt(self.at, ends)
+        self.refused.add(self.logs[side][self.at[side]].place)
+        self.at = ends
 
     def some_ends(self) -> list[int]:
         """Cut anywhere, also nothing of one side."""
@@ -150,12 +164,18 @@ class Life:
         ]
         return ends if ends != self.at else [len(log) for log in self.logs]
 
-    def live(self) -> list[tuple[str, ...]]:
-        """Slice to the end, with failed attempts in between; returns what was told, in order."""
+    def live(self, bad: float = 0.0) -> list[tuple[str, ...]]:
+        """Slice to the end, with failed attempts in between; returns what was told, in order.
+
+        Now and then, as often as `bad` says, a record is given up.
+        """
         told: list[tuple[str, ...]] = []
         while self.at != [len(log) for log in self.logs]:
             while self.rng.random() < 0.4:
                 self.attempt(self.at, self.some_ends())
+            if self.rng.random() < bad:
+                self.give_up()
+                continue
             ends = self.some_ends()
             found = self.attempt(self.at, ends)
             self.done.append((self.at, ends, found))
@@ -169,6 +189,19 @@ class Life:
 def test_any_slices_and_failures_tell_the_same_events_once(loop: Loop, history: History, seed: int) -> None:
     """Late, repeated, revised, holidays, missing sides: it is what a look at the whole gives, each once."""
     assert sorted(Life(loop, history, random.Random(seed)).live()) == by_hand(history)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 10**6))
+def test_what_was_given_up_does_not_count(loop: Loop, history: History, seed: int) -> None:
+    """It is as if the record had never been there, whatever its attempts left; a repeat of it counts."""
+    life = Life(loop, history, random.Random(seed))
+    told = life.live(bad=0.3)
+    kept: Any = tuple(
+        [one for n, one in enumerate(log) if Place(topic, life.partition, n) not in life.refused]
+        for topic, log in zip(TOPICS, history, strict=True)
+    )
+    assert sorted(told) == by_hand(kept)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -207,9 +240,10 @@ def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
     refused = life.logs[1].pop(1)
     assert life.attempt([0, 0], [2, 4]) == []
     life.logs[1].append(refused)
-    assert life.attempt([2, 1], [2, 2]) == [("error", "p1", log[1][0])]
+    tried = Refusals(ever=frozenset({refused.place}))
+    assert life.attempt([2, 1], [2, 2], tried) == [("error", "p1", log[1][0])]
     life.logs[1].remove(refused)
-    assert life.attempt([2, 4], [2, 5]) == [("expired", "p0")]
+    assert life.attempt([2, 4], [2, 5], tried) == [("expired", "p0")]
 
 
 def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
@@ -220,13 +254,12 @@ def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
     refused = life.logs[0].pop(0)
     assert life.attempt([0, 0], [1, 1]) == []
     life.logs[0].append(refused)
-    letters = {("predictions", 0): "letter"}
-    assert life.attempt([0, 1], [1, 1], letters, lambda: ["letter"]) == [("error", "p", first[0])]
-    assert life.attempt([1, 1], [1, 2]) == [], "the letter is open: nothing of that attempt was committed"
-    assert life.attempt([0, 2], [1, 2], letters, lambda: ["letter"]) == [
-        *[("error", "p", first[0]), ("error", "p", revised[0])]
-    ]
-    assert life.attempt([1, 1], [1, 2], None, lambda: ["letter"]) == [("error", "p", revised[0])]
+    letter = frozenset({refused.place})
+    tried, still_open = Refusals(ever=letter), Refusals(letter, letter)
+    assert life.attempt([0, 1], [1, 1], tried) == [("error", "p", first[0])]
+    assert life.attempt([1, 1], [1, 2], still_open) == [], "nothing of that attempt was committed"
+    assert life.attempt([0, 2], [1, 2], tried) == [*[("error", "p", first[0]), ("error", "p", revised[0])]]
+    assert life.attempt([1, 1], [1, 2], tried) == [("error", "p", revised[0])]
 
 
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
@@ -298,7 +331,7 @@ class Topics:
         with open_slice(self.loop.pool, Run(FLOW, "test"), ranges) as work:
             if work.done:
                 return
-            joined = JoinSlice(work.read(), work.starts, work.ends)
+            joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(self.loop, work))
             publish(work, joined, meet.fn(self.loop.database, joined, AFTER), AFTER)
             work.commit()
 
