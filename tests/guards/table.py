@@ -456,13 +456,6 @@ GUARDS: tuple[Guard, ...] = (
         f"{PLANNER}::test_repeats_are_looked_up_by_their_ids",
     ),
     Guard(
-        "predictions that expire are probed by their sessions",
-        "infra/database/join_expiry.py",
-        'AND {counting("i", "predictions")} OFFSET 0',
-        'AND {counting("i", "predictions")}',
-        f"{PLANNER}::test_what_expires_is_looked_up_by_its_session",
-    ),
-    Guard(
         "what may have met them is probed by session",
         "infra/database/join_expiry.py",
         """a.date = p.date AND a.symbol = p.symbol
