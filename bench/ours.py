@@ -22,8 +22,9 @@ from infra.kafka.slices import open_slice
 from infra.running import expect_many_objects
 from infra.settings import load_settings
 from sensors.plan import cut
-from tasks.join_slice import TOPICS, JoinSlice
+from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.joins import FLOW, meet
+from tasks.refusals import refusals
 
 Spots = tuple[TopicPartition, ...]
 
@@ -60,8 +61,9 @@ class Join:
         """Do one slice, every step of it timed; returns how many records it read."""
         with open_slice(self.loop.pool, Run(FLOW, "bench"), ranges) as work:
             with self.timed("read and decode"):
-                joined = JoinSlice(work.read(), work.starts, work.ends)
+                received = joinable(work)
             with self.timed("remember and meet (Postgres)"):
+                joined = JoinSlice(received, work.starts, work.ends, refusals(self.loop, work))
                 met = meet.fn(self.loop.database, joined, self.loop.settings.expire_after_sessions)
             with self.timed("make events"):
                 publish(work, joined, met, self.loop.settings.expire_after_sessions)

@@ -1,6 +1,5 @@
 """Step 4: predictions and actuals meet, in any order, and become errors."""
 
-from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -10,8 +9,9 @@ from events.payloads import OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.work import Work
 from tasks.core.joining import error_of, expired
-from tasks.join_slice import JoinSlice
-from tasks.joins import Met, meet, resolved_letters
+from tasks.join_slice import JoinSlice, joinable
+from tasks.joins import Met, meet
+from tasks.refusals import refusals
 from tasks.work import Account, process
 
 
@@ -27,9 +27,7 @@ def join_errors(slices: list[OffsetRange]) -> State[Any]:
 def steps(loop: Loop, work: Work) -> Account:
     """Remember both sides, publish the error of every pair that is new, and what has expired unmet."""
     sessions = loop.settings.expire_after_sessions
-    received = work.read()
-    tried = {r.place[::2]: work.letters[-1] for r in received} if work.letters else {}
-    joined = JoinSlice(received, work.starts, work.ends, tried, partial(resolved_letters, loop, work))
+    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work))
     publish(work, joined, meet(loop.database, joined, sessions), sessions)
     return Account()
 

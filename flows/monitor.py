@@ -12,6 +12,7 @@ from infra.kafka.work import Work
 from tasks.core.alerting import AlertManager
 from tasks.deliveries import read_once
 from tasks.monitoring import retraining_due
+from tasks.refusals import refusals
 from tasks.reports import table
 from tasks.work import Account, process
 
@@ -29,7 +30,7 @@ def steps(loop: Loop, work: Work) -> Account:
     alerts = AlertManager().process(r.payload for r in received)
     for error, alert in alerts:
         work.publish("alerts", alert, causes[id(error)], alert.rule)
-    for cause, trigger in retraining_due(loop, received, work.ends):
+    for cause, trigger in retraining_due(loop, received, work.ends, refusals(loop, work).open):
         work.publish("training", trigger, cause, trigger.reason)
     worst = sorted((alert for _, alert in alerts), key=lambda a: -(a.value or 0))[:10]
     rows = [(a.rule, a.symbol, a.date, a.value, a.threshold) for a in worst]

@@ -1,17 +1,34 @@
 """Both sides of one slice of the join, as plain fields."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from events.payloads import ActualAvailable, PredictionMade
-from infra.database.join_memory import Span
+from infra.database.join_memory import LeftOut, Span
 from infra.errors import UsageError
 from infra.kafka.records import Received, of_kind
-from tasks.core.joining import side_of_actual, side_of_prediction
+from infra.kafka.work import Work
+from tasks.core.joining import misfit, side_of_actual, side_of_prediction
+from tasks.refusals import Refusals
 
 TOPICS = ("predictions", "actuals")
 Bounds = Mapping[tuple[str, int], int]
 """Offsets by (topic, partition)."""
+
+
+def joinable(work: Work) -> list[Received[Any]]:
+    """Read a slice; an event of which no error can ever be computed becomes a dead letter.
+
+    It would make every slice fail that holds what it meets, and the record at fault would not be among them.
+    """
+    events: list[Received[Any]] = []
+    read: list[Received[Any]] = list(work.read())
+    for received in read:
+        if why := misfit(received.payload):
+            work.reject(received, why)
+        else:
+            events.append(received)
+    return events
 
 
 class JoinSlice:
@@ -22,26 +39,20 @@ class JoinSlice:
         received: Iterable[Received[Any]],
         starts: Bounds,
         ends: Bounds,
-        letters: Mapping[tuple[str, int], str] | None = None,
-        resolved: Callable[[], list[str]] = list,
+        refusals: Refusals | None = None,
     ) -> None:
         """Keep the records as sides, and the bounds, which are by (topic, partition).
 
-        `letters` names the records that were dead letters, by topic and offset; `resolved` tells which
-        letters count by now, and is asked only when the memory holds any.
+        `refusals` tells what was given up before: nothing that the memory holds of it counts.
 
         Raises:
             UsageError: this is not one partition of predictions and the same one of actuals.
         """
         events = list(received)
         self.span = _span(starts, ends)
-        self.letters, self.resolved = letters or {}, resolved
+        self.left_out = _left_out(self.span.partition, refusals or Refusals())
         self.predictions = [side_of_prediction(*_at(r), r.payload) for r in of_kind(events, PredictionMade)]
         self.actuals = [side_of_actual(*_at(r), r.payload) for r in of_kind(events, ActualAvailable)]
-
-    def letters_on(self, topic: str) -> dict[int, str]:
-        """Name this slice's dead letters on one topic, by offset."""
-        return {offset: letter for (on, offset), letter in self.letters.items() if on == topic}
 
     @property
     def witnesses(self) -> dict[str, str]:
@@ -52,6 +63,15 @@ class JoinSlice:
         if self.actuals:
             found["actuals"] = self.actuals[-1].id
         return found
+
+
+def _left_out(partition: int, refusals: Refusals) -> LeftOut:
+    sides = (
+        [place.offset for place in places if (place.topic, place.partition) == (topic, partition)]
+        for places in (refusals.open, refusals.ever)
+        for topic in TOPICS
+    )
+    return LeftOut(*sides)
 
 
 def _span(starts: Bounds, ends: Bounds) -> Span:

@@ -1,6 +1,6 @@
 """The join's memory in Postgres: append what a slice read, find what it meets and what has expired."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from typing import NamedTuple
@@ -11,17 +11,18 @@ from sqlalchemy import Connection, Engine
 
 from events.payloads import OffsetRange
 from infra.bootstrap import Loop
-from infra.database import join_expiry, join_memory
+from infra.database import join_expiry, join_memory, refused
 from infra.database.connection import transaction
-from infra.database.join_memory import Span
+from infra.database.join_memory import LeftOut, Span
 from infra.faults import reach
-from infra.kafka.letters import read_letters, resolved
+from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
 from infra.kafka.records import Run
 from infra.kafka.work import Work
 from tasks.core.expiry import ExpiryPoints, unmet
 from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, first_seen, new_pairs
-from tasks.join_slice import TOPICS, JoinSlice
+from tasks.join_slice import TOPICS, JoinSlice, joinable
+from tasks.refusals import Refusals, as_of
 
 FLOW = "join-errors"
 
@@ -45,15 +46,14 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
     """
     with transaction(database) as connection:
         predictions, actuals = _remember(connection, work)
-        letters = work.resolved() if join_memory.marked(connection, work.span.partition) else []
-        older = partial(join_memory.older, connection, work.span, letters=letters)
+        older = partial(join_memory.older, connection, work.span, left_out=work.left_out)
         keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
         waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
         keys = [(p.symbol, p.date, p.as_of) for p in predictions]
         known = [ActualSide._make(row) for row in older("actuals", keys)]
         starts = work.span.predictions[0], work.span.actuals[0]
         pairs = new_pairs(first_of_each([*waiting, *predictions]), first_of_each([*known, *actuals]), starts)
-        expired = _expired(connection, work.span, Own(predictions, pairs, letters), expire_after)
+        expired = _expired(connection, work.span, Own(predictions, pairs, work.left_out), expire_after)
     reach("state-written", FLOW)
     return Met(pairs, expired)
 
@@ -68,24 +68,24 @@ def refill(loop: Loop) -> dict[str, int]:
         TryAgainError: the broker or the database is away.
     """
     done = dict.fromkeys(TOPICS, 0)
-    refused: dict[tuple[str, int, int], str] = {
-        letter.place: letter.id for letter in read_letters(loop.settings) if letter.flow == FLOW
-    }
+    letters = {letter.place: letter.id for letter in read_letters(loop.settings) if letter.flow == FLOW}
+    refused.confirm(loop.database, FLOW, letters)
     with loop.pool.reader(FLOW) as reader:
         for number in range(loop.settings.partitions):
             nothing = [OffsetRange(topic=t, partition=number, start=0, end=0) for t in TOPICS]
             ends = {spot.topic: end for spot, end in committed(reader, nothing).items()}
-            counts = _refill_partition(loop, reader, Past(number, ends, refused))
+            refusals = as_of(loop, FLOW, {(topic, number): end for topic, end in ends.items()})
+            counts = _refill_partition(loop, reader, Past(number, ends, refusals))
             done = {topic: done[topic] + counts[topic] for topic in TOPICS}
     return done
 
 
 class Past(NamedTuple):
-    """A partition's history: up to where it goes, and which of its records were refused (by letter id)."""
+    """A partition's history: up to where it goes, and which of its records were refused."""
 
     number: int
     ends: dict[str, int]
-    refused: Mapping[tuple[str, int, int], str]
+    refusals: Refusals
 
 
 def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str, int]:
@@ -94,7 +94,7 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
     counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
     for work in _history(loop, reader, past):
         with transaction(loop.database) as connection:
-            _append(connection, work, 0)
+            _append(connection, work)
         counts["predictions"] += len(work.predictions)
         counts["actuals"] += len(work.actuals)
         last |= work.witnesses
@@ -106,7 +106,7 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
 
 
 def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlice]:
-    """Read a partition of both topics from the beginning, slice by slice."""
+    """Read a partition of both topics from the beginning, slice by slice, without what does not count."""
     number, ends = past.number, past.ends
     read = partial(read_bounded, reader, loop.settings.slice_bytes)
     at = dict.fromkeys(TOPICS, 0)
@@ -114,48 +114,42 @@ def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlic
         until = {topic: min(ends[topic], at[topic] + loop.settings.slice_records) for topic in TOPICS}
         ranges = [OffsetRange(topic=t, partition=number, start=at[t], end=until[t]) for t in TOPICS]
         work = Work(loop.settings, Run(FLOW, "refill"), ranges, read)
-        received = work.read()
-        letters = {
-            (r.place[0], r.place[2]): past.refused[r.place] for r in received if r.place in past.refused
-        }
-        yield JoinSlice(received, work.starts, work.ends, letters)
+        received = [one for one in joinable(work) if one.place not in past.refusals.open]
+        yield JoinSlice(received, work.starts, work.ends, past.refusals)
         at = {topic: end for (topic, _), end in work.ends.items()}
 
 
-def _append(
-    connection: Connection, work: JoinSlice, sessions_from: int
-) -> tuple[list[PredictionSide], list[ActualSide]]:
+def _append(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
     """Append both sides; returns those that are the first of their id.
 
-    Sessions appear by actuals from the offset `sessions_from` on: a dead letter that is tried again, long
-    after its place, must not move the points at which predictions expired.
+    No session appears by a dead letter that is tried again, long after its place: that would move the points
+    at which predictions expired.
     """
-    number = work.span.partition
+    number, left_out = work.span.partition, work.left_out
     predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
-    repeated = join_memory.append(connection, number, "predictions", predictions)
+    repeated = join_memory.append(connection, number, "predictions", predictions, left_out.predictions)
     predictions = [p for p in predictions if p.id not in repeated]
-    repeated = join_memory.append(connection, number, "actuals", actuals)
+    repeated = join_memory.append(connection, number, "actuals", actuals, left_out.actuals)
     actuals = [a for a in actuals if a.id not in repeated]
-    for topic in TOPICS:
-        join_memory.mark(connection, number, topic, work.letters_on(topic))
-    join_memory.appear(connection, number, first_seen(a for a in actuals if a.offset >= sessions_from))
+    seen = first_seen(a for a in actuals if a.offset not in left_out.ever_actuals)
+    join_memory.appear(connection, number, seen, left_out.ever_actuals)
     return predictions, actuals
 
 
 def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
     """Append a slice to a memory that is complete up to it."""
-    before = join_memory.require(connection, work.span)
-    sides = _append(connection, work, before["actuals"])
+    join_memory.require(connection, work.span, work.left_out)
+    sides = _append(connection, work)
     join_memory.reach(connection, work.span, work.witnesses)
     return sides
 
 
 class Own(NamedTuple):
-    """What a slice has found so far: its own predictions, the pairs, and the dead letters that count."""
+    """What a slice has found so far: its own predictions, the pairs; and what does not count."""
 
     predictions: list[PredictionSide]
     pairs: list[Pair]
-    letters: list[str]
+    left_out: LeftOut
 
 
 def _expired(connection: Connection, span: Span, found: Own, expire_after: int) -> list[PredictionSide]:
@@ -164,7 +158,7 @@ def _expired(connection: Connection, span: Span, found: Own, expire_after: int) 
     The newer the session, the later its predictions expire. So those that expire inside the slice are of the
     sessions between two horizons: of one session, when one has appeared.
     """
-    since, until = join_expiry.horizons(connection, span, expire_after)
+    since, until = join_expiry.horizons(connection, span, expire_after, found.left_out)
     if until is None:
         return []
     own = [p for p in found.predictions if p.date < until]
@@ -172,12 +166,8 @@ def _expired(connection: Connection, span: Span, found: Own, expire_after: int) 
     if since == until and not own:
         return []
     oldest = min([since, *(p.date for p in own)])
-    points = ExpiryPoints(join_expiry.sessions_after(connection, span, oldest), expire_after)
+    sessions = join_expiry.sessions_after(connection, span, oldest, found.left_out)
+    points = ExpiryPoints(sessions, expire_after)
     steps = points.steps(since, until)
-    older = join_expiry.unmet(connection, span, steps, found.letters) if steps else []
+    older = join_expiry.unmet(connection, span, steps, found.left_out) if steps else []
     return [*(PredictionSide._make(row) for row in older), *unmet(own, found.pairs, points)]
-
-
-def resolved_letters(loop: Loop, work: Work) -> list[str]:
-    """List the dead letters that went through, as this slice can know, and those tried again with it."""
-    return [*resolved(loop.redrives), *work.letters]

@@ -70,13 +70,14 @@ class _Walk:
         raise RejectError(told.unknown_date(self._symbol, self._day, nearest))
 
     def _chain(self, place: Place, errors: list[tuple[Place, Event[Any]]]) -> Node:
-        """Walk from a prediction back to the raw file, to its model, and forward to its errors."""
+        """Walk from a prediction back to the raw file, to its model, and forward to what became of it."""
         event, made = self._event(place), self._node(place)
         if event is None:
             return made
         made["from"] = self._back(event)
         made["model"] = self._model(event.payload.model_version)
         made["errors"] = [found for at, error in errors if (found := self._error(place, event, at, error))]
+        made["expired"] = [self._expired(at) for at in self._places.expired(told.expiry_id(event.id))]
         return made
 
     def _back(self, event: Event[Any]) -> Node | None:
@@ -97,6 +98,16 @@ class _Walk:
         actual = Place(cause.topic, cause.partition, cause.offset)
         return self._node(place, also=[at]) | {"actual": self._actual(actual)}
 
+    def _expired(self, place: Place) -> Node:
+        """Tell that nothing met a prediction in time, and of the slice in which that became certain.
+
+        That is a later one than the slice which holds the prediction, its cause.
+        """
+        found, event = self._node(place, sliced=False), self._event(place)
+        if event and (entry := self._entry(self._places.made_by(event.producer, place))):
+            found["slice"] = entry
+        return found
+
     def _actual(self, place: Place) -> Node:
         """Tell of a close, and of the announcement that it belongs to."""
         found, event = self._node(place), self._event(place)
@@ -108,19 +119,22 @@ class _Walk:
         said = [self._node(place) for place in self._places.models(version)]
         return {"version": version, "mlflow": url, "events": said}
 
-    def _node(self, place: Place, also: Iterable[Place] = ()) -> Node:
+    def _node(self, place: Place, also: Iterable[Place] = (), *, sliced: bool = True) -> Node:
         event = self._event(place)
         if event is None:
             return {"event": None, "place": str(place), "note": "no event lies there: rebuild the read side"}
         found = told.node(event, str(place))
-        if made_by := self._slice(event, also):
+        if sliced and (made_by := self._slice(event, also)):
             found["slice"] = made_by
         return found
 
     def _slice(self, event: Event[Any], also: Iterable[Place]) -> Node | None:
         """Find the ledger entry of the run that made an event; sources have none."""
         cause = _cause(event)
-        place = self._places.slice_of(event.producer, [cause, *also]) if cause else None
+        return self._entry(self._places.slice_of(event.producer, [cause, *also]) if cause else None)
+
+    def _entry(self, place: Place | None) -> Node | None:
+        """Tell of a ledger entry."""
         entry = self._event(place) if place else None
         if place is None or entry is None:
             return None

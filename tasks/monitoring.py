@@ -1,6 +1,7 @@
 """Errors over many sessions: is the champion still as good as it promised?"""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import date, timedelta
 from itertools import islice
 from statistics import fmean
@@ -11,7 +12,7 @@ from infra.bootstrap import Loop
 from infra.database import state
 from infra.database.connection import transaction
 from infra.faults import reach
-from infra.kafka.records import Because, Received, of_kind
+from infra.kafka.records import Because, Place, Received, of_kind
 from tasks.core.alerting import SustainedError
 from tasks.serving import PERSISTENCE
 
@@ -23,14 +24,18 @@ Due = list[tuple[Because, ModelRetrainingTriggered]]
 
 
 def retraining_due(
-    loop: Loop, received: list[Received[ErrorComputed]], ends: dict[tuple[str, int], int]
+    loop: Loop,
+    received: list[Received[ErrorComputed]],
+    ends: dict[tuple[str, int], int],
+    refused: Collection[Place] = (),
 ) -> Due:
     """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
     then. Every partition judges its own symbols; a version is complained of once, by the partition that was
     first to, however many partitions and sessions agree, and only for sessions after the data of the last
-    request: a training that saw them is on its way, or was no better.
+    request: a training that saw them is on its way, or was no better. Errors at places `refused` do not
+    count: they are open dead letters.
 
     Raises:
         TryAgainError: the database is away.
@@ -45,7 +50,7 @@ def retraining_due(
     oldest = min(r.payload.date for r in judged) - LOOK_BACK
     with transaction(loop.database) as connection:
         state.append_window(connection, FLOW, [_row(r) for r in judged])
-        history = state.window(connection, FLOW, oldest, ends)
+        history = [row for row in state.window(connection, FLOW, oldest, ends) if row[:3] not in refused]
     reach("state-written", FLOW)
     asked = _asked(loop)
     found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history, asked))]

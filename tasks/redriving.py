@@ -7,6 +7,7 @@ from random import uniform
 from typing import Any
 
 from infra.bootstrap import Loop
+from infra.database import refused
 from infra.errors import LoopError, RejectError, SupersededError, UsageError
 from infra.kafka.letters import Letter, read_letters, resolved
 from infra.kafka.redriving import Redrive, open_redrive
@@ -119,9 +120,14 @@ def _retry_unit(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -
 
 
 def _retry_batch(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -> list[Line]:
-    """Try letters in one transaction, and tell of each; who comes second finds them resolved."""
+    """Try letters in one transaction, and tell of each; who comes second finds them resolved.
+
+    What an attempt leaves in the flow's private state must not count unless it is committed: so the letters
+    are noted there first.
+    """
     with open_redrive(loop.pool, this_run(route.flow), route, letters[0]) as redrive:
-        done = resolved(loop.live.redrives)
+        refused.confirm(loop.database, route.flow, {letter.place: letter.id for letter in letters})
+        done = resolved(loop.live.redrives, [letter.id for letter in letters])
         lines = [line(one, "left alone", "it was resolved meanwhile") for one in letters if one.id in done]
         lines += [_retry_one(loop, redrive, one, steps) for one in letters if one.id not in done]
         redrive.commit()

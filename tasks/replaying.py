@@ -146,7 +146,7 @@ def _replay_one(loop: Loop, past: Past, steps: Steps, *, publish: bool) -> Repla
         steps(loop.as_of({r.topic: r.end for r in entry.looked_up}), work)
         then = _read(reader, [entry, *past.corrections])
         since = _read(reader, past.redrives)
-    findings = _compare(work, then, since, resolved(loop.live.redrives))
+    findings = _compare(work, then, since, resolved(loop.live.redrives, [one.id for one in then]))
     corrected = _corrected(work, findings) if publish else []
     if corrected:
         publish_corrections(loop.pool, run, entry.ranges, corrected)

@@ -100,17 +100,45 @@ class Slices:
         return self.died
 
 
+class Pairs(Slices):
+    """Does slices of a pair: reads both sides, publishes nothing."""
+
+    def __call__(self, ranges: list[OffsetRange]) -> Result:
+        """Do each pair, one after the other."""
+        both = [ranges[n : n + 2] for n in range(0, len(ranges), 2)]
+        try:
+            for pair in both:
+                with open_slice(self.desk.pool, Run(self.desk.flow, "run"), pair) as work:
+                    if not work.done:
+                        work.read()
+                        work.commit()
+            result = Result(Outcome.DONE)
+        except Exception as error:  # noqa: BLE001 - whatever it is, as the dispatcher does
+            result = Result(classify(error), f"{type(error).__name__}: {error}", error)
+        self.seen += both
+        self.results.append(result)
+        return result
+
+
 class Copy:
     """One copy of a sensor in a thread of its own."""
 
-    def __init__(self, desk: Desk, name: str, execute: Any = None, **overrides: Any) -> None:
-        """Start it."""
+    def __init__(
+        self,
+        desk: Desk,
+        name: str,
+        execute: Any = None,
+        topics: tuple[str, ...] = ("features",),
+        **overrides: Any,
+    ) -> None:
+        """Start it; of several topics it works the pairs."""
         kept = {"session_timeout_ms": 6_000, **overrides}
         self.settings: Settings = load_settings(desk.settings.home, instance=name, **kept)
         self.execute = execute or Slices(desk)
         self.stopping = threading.Event()
         self.error: BaseException | None = None
-        route = Route(f"sensor-{desk.flow}", desk.flow, ("features",), records=overrides.get("slice_records"))
+        most = overrides.get("slice_records")
+        route = Route(f"sensor-{desk.flow}", desk.flow, topics, paired=len(topics) > 1, records=most)
         self.sensor = Sensor(self.settings, route, self.execute, self.stopping, logging.getLogger("copy"))
         self.thread = threading.Thread(target=self._run, name=name)
         self.thread.start()

@@ -30,7 +30,7 @@ def lineage(
     """Tell everything behind what was predicted about a session and from it, back to the raw file.
 
     Each record with its topic-partition@offset, the ledger entry and the run that made it; all revisions,
-    the model's training, the errors, and dead letters on the way.
+    the model's training, the errors or the expiry, and dead letters on the way.
 
     Example: nepse lineage "NICAD 85/86" 2024-03-04 --json
     """
@@ -62,6 +62,8 @@ def _tree(found: Node) -> Tree:
             _hang_model(branch, prediction["model"])
         for error in prediction.get("errors", []):
             _hang(_hang(branch, "became ", error), "with ", error["actual"])
+        for ended in prediction.get("expired", []):
+            _hang(branch, "became ", ended)
     for letter in found["dead_letters"]:
         text = f"dead letter {letter['place']} of {letter['of']} by {letter['flow']}: {letter['reason']}"
         tree.add(_text(text)).add(_text(f"run {letter['run']}"))

@@ -7,6 +7,7 @@ written them. Of events with equal ids the first is kept, which is the first to 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import count
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
@@ -42,9 +43,23 @@ def _listed(columns: Sequence[str], table: str) -> str:
     return ", ".join(f'{table}."{column}"' for column in columns)
 
 
-def counting(table: str) -> str:
-    """Leave out rows of dead letters that are open, since nothing that followed from them was committed."""
-    return f"({table}.letter_id IS NULL OR {table}.letter_id = ANY(%(letters)s))"
+class LeftOut(NamedTuple):
+    """Offsets of dead letters: of the open ones no row counts, since nothing that followed was committed."""
+
+    predictions: Sequence[int] = ()
+    actuals: Sequence[int] = ()
+    ever_predictions: Sequence[int] = ()
+    ever_actuals: Sequence[int] = ()
+    """With those that went through since: no session appeared by them at their place."""
+
+    def values(self) -> dict[str, list[int]]:
+        """Give them as a query's parameters."""
+        return {f"refused_{topic}": list(getattr(self, topic)) for topic in _TABLES}
+
+
+def counting(table: str, topic: str) -> str:
+    """Leave out rows of dead letters that are open."""
+    return f'{table}."offset" <> ALL(%(refused_{topic})s::bigint[])'
 
 
 _TABLES = {"predictions": private_tables.join_predictions, "actuals": private_tables.join_actuals}
@@ -82,7 +97,7 @@ _OLDER_OF = {
         columns=_listed(_COLUMNS[topic], "i"),
         topic=topic,
         link=_LINKS[topic],
-        counts=counting("i"),
+        counts=counting("i", topic),
     )
     for topic in _TABLES
 }
@@ -112,7 +127,16 @@ _REACH = """
 """
 _APPEAR = """
     INSERT INTO private.join_sessions (partition, date, first_offset)
-    SELECT %s, * FROM unnest(%s::date[], %s::bigint[]) ON CONFLICT DO NOTHING
+    SELECT %(partition)s, n.date, n.at FROM unnest(%(dates)s::date[], %(offsets)s::bigint[]) AS n (date, at)
+    WHERE NOT EXISTS (
+        SELECT FROM private.join_sessions AS s
+        WHERE s.partition = %(partition)s AND s.date = n.date AND s.first_offset < n.at
+            AND s.first_offset <> ALL(%(unseen)s::bigint[])
+    ) ON CONFLICT DO NOTHING
+"""
+_GIVE_WAY = """
+    DELETE FROM private.join_{topic}
+    WHERE partition = %s AND event_id = ANY(%s::text[]) AND "offset" = ANY(%s::bigint[])
 """
 
 
@@ -124,54 +148,51 @@ def reached(connection: Connection, partition: int) -> dict[str, int]:
     return {topic: found.get(topic, 0) for topic in _TABLES}
 
 
-def require(connection: Connection, span: Span) -> dict[str, int]:
-    """Refuse to join on a memory that does not reach up to the slice; returns how far it reaches.
+def require(connection: Connection, span: Span, left_out: LeftOut) -> None:
+    """Refuse to join on a memory that does not reach up to the slice; what was given up is not missed.
 
     Raises:
         StopError: rows are missing, so pairs would be missed.
     """
     found = reached(connection, span.partition)
-    for topic, start in (("predictions", span.predictions[0]), ("actuals", span.actuals[0])):
-        if found[topic] < start:
+    for topic, start, given_up in (
+        ("predictions", span.predictions[0], set(left_out.ever_predictions)),
+        ("actuals", span.actuals[0], set(left_out.ever_actuals)),
+    ):
+        end = next(offset for offset in count(found[topic]) if offset not in given_up)
+        if end < start:
             message = (
-                f"the join's memory of {topic}-{span.partition} reaches to offset {found[topic]}, but the"
+                f"the join's memory of {topic}-{span.partition} reaches to offset {end}, but the"
                 f" join stands at {start}: pairs would be missed. Fill it again from the topics with"
                 f" 'nepse rebuild --join', then start the sensor again"
             )
             raise StopError(message)
-    return found
 
 
-def append(connection: Connection, partition: int, topic: str, rows: Sequence[Row]) -> set[str]:
-    """Append sides of a topic, no id twice; returns the ids that were there before, at another offset."""
+def append(
+    connection: Connection, partition: int, topic: str, rows: Sequence[Row], refused: Sequence[int]
+) -> set[str]:
+    """Append sides of a topic, no id twice; returns the ids that were there before, at another offset.
+
+    The row of an open dead letter, which a failed attempt left, gives way to a later delivery of its event.
+    """
     if append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows) == len(rows):
         return set()
-    places = [row[2] for row in rows], [row[1] for row in rows], partition
+    ids, offsets = [row[2] for row in rows], [row[1] for row in rows]
     with driver(connection).cursor() as cursor:
-        return {event_id for (event_id,) in cursor.execute(_query(_REPEATED, topic), places)}
+        if refused and cursor.execute(_query(_GIVE_WAY, topic), (partition, ids, list(refused))).rowcount:
+            append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows)
+        found = cursor.execute(_query(_REPEATED, topic), (ids, offsets, partition))
+        return {event_id for (event_id,) in found}
 
 
-def mark(connection: Connection, partition: int, topic: str, letters: Mapping[int, str]) -> None:
-    """Mark the rows at these offsets as those of dead letters, by the letters' ids."""
-    query = f'UPDATE private.join_{topic} SET letter_id = %s WHERE partition = %s AND "offset" = %s'  # noqa: S608
-    known = "INSERT INTO private.join_letters (partition, letter_id) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-    with driver(connection).cursor() as cursor:
-        for offset, letter_id in letters.items():
-            cursor.execute(query.encode(), (letter_id, partition, offset))
-            cursor.execute(known, (partition, letter_id))
-
-
-def marked(connection: Connection, partition: int) -> bool:
-    """Tell whether any row of a partition is that of a dead letter."""
-    query = "SELECT EXISTS (SELECT FROM private.join_letters WHERE partition = %s)"
-    with driver(connection).cursor() as cursor:
-        return bool((cursor.execute(query, (partition,)).fetchone() or (False,))[0])
-
-
-def appear(connection: Connection, partition: int, sessions: Mapping[date, int]) -> None:
+def appear(
+    connection: Connection, partition: int, sessions: Mapping[date, int], unseen: Sequence[int]
+) -> None:
     """Keep the offsets at which sessions appeared, of those that had not appeared before."""
+    values = {"dates": list(sessions), "offsets": list(sessions.values()), "unseen": list(unseen)}
     with driver(connection).cursor() as cursor:
-        cursor.execute(_APPEAR, (partition, list(sessions), list(sessions.values())))
+        cursor.execute(_APPEAR, values | {"partition": partition})
 
 
 def reach(connection: Connection, span: Span, witnesses: Mapping[str, str | None]) -> None:
@@ -188,12 +209,9 @@ def forget_reach(connection: Connection, partition: int) -> None:
 
 
 def older(
-    connection: Connection, span: Span, topic: str, keys: Iterable[Key], letters: Sequence[str]
+    connection: Connection, span: Span, topic: str, keys: Iterable[Key], left_out: LeftOut
 ) -> list[Row]:
-    """Find the sides of a topic, from before the slice, that the other side's keys may belong to.
-
-    Rows of dead letters that were tried again are found if they are among `letters`.
-    """
+    """Find the sides of a topic, from before the slice, that the other side's keys may belong to."""
     wanted = sorted(set(keys), key=_by_session)
     if not wanted:
         return []
@@ -204,7 +222,7 @@ def older(
         "links": "\n".join(str(key[2] or "-") for key in wanted),
         "partition": span.partition,
         "before": start,
-        "letters": list(letters),
+        **left_out.values(),
     }
     with _binary(connection) as cursor:
         return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()

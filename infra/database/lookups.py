@@ -20,6 +20,7 @@ _ERRORS = """
     WHERE symbol = :symbol AND (date = :day OR as_of = :day)
     ORDER BY date, revision, partition, "offset"
 """
+_EXPIRED = """SELECT 'errors', partition, "offset" FROM expired WHERE event_id = :id"""
 _SESSIONS = """SELECT 'raw-data', partition, "offset" FROM sessions WHERE date = :day ORDER BY "offset" """
 _SESSION_OF = """SELECT 'raw-data', partition, "offset" FROM sessions WHERE event_id = :id"""
 _ACTUALS = """
@@ -32,6 +33,13 @@ _MODELS = (
 _SLICE = """
     SELECT 'slices', partition, "offset" FROM slices WHERE flow = :flow AND EXISTS (
         SELECT FROM jsonb_array_elements(payload -> 'ranges') AS r
+        WHERE r ->> 'topic' = :topic AND (r ->> 'partition')::int = :number
+            AND (r ->> 'start')::bigint <= :at AND (r ->> 'end')::bigint > :at)
+    ORDER BY "offset" DESC LIMIT 1
+"""
+_MADE_BY = """
+    SELECT 'slices', partition, "offset" FROM slices WHERE flow = :flow AND EXISTS (
+        SELECT FROM jsonb_array_elements(payload -> 'outputs') AS r
         WHERE r ->> 'topic' = :topic AND (r ->> 'partition')::int = :number
             AND (r ->> 'start')::bigint <= :at AND (r ->> 'end')::bigint > :at)
     ORDER BY "offset" DESC LIMIT 1
@@ -78,6 +86,10 @@ class Lookups:
         """Find the errors of predictions about a session or from it."""
         return self._places(_ERRORS, symbol=symbol, day=day)
 
+    def expired(self, event_id: str) -> list[Place]:
+        """Find a PredictionExpired by its id."""
+        return self._places(_EXPIRED, id=event_id)
+
     def actuals(self, symbol: str, day: date) -> list[Place]:
         """Find the closes of a session, all revisions."""
         return self._places(_ACTUALS, symbol=symbol, day=day)
@@ -102,6 +114,12 @@ class Lookups:
             for row in self._places(_SLICE, flow=flow, topic=p.topic, number=p.partition, at=p.offset)
         ]
         return max(found, default=None)
+
+    def made_by(self, flow: str, place: Place) -> Place | None:
+        """Find the slice of a flow among whose outputs a record lies."""
+        topic, number, at = place
+        found = self._places(_MADE_BY, flow=flow, topic=topic, number=number, at=at)
+        return found[0] if found else None
 
     def letters(self, symbol: str, places: Iterable[Place]) -> list[Place]:
         """Find the dead letters of records at these places, and of records with this key."""

@@ -26,7 +26,6 @@ join_predictions = Table(
     Column("high_95", Double),
     Column("model_version", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("letter_id", Text),
     schema=PRIVATE,
 )
 Index(
@@ -50,7 +49,6 @@ join_actuals = Table(
     Column("previous_date", Date),
     Column("actual_close", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("letter_id", Text),
     schema=PRIVATE,
 )
 Index("join_actuals_date", join_actuals.c.partition, join_actuals.c.date, join_actuals.c.symbol)
@@ -60,24 +58,15 @@ Index(
     join_actuals.c.date,
 )
 
-join_letters = Table(
-    "join_letters",
-    metadata,
-    Column("partition", Integer, primary_key=True),
-    Column("letter_id", Text, primary_key=True),
-    schema=PRIVATE,
-)
-"""Dead letters that were tried again: a row that names one counts once the letter is resolved."""
-
 join_sessions = Table(
     "join_sessions",
     metadata,
     Column("partition", Integer, primary_key=True),
     Column("date", Date, primary_key=True),
-    Column("first_offset", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, primary_key=True),
     schema=PRIVATE,
 )
-"""At which offset of `actuals` a session first appeared."""
+"""At which offset of `actuals` a session first appeared: the lowest that is not a dead letter's."""
 
 join_reach = Table(
     "join_reach",
@@ -127,3 +116,19 @@ seen = Table(
     schema=PRIVATE,
 )
 """At which offset of a partition a flow was first handed an event."""
+
+refused = Table(
+    "refused",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("letter_id", Text, nullable=False),
+    Column("letters_from", BigInteger),
+    schema=PRIVATE,
+)
+"""Records that a flow gave up as dead letters: whatever they left in its state does not count.
+
+Where `letters_from` is set that was only intended: the letter, if there is one, lies from that offset on.
+"""

@@ -8,17 +8,20 @@ from typing import Any, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 
-from events.envelope import ContractError, decode
+from events.envelope import ContractError, decode, derive_id
 from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
-from infra.errors import StopError
-from infra.kafka import clients
+from infra.errors import StopError, TryAgainError
+from infra.kafka import clients, scanning
 from infra.kafka.bounded import answered, close
 from infra.kafka.log import Log
 from infra.kafka.reading import read_ranges
-from infra.kafka.records import Place, of_kind
+from infra.kafka.records import Place
 from infra.settings import Settings
 
 TOPIC = "dead-letters"
+REDRIVER = "redrive"
+RESOLVED = "resolved"
+"""The producer and the subject in the id of a LetterResolved, by which it is looked up."""
 ASK_MS = 15_000
 ASK_SECONDS = 20.0
 
@@ -107,10 +110,29 @@ def _told(letter: Letter, event: Payload) -> Letter:
     return replace(letter, resolved=True)
 
 
-def resolved(redrives: Log) -> set[str]:
-    """List the letters that were tried again and went through, as far as this log is known."""
-    entries = of_kind(redrives.between(0, redrives.refresh()), LetterResolved)
-    return {entry.payload.letter_id for entry in entries}
+def resolved(redrives: Log, letters: Iterable[str]) -> set[str]:
+    """Tell which of these letters were tried again and went through; the log is asked for them alone."""
+    wanted = set(letters)
+    if wanted:
+        redrives.refresh()
+    return {letter for letter in wanted if redrives.has(derive_id(REDRIVER, letter, RESOLVED))}
+
+
+def ids_from(settings: Settings, start: int) -> set[str]:
+    """List the letters from an offset on, of all that is written by now.
+
+    Raises:
+        TryAgainError: a transaction is open, so that nobody knows yet; or no broker.
+    """
+    spot = TopicPartition(TOPIC, 0)
+    with scanning.reader(settings) as looking:
+        ends, unsettled = scanning.settled_ends(settings, looking, [spot])
+        if unsettled:
+            message = f"a transaction on {TOPIC} is open: whether records were given up is not known yet"
+            raise TryAgainError(message)
+        first = max(start, scanning.firsts(looking, [spot])[TOPIC, 0])
+        batches = scanning.scan(looking, spot, first, ends[TOPIC, 0])
+        return {found.id for batch in batches for record in batch if (found := letter_of(record))}
 
 
 def read_letters(settings: Settings) -> list[Letter]:

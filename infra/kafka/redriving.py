@@ -9,7 +9,7 @@ from events.envelope import Metadata, derive_id
 from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
 from infra.errors import ReplanError
 from infra.kafka.ledger import aside, redriving
-from infra.kafka.letters import Letter, original
+from infra.kafka.letters import REDRIVER, RESOLVED, Letter, original
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible, committed
 from infra.kafka.records import Outgoing, Run
@@ -18,7 +18,6 @@ from infra.kafka.transaction import transact
 from infra.kafka.work import CODE_VERSION, Fetched, Work
 from infra.wiring import Route
 
-PRODUCER = "redrive"
 REASON_LENGTH = 1_000
 
 
@@ -81,7 +80,7 @@ class Redrive:
         event = LetterResolved(letter_id=letter.id, attempt=letter.attempts + 1, run_id=self._run.run_id)
         self._resolved.append(letter.id)
         self._tried += work.ranges
-        self._outgoing += [*work.outgoing, self._told(work, event, "resolved")]
+        self._outgoing += [*work.outgoing, self._told(work, event, RESOLVED)]
 
     def count_attempt(self, letter: Letter, work: Work, reason: str) -> None:
         """Keep nothing of this attempt but that it failed."""
@@ -90,7 +89,7 @@ class Redrive:
         self._outgoing.append(self._told(work, event, f"retried {attempt}"))
 
     def _told(self, work: Work, event: Payload, subject: str) -> Outgoing:
-        event_id = derive_id(PRODUCER, event.key, subject)
+        event_id = derive_id(REDRIVER, event.key, subject)
         return work.envelop("redrives", event, Metadata(event_id, event.key, 0, None, CODE_VERSION))
 
     def commit(self) -> None:

@@ -9,7 +9,7 @@ from events.envelope import Causation, ContractError, Event, Metadata, decode, d
 from events.payloads import OffsetRange, Payload
 from events.topics import TOPICS
 from infra.faults import reach
-from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, partition_of
+from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, letter_id, partition_of
 from infra.settings import Settings
 
 CODE_VERSION = version("nepse-loop")
@@ -146,6 +146,11 @@ class Work:
         self._rejected[place] = reason
         self.outgoing.append(dead_letter(self.run, record, reason, error, traceback))
         self.count("rejected")
+
+    @property
+    def refused(self) -> dict[Place, str]:
+        """Ids of the dead letters, by where the records lie."""
+        return {place: letter_id(self.run.flow, place) for place in self._rejected}
 
     @property
     def reasons(self) -> list[str]:

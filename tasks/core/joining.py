@@ -3,12 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date as Date  # noqa: N812  (sides have a field of that name)
+from math import inf
 from typing import NamedTuple, TypeVar
 
+from events.fields import LARGEST_INTEGER
 from events.payloads import ActualAvailable, ErrorComputed, PredictionExpired, PredictionMade
 
 DIGITS = 6
 """Rupee errors are rounded to this many decimals: prices have two, binary fractions invent the rest."""
+LARGEST_PRICE = 1e15
+"""Rupees, either sign: no price of anything is larger, and differences and their sums stay finite."""
+LARGEST_REVISION = LARGEST_INTEGER // 2
+"""An error's revision is the sum of both sides', which has to be an integer of the contract."""
+LARGEST_PERCENT = 1e15
+"""Of an actual of next to nothing a percentage says nothing."""
 
 
 class Spot(NamedTuple):
@@ -113,7 +121,7 @@ def new_pairs(
     when it is the one that came right after the session whose features were used (`as_of` is
     `previous_date`).
     Every revision of an actual makes a pair of its own, whatever came first: so a retry with other slice
-    boundaries finds the same pairs.
+    boundaries finds the same pairs. Sides that `misfit` complains of have none.
 
     Args:
         predictions: no id twice (`first_of_each`); below the slice's end, as are the actuals.
@@ -125,10 +133,31 @@ def new_pairs(
         (prediction, actual)
         for prediction in predictions
         for actual in _met_by(prediction, held, following)
-        if prediction.offset >= starts[0] or actual.offset >= starts[1]
+        if (prediction.offset >= starts[0] or actual.offset >= starts[1]) and _fit(prediction, actual)
     ]
     found.sort(key=lambda pair: (pair[1].offset, pair[0].offset))
     return found
+
+
+def misfit(event: PredictionMade | ActualAvailable) -> str:
+    """Say why no error can be computed of an event, whatever it meets; nothing where one can.
+
+    The contract allows any finite number: a narrower schema would refuse events that are on the topics.
+    """
+    actual = isinstance(event, ActualAvailable)
+    for name in ("actual_close",) if actual else ("predicted_close", "last_close"):
+        if abs(getattr(event, name) or 0.0) > LARGEST_PRICE:
+            return f"{name} {getattr(event, name):g} is no price: beyond {LARGEST_PRICE:g} rupees"
+    too_often = event.revision > LARGEST_REVISION
+    return f"revision {event.revision} is none: beyond {LARGEST_REVISION}" if too_often else ""
+
+
+def _fit(prediction: PredictionSide, actual: ActualSide) -> bool:
+    """Tell whether an error can be computed; a memory may hold sides from before such were refused."""
+    largest = max(
+        abs(prediction.predicted_close), abs(prediction.last_close or 0.0), abs(actual.actual_close)
+    )
+    return largest <= LARGEST_PRICE and max(prediction.revision, actual.revision) <= LARGEST_REVISION
 
 
 _Index = dict[tuple[str, Date], list[ActualSide]]
@@ -171,7 +200,11 @@ def first_seen(actuals: Iterable[ActualSide]) -> dict[Date, int]:
 
 
 def error_of(prediction: PredictionSide, actual: ActualSide) -> ErrorComputed:
-    """Compute error = predicted - actual, its size, and its percentage of the actual (None if that is 0)."""
+    """Compute error = predicted - actual, its size, and its percentage of the actual.
+
+    The percentage is None where the actual is 0, or next to nothing beside the error. Sides of a pair that
+    `new_pairs` found always have an error.
+    """
     error = round(prediction.predicted_close - actual.actual_close, DIGITS)
     baseline, low, high = prediction.last_close, prediction.low_95, prediction.high_95
     return ErrorComputed(
@@ -181,13 +214,18 @@ def error_of(prediction: PredictionSide, actual: ActualSide) -> ErrorComputed:
         actual=actual.actual_close,
         error=error,
         abs_error=abs(error),
-        pct_error=round(error / actual.actual_close * 100, DIGITS) if actual.actual_close else None,
+        pct_error=_percent(error, actual.actual_close),
         model_version=prediction.model_version,
         as_of=prediction.as_of,
         baseline_error=round(baseline - actual.actual_close, DIGITS) if baseline is not None else None,
         within_95=None if low is None or high is None else low <= actual.actual_close <= high,
         revision=prediction.revision + actual.revision,
     )
+
+
+def _percent(error: float, actual: float) -> float | None:
+    percent = error / actual * 100 if actual else inf
+    return round(percent, DIGITS) if abs(percent) <= LARGEST_PERCENT else None
 
 
 def expired(prediction: PredictionSide, sessions: int) -> PredictionExpired:

@@ -18,6 +18,7 @@ TOLD: dict[str, tuple[str, ...]] = {
     "PredictionMade": ("symbol", "date", "as_of", "predicted_close", "model_version", "revision"),
     "ActualAvailable": ("symbol", "date", "actual_close", "previous_date", "revision"),
     "ErrorComputed": ("date", "predicted", "actual", "error", "pct_error", "baseline_error", "revision"),
+    "PredictionExpired": ("date", "predicted", "sessions_waited", "as_of", "model_version"),
     "ModelTrained": ("model_version", "training_start", "training_end", "data_version", "promoted", "why"),
     "ModelPromoted": ("model_version", "previous_version", "reason"),
 }
@@ -44,6 +45,11 @@ def node(event: Event[Payload], place: str) -> Node:
 def is_error_of(error: Event[Any], prediction: Event[Any], actual_id: str) -> bool:
     """Tell whether the join made this error of this prediction: its id says so."""
     return error.id == derive_id("join-errors", actual_id, prediction.id, error.payload.revision)
+
+
+def expiry_id(prediction_id: str) -> str:
+    """Name the event that says that nothing met a prediction."""
+    return derive_id("join-errors", prediction_id, "expired")
 
 
 def run_url(ui: str, run_id: str) -> str:

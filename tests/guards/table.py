@@ -12,7 +12,9 @@ UNIT, REAL, MUTANTS = "tests/unit", "tests/integration", "tests/faults/test_muta
 SLICES, SENSORS, JOIN = f"{REAL}/test_slices.py", f"{REAL}/test_sensors.py", f"{REAL}/test_join.py"
 BOUNDS = f"{UNIT}/test_bounds.py::test_a_question_that_hangs_is_given_up"
 POOL, REDRIVES = f"{REAL}/test_pool.py", f"{REAL}/test_redriving.py"
+PLANNER = f"{REAL}/test_planner.py"
 
+TOTAL = "test_whatever_the_contract_allows_has_an_error_or_is_refused_by_itself"
 ORPHAN = "test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again"
 
 
@@ -654,16 +656,145 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "the join stops where its memory does not reach",
         "infra/database/join_memory.py",
-        "        if found[topic] < start:",
-        "        if found[topic] < 0:",
+        "        if end < start:",
+        "        if end < 0:",
         f"{JOIN}::test_a_memory_that_lags_behind_is_noticed",
     ),
     Guard(
         "a dead letter counts in the join once it is resolved",
         "infra/database/join_memory.py",
-        'return f"({table}.letter_id IS NULL OR {table}.letter_id = ANY(%(letters)s))"',
-        'return "(%(letters)s::text[] IS NOT NULL)"',
+        """return f'{table}."offset" <> ALL(%(refused_{topic})s::bigint[])'""",
+        'return f"(%(refused_{topic})s::bigint[] IS NOT NULL)"',
         f"{JOIN}::test_a_letter_counts_from_its_resolution_on",
+    ),
+    Guard(
+        "what no error can be computed of is refused at its own place",
+        "tasks/join_slice.py",
+        "if why := misfit(received.payload):",
+        "if why := str():",
+        f"{JOIN}::test_a_price_that_is_none_is_refused_at_its_own_place",
+    ),
+    Guard(
+        "a side of which no error can be computed makes no pair, whoever remembers it",
+        "tasks/core/joining.py",
+        "and _fit(prediction, actual)",
+        "and _fit is not None",
+        f"{UNIT}/test_joining.py::{TOTAL}",
+    ),
+    Guard(
+        "a percentage that is no number is none",
+        "tasks/core/joining.py",
+        "return round(percent, DIGITS) if abs(percent) <= LARGEST_PERCENT else None",
+        "return round(percent, DIGITS) if actual else None",
+        f"{UNIT}/test_joining.py::test_an_actual_of_next_to_nothing_has_no_percentage",
+    ),
+    Guard(
+        "a record is noted as given up before its letter is committed",
+        "sensors/isolate.py",
+        "            refused.intend(database, route.flow, work.refused, _letters_end(pool, route.flow))\n",
+        "",
+        f"{JOIN}::test_what_its_attempts_left_of_a_dead_letter_does_not_count[dead after the commit]",
+    ),
+    Guard(
+        "of a record that went through after all the intention to give it up is forgotten",
+        "tasks/refusals.py",
+        "[one for one in doubted if one.letter_id in there]",
+        "doubted",
+        f"{JOIN}::test_a_record_that_went_through_after_all_counts",
+    ),
+    Guard(
+        "a letter that is being tried again does not count until it is resolved",
+        "tasks/redriving.py",
+        "refused.confirm(loop.database, route.flow, {letter.place: letter.id for letter in letters})",
+        "pass",
+        f"{JOIN}::test_a_redrive_that_fails_leaves_nothing_that_counts",
+    ),
+    Guard(
+        "a memory that is filled again knows what was given up",
+        "tasks/joins.py",
+        "    refused.confirm(loop.database, FLOW, letters)\n",
+        "",
+        f"{JOIN}::test_what_its_attempts_left_of_a_dead_letter_does_not_count[memory lost]",
+    ),
+    Guard(
+        "what was given up unseen is not missed by the join's memory",
+        "infra/database/join_memory.py",
+        "end = next(offset for offset in count(found[topic]) if offset not in given_up)",
+        "end = next(offset for offset in count(found[topic]) if given_up is not None)",
+        f"{JOIN}::test_what_was_given_up_does_not_count",
+    ),
+    Guard(
+        "a repeat of an event that was given up counts",
+        "infra/database/join_memory.py",
+        "if refused and cursor",
+        "if not ids and cursor",
+        f"{JOIN}::test_what_was_given_up_does_not_count",
+    ),
+    Guard(
+        "no session appears by what was given up",
+        "infra/database/join_expiry.py",
+        "        AND first_offset <> ALL(%(unseen)s::bigint[])\n",
+        "        AND %(unseen)s::bigint[] IS NOT NULL\n",
+        f"{JOIN}::test_what_was_given_up_does_not_count",
+    ),
+    Guard(
+        "an error that was given up is not held against its model",
+        "tasks/monitoring.py",
+        "if row[:3] not in refused]",
+        "if row]",
+        f"{REAL}/test_deliveries.py::test_errors_that_were_given_up_are_not_held_against_the_model",
+    ),
+    Guard(
+        "a memory that claims more than it holds is not believed when it is filled again",
+        "tasks/joins.py",
+        "            join_memory.forget_reach(connection, number)",
+        "            pass",
+        f"{JOIN}::test_a_memory_that_claims_more_than_it_holds_is_filled_again",
+    ),
+    Guard(
+        "older sides of a session are probed, however long history is",
+        "infra/database/join_memory.py",
+        'AND i.date = k.day\n            AND i."offset" < %(before)s AND {counts} OFFSET 0',
+        'AND i.date = k.day\n            AND i."offset" < %(before)s AND {counts}',
+        f"{PLANNER}::test_a_slice_looks_up_what_it_asks_for",
+    ),
+    Guard(
+        "older sides over a holiday are probed, however long history is",
+        "infra/database/join_memory.py",
+        'AND i.{link}\n            AND i."offset" < %(before)s AND {counts} OFFSET 0',
+        'AND i.{link}\n            AND i."offset" < %(before)s AND {counts}',
+        f"{PLANNER}::test_a_slice_looks_up_what_it_asks_for",
+    ),
+    Guard(
+        "repeats are probed, however long history is",
+        "infra/database/join_memory.py",
+        'AND i."offset" <> k."offset" OFFSET 0',
+        'AND i."offset" <> k."offset"',
+        f"{PLANNER}::test_repeats_are_looked_up_by_their_ids",
+    ),
+    Guard(
+        "what may have met them is probed by session",
+        "infra/database/join_expiry.py",
+        """a.date = p.date AND a.symbol = p.symbol
+            AND a."offset" <= e.point AND {counting("a", "actuals")} OFFSET 0""",
+        """a.date = p.date AND a.symbol = p.symbol
+            AND a."offset" <= e.point AND {counting("a", "actuals")}""",
+        f"{PLANNER}::test_what_expires_is_looked_up_by_its_session",
+    ),
+    Guard(
+        "what may have met them over a holiday is probed",
+        "infra/database/join_expiry.py",
+        """AND a.date > p.date AND a."offset" <= e.point AND {counting("a", "actuals")} OFFSET 0""",
+        """AND a.date > p.date AND a."offset" <= e.point AND {counting("a", "actuals")}""",
+        f"{PLANNER}::test_what_expires_is_looked_up_by_its_session",
+    ),
+    Guard(
+        "both sides of a pair land on one copy",
+        "sensors/membership.py",
+        "from kafka.coordinator.assignors.range import RangePartitionAssignor",
+        "from kafka.coordinator.assignors.roundrobin import"
+        " RoundRobinPartitionAssignor as RangePartitionAssignor",
+        f"{SENSORS}::test_both_sides_of_every_pair_land_on_one_copy",
     ),
     Guard(
         "a redrive takes turns with the live slices",

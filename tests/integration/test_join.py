@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -17,16 +17,26 @@ from events.envelope import Event, Metadata, decode, derive_id, encode
 from events.payloads import ActualAvailable, ErrorComputed, OffsetRange, PredictionExpired, PredictionMade
 from flows.join_errors import publish
 from infra.bootstrap import Loop
+from infra.database import refused
 from infra.database.connection import transaction
-from infra.errors import StopError, UsageError
-from infra.kafka import clients
+from infra.errors import StopError, SupersededError, TryAgainError, UsageError
+from infra.kafka import clients, scanning
+from infra.kafka.letters import read_letters
 from infra.kafka.reading import await_visible, committed, read_ranges
 from infra.kafka.records import Outgoing, Place, Received, Run, partition_of
-from infra.kafka.slices import open_slice
+from infra.kafka.slices import Slice, open_slice
 from infra.kafka.source import Source
+from infra.kafka.work import Work
 from infra.settings import Settings
-from tasks.join_slice import TOPICS, JoinSlice
+from infra.wiring import Route
+from sensors.dispatch import Result
+from sensors.failures import Outcome
+from sensors.isolate import give_up
+from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.joins import FLOW, meet, refill
+from tasks.redriving import Choice, chosen, retry
+from tasks.refusals import Refusals, refusals
+from tasks.work import Account, Steps
 
 pytestmark = pytest.mark.stack
 
@@ -34,7 +44,8 @@ AFTER = 3
 MON = date(2024, 1, 1)
 DAYS = [MON + timedelta(days=n) for n in range(9)]
 NEWEST = date(2031, 1, 6)
-"""After every session of these tests, so that nothing of it has expired."""
+"""After every session of other tests, so that nothing of it has expired."""
+ERAS = count()
 LOST = ("join_predictions", "join_actuals", "join_sessions", "join_reach")
 PARTITIONS = count(1_000)
 """Each history of a test lies in a partition of its own, which no topic has."""
@@ -117,15 +128,14 @@ class Life:
             [received(topic, self.partition, n, *one) for n, one in enumerate(log)]
             for topic, log in zip(TOPICS, history, strict=True)
         ]
-        self.at = [0, 0]
+        self.at, self.refused = [0, 0], set[Place]()
         self.done: list[tuple[list[int], list[int], list[tuple[str, ...]]]] = []
 
     def attempt(
         self,
         starts: list[int],
         ends: list[int],
-        letters: dict[tuple[str, int], str] | None = None,
-        resolved: Callable[[], list[str]] = list,
+        refusals: Refusals | None = None,
     ) -> list[tuple[str, ...]]:
         """Do a slice's work; its rows are committed, its events are only told."""
         inside = [
@@ -138,9 +148,23 @@ class Life:
             {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
             for ats in (starts, ends)
         ]
-        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, letters, resolved), AFTER)
+        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, refusals or self.refusals), AFTER)
         pairs = [("error", p.id, a.id) for p, a in met.pairs]
         return [*pairs, *(("expired", p.id) for p in met.expired)]
+
+    @property
+    def refusals(self) -> Refusals:
+        """What was given up so far; no letter is tried again."""
+        return Refusals(frozenset(self.refused), frozenset(self.refused))
+
+    def give_up(self) -> None:
+        """Pass the next record of a side, perhaps after attempts in vain, as a sensor passes a bad one."""
+        side = self.rng.choice([n for n in (0, 1) if self.at[n] < len(self.logs[n])])
+        ends = [at + (n == side) for n, at in enumerate(self.at)]
+        if self.rng.random() < 0.7:
+            self.attempt(self.at, ends)
+        self.refused.add(self.logs[side][self.at[side]].place)
+        self.at = ends
 
     def some_ends(self) -> list[int]:
         """Cut anywhere, also nothing of one side."""
@@ -150,12 +174,18 @@ class Life:
         ]
         return ends if ends != self.at else [len(log) for log in self.logs]
 
-    def live(self) -> list[tuple[str, ...]]:
-        """Slice to the end, with failed attempts in between; returns what was told, in order."""
+    def live(self, bad: float = 0.0) -> list[tuple[str, ...]]:
+        """Slice to the end, with failed attempts in between; returns what was told, in order.
+
+        Now and then, as often as `bad` says, a record is given up.
+        """
         told: list[tuple[str, ...]] = []
         while self.at != [len(log) for log in self.logs]:
             while self.rng.random() < 0.4:
                 self.attempt(self.at, self.some_ends())
+            if self.rng.random() < bad:
+                self.give_up()
+                continue
             ends = self.some_ends()
             found = self.attempt(self.at, ends)
             self.done.append((self.at, ends, found))
@@ -169,6 +199,19 @@ class Life:
 def test_any_slices_and_failures_tell_the_same_events_once(loop: Loop, history: History, seed: int) -> None:
     """Late, repeated, revised, holidays, missing sides: it is what a look at the whole gives, each once."""
     assert sorted(Life(loop, history, random.Random(seed)).live()) == by_hand(history)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 10**6))
+def test_what_was_given_up_does_not_count(loop: Loop, history: History, seed: int) -> None:
+    """It is as if the record had never been there, whatever its attempts left; a repeat of it counts."""
+    life = Life(loop, history, random.Random(seed))
+    told = life.live(bad=0.3)
+    kept: Any = tuple(
+        [one for n, one in enumerate(log) if Place(topic, life.partition, n) not in life.refused]
+        for topic, log in zip(TOPICS, history, strict=True)
+    )
+    assert sorted(told) == by_hand(kept)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -207,9 +250,10 @@ def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
     refused = life.logs[1].pop(1)
     assert life.attempt([0, 0], [2, 4]) == []
     life.logs[1].append(refused)
-    assert life.attempt([2, 1], [2, 2]) == [("error", "p1", log[1][0])]
+    tried = Refusals(ever=frozenset({refused.place}))
+    assert life.attempt([2, 1], [2, 2], tried) == [("error", "p1", log[1][0])]
     life.logs[1].remove(refused)
-    assert life.attempt([2, 4], [2, 5]) == [("expired", "p0")]
+    assert life.attempt([2, 4], [2, 5], tried) == [("expired", "p0")]
 
 
 def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
@@ -220,13 +264,12 @@ def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
     refused = life.logs[0].pop(0)
     assert life.attempt([0, 0], [1, 1]) == []
     life.logs[0].append(refused)
-    letters = {("predictions", 0): "letter"}
-    assert life.attempt([0, 1], [1, 1], letters, lambda: ["letter"]) == [("error", "p", first[0])]
-    assert life.attempt([1, 1], [1, 2]) == [], "the letter is open: nothing of that attempt was committed"
-    assert life.attempt([0, 2], [1, 2], letters, lambda: ["letter"]) == [
-        *[("error", "p", first[0]), ("error", "p", revised[0])]
-    ]
-    assert life.attempt([1, 1], [1, 2], None, lambda: ["letter"]) == [("error", "p", revised[0])]
+    letter = frozenset({refused.place})
+    tried, still_open = Refusals(ever=letter), Refusals(letter, letter)
+    assert life.attempt([0, 1], [1, 1], tried) == [("error", "p", first[0])]
+    assert life.attempt([1, 1], [1, 2], still_open) == [], "nothing of that attempt was committed"
+    assert life.attempt([0, 2], [1, 2], tried) == [*[("error", "p", first[0]), ("error", "p", revised[0])]]
+    assert life.attempt([1, 1], [1, 2], tried) == [("error", "p", revised[0])]
 
 
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
@@ -264,8 +307,9 @@ class Topics:
     """The real topics, and the join's group on them."""
 
     def __init__(self, loop: Loop) -> None:
-        """Symbols of this test, which share a partition."""
+        """A symbol of this test, and sessions that are newer than all that its partition has seen."""
         self.loop = loop
+        self.days = [NEWEST + timedelta(days=10 * next(ERAS) + n) for n in range(9)]
         name = uuid.uuid4().hex[:8].upper()
         self.symbol = f"{name}A"
         self.partition = partition_of(self.symbol.encode(), loop.settings.partitions)
@@ -287,26 +331,62 @@ class Topics:
         return ids
 
     def _end(self, topic: str) -> int:
+        """Tell where a topic ends once all that was committed can be read."""
         spot = TopicPartition(topic, self.partition)
-        return int(self.reader.end_offsets([spot])[spot])
+        return scanning.settled_ends(self.loop.settings, self.reader, [spot])[0][topic, self.partition]
 
-    def join(self) -> None:
-        """Do the flow's steps, as one slice, from where the group stands."""
+    def news(self) -> list[OffsetRange]:
+        """Cut a slice from where the group stands to the ends."""
         ranges = [OffsetRange(topic=t, partition=self.partition, start=0, end=self._end(t)) for t in TOPICS]
         at = committed(self.reader, ranges)
-        ranges = [r.model_copy(update={"start": at[TopicPartition(r.topic, r.partition)]}) for r in ranges]
-        with open_slice(self.loop.pool, Run(FLOW, "test"), ranges) as work:
-            if work.done:
-                return
-            joined = JoinSlice(work.read(), work.starts, work.ends)
-            publish(work, joined, meet.fn(self.loop.database, joined, AFTER), AFTER)
-            work.commit()
+        return [r.model_copy(update={"start": at[TopicPartition(r.topic, r.partition)]}) for r in ranges]
+
+    def join(self) -> None:
+        """Do the flow's steps, as one slice, from where the group stands; once more if it was fenced."""
+        try:
+            self._join()
+        except SupersededError:  # by a redrive, or by what gave a record up
+            self._join()
+
+    def _join(self) -> None:
+        with open_slice(self.loop.pool, Run(FLOW, "test"), self.news()) as work:
+            if not work.done:
+                steps(self.loop, work)
+                work.commit()
+
+    def fail(self) -> None:
+        """Do all of a slice but its commit."""
+        with open_slice(self.loop.pool, Run(FLOW, "test"), self.news()) as work:
+            steps(self.loop, work)
+
+    def give_up(self) -> None:
+        """Give up what is new, as the sensor does after a record's second failure."""
+        route = Route("sensor-test", FLOW, TOPICS, paired=True)
+        give_up(self.loop.settings, route, self.news(), Result(Outcome.DATA, self.symbol))
+
+    def redrive(self, how: Steps) -> list[str]:
+        """Try this test's letters again; tells what became of them."""
+        letters = chosen(self.loop, Choice(flow=FLOW, reason=self.symbol))
+        return [line.outcome for line in retry(self.loop, letters, {FLOW: how})]
 
     def errors(self) -> list[Event[Any]]:
         """List what was published about this test's symbol."""
         span = OffsetRange(topic="errors", partition=self.partition, start=0, end=self._end("errors"))
         found = [decode(record.value) for record in read_ranges(self.reader, [span])]
         return [event for event in found if event.payload.key == self.symbol]
+
+
+def steps(loop: Loop, work: Work) -> Account:
+    """Take the flow's steps, without Prefect."""
+    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work))
+    publish(work, joined, meet.fn(loop.database, joined, AFTER), AFTER)
+    return Account()
+
+
+def forget(loop: Loop, *tables: str) -> None:
+    """Lose tables of the join's memory."""
+    with transaction(loop.database) as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(f'private.{table}' for table in tables)}"))
 
 
 @pytest.fixture
@@ -320,18 +400,21 @@ def topics(loop: Loop) -> Iterator[Topics]:
 
 def test_a_prediction_without_an_actual_is_published_as_expired(topics: Topics) -> None:
     """The event is named by the prediction and caused by it; the error that comes late has its own name."""
-    made = PredictionMade(symbol=topics.symbol, date=MON, predicted_close=1.0, model_version="v1")
+    made = PredictionMade(symbol=topics.symbol, date=topics.days[0], predicted_close=1.0, model_version="v1")
     (prediction_id,) = topics.feed(made)
     topics.join()
     topics.feed(
-        *(ActualAvailable(symbol=topics.symbol, date=day, actual_close=2.0) for day in DAYS[1 : 1 + AFTER])
+        *(
+            ActualAvailable(symbol=topics.symbol, date=day, actual_close=2.0)
+            for day in topics.days[1 : 1 + AFTER]
+        )
     )
     topics.join()
-    (late,) = topics.feed(ActualAvailable(symbol=topics.symbol, date=MON, actual_close=2.0))
+    (late,) = topics.feed(ActualAvailable(symbol=topics.symbol, date=topics.days[0], actual_close=2.0))
     topics.join()
     expired, error = topics.errors()
     assert expired.payload == PredictionExpired(
-        symbol=topics.symbol, date=MON, predicted=1.0, sessions_waited=AFTER, model_version="v1"
+        symbol=topics.symbol, date=topics.days[0], predicted=1.0, sessions_waited=AFTER, model_version="v1"
     )
     assert expired.id == derive_id(FLOW, prediction_id, "expired")
     assert expired.metadata.causation.event_id == prediction_id
@@ -341,12 +424,11 @@ def test_a_prediction_without_an_actual_is_published_as_expired(topics: Topics) 
 
 def test_a_lost_memory_is_filled_again_from_the_topics(topics: Topics) -> None:
     """The join stops, is filled, and goes on: a prediction from before the loss meets its actual after it."""
-    made = PredictionMade(symbol=topics.symbol, date=NEWEST, predicted_close=1.0, model_version="v1")
+    made = PredictionMade(symbol=topics.symbol, date=topics.days[0], predicted_close=1.0, model_version="v1")
     topics.feed(made)
     topics.join()
-    with transaction(topics.loop.database) as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(f'private.{table}' for table in LOST)}"))
-    topics.feed(ActualAvailable(symbol=topics.symbol, date=NEWEST, actual_close=2.0))
+    forget(topics.loop, *LOST)
+    topics.feed(ActualAvailable(symbol=topics.symbol, date=topics.days[0], actual_close=2.0))
     with pytest.raises(StopError, match="nepse rebuild --join"):
         topics.join()
     counts = refill(topics.loop)
@@ -354,3 +436,148 @@ def test_a_lost_memory_is_filled_again_from_the_topics(topics: Topics) -> None:
     assert refill(topics.loop) == counts
     topics.join()
     assert [event.event_type for event in topics.errors()] == ["ErrorComputed"]
+
+
+def a_prediction(topics: Topics) -> PredictionMade:
+    """A prediction of this test's symbol and first session."""
+    return PredictionMade(symbol=topics.symbol, date=topics.days[0], predicted_close=1.0, model_version="v1")
+
+
+def an_actual(topics: Topics, day: date | None = None, close: float = 2.0) -> ActualAvailable:
+    """A close of this test's symbol."""
+    return ActualAvailable(symbol=topics.symbol, date=day or topics.days[0], actual_close=close)
+
+
+def told(topics: Topics) -> list[str]:
+    """Name the events of this test's symbol."""
+    return [event.event_type for event in topics.errors()]
+
+
+ENDINGS = ("alive", "dead after the commit", "memory lost")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_its_attempts_left_of_a_dead_letter_does_not_count(
+    topics: Topics, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row was committed before it failed: nothing meets it, and its prediction expires; a redrive counts.
+
+    Also where the process ended before it could say that the letter is committed; and from a memory that was
+    filled again.
+    """
+    topics.feed(a_prediction(topics))
+    topics.join()
+    topics.feed(an_actual(topics))
+    topics.fail()
+    with monkeypatch.context() as dying:
+        if ending == "dead after the commit":
+            dying.setattr(refused, "confirm", lambda *_: None)
+        topics.give_up()
+    if ending == "memory lost":
+        forget(topics.loop, *LOST, "refused")
+        refill(topics.loop)
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics) == []
+    topics.feed(*(an_actual(topics, day) for day in topics.days[1 : 1 + AFTER]))
+    topics.join()
+    assert told(topics) == ["PredictionExpired"] * 2
+    assert topics.redrive(steps) == ["resolved"]
+    assert told(topics)[2:] == ["ErrorComputed"] * 2
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics)[4:] == ["ErrorComputed"], "from its resolution on it counts"
+
+
+def test_a_record_that_went_through_after_all_counts(topics: Topics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was to be given up, but the letter was not committed; a later attempt made its errors."""
+    topics.feed(an_actual(topics))
+    with monkeypatch.context() as dying:
+        dying.setattr(Slice, "commit", lambda *_: (_ for _ in ()).throw(TryAgainError("no broker")))
+        with pytest.raises(TryAgainError):
+            topics.give_up()
+    topics.join()
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+    assert topics.redrive(steps) == []
+
+
+def test_a_redrive_that_fails_leaves_nothing_that_counts(topics: Topics) -> None:
+    """A record that was refused unseen is in no memory; an attempt in vain puts it there."""
+    topics.feed(an_actual(topics))
+    with open_slice(topics.loop.pool, Run(FLOW, "test"), topics.news()) as work:
+        for one in work.read():
+            work.reject(one, topics.symbol)
+        meet.fn(topics.loop.database, JoinSlice([], work.starts, work.ends), AFTER)
+        work.commit()
+
+    def fail(loop: Loop, work: Work) -> Account:
+        steps(loop, work)
+        return Account(str(1 / 0))
+
+    assert topics.redrive(fail) == ["failed"]
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics) == []
+
+
+@pytest.mark.parametrize("close", [1.7e308, -1.7e308])
+def test_a_price_that_is_none_is_refused_at_its_own_place(topics: Topics, close: float) -> None:
+    """What meets it is innocent: its errors are made by the other actuals."""
+    predictions = [a_prediction(topics).model_copy(update={"predicted_close": -close}), a_prediction(topics)]
+    topics.feed(*predictions, an_actual(topics, close=close), an_actual(topics, close=5e-324))
+    topics.join()
+    (error,) = [event.payload for event in topics.errors()]
+    assert (error.error, error.pct_error) == (1.0, None)
+    letters = [
+        one for one in read_letters(topics.loop.settings) if f"{abs(close):g} is no price" in one.reason
+    ]
+    at = {letter.place.topic for letter in letters if letter.place.partition == topics.partition}
+    assert at == set(TOPICS)
+
+
+def counting(topics: Topics) -> list[Any]:
+    """List what a partition's memory holds and counts: sides by id, and sessions by offset."""
+    query = """
+        SELECT 'p', event_id, 0 FROM private.join_predictions AS i WHERE partition = :number AND NOT EXISTS (
+            SELECT FROM private.refused WHERE topic = 'predictions' AND partition = :number
+                AND "offset" = i."offset")
+        UNION ALL
+        SELECT 'a', event_id, 0 FROM private.join_actuals AS i WHERE partition = :number AND NOT EXISTS (
+            SELECT FROM private.refused WHERE topic = 'actuals' AND partition = :number
+                AND "offset" = i."offset")
+        UNION ALL
+        SELECT 's', date::text, min(first_offset) FROM private.join_sessions AS i WHERE partition = :number
+            AND NOT EXISTS (SELECT FROM private.refused WHERE topic = 'actuals' AND partition = :number
+                AND "offset" = i.first_offset) GROUP BY date ORDER BY 1, 2
+    """
+    with transaction(topics.loop.database) as connection:
+        return list(connection.execute(text(query), {"number": topics.partition}))
+
+
+def test_a_memory_that_was_filled_again_counts_the_same(topics: Topics) -> None:
+    """With records that were given up after attempts, one of which was the first of its session."""
+    topics.feed(a_prediction(topics), an_actual(topics, topics.days[1]))
+    topics.fail()
+    topics.give_up()
+    topics.feed(an_actual(topics, topics.days[1]), a_prediction(topics), an_actual(topics, close=1e300))
+    topics.join()
+    before = counting(topics)
+    forget(topics.loop, *LOST, "refused")
+    refill(topics.loop)
+    assert counting(topics) == before
+
+
+def test_a_memory_that_claims_more_than_it_holds_is_filled_again(topics: Topics) -> None:
+    """A failed attempt reached further than the group, and its rows are gone: the join goes on."""
+    topics.feed(a_prediction(topics))
+    topics.fail()
+    forget(topics.loop, *(table for table in LOST if table != "join_reach"))
+    with pytest.raises(StopError, match="reaches to offset 0"):
+        topics.fail()
+    refill(topics.loop)
+    topics.join()
+    topics.feed(an_actual(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]

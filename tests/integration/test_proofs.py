@@ -33,13 +33,13 @@ from infra.errors import RejectError, ReplanError
 from infra.kafka import clients, scanning
 from infra.kafka.open_transactions import open_transactions
 from infra.kafka.pool import Pool
-from infra.kafka.records import Outgoing, Run, of_kind, partition_of
+from infra.kafka.records import Outgoing, Received, Run, of_kind, partition_of
 from infra.kafka.slices import Slice, open_slice
 from infra.kafka.source import Source
 from infra.settings import Settings
 from tasks import lineage, rebuilding
 from tasks.core.hanging import hanging
-from tasks.core.joining import error_of, new_pairs
+from tasks.core.joining import error_of, expired, new_pairs, side_of_prediction
 from tasks.join_slice import JoinSlice
 from tasks.projections import READ_SIDE, follow_read_side
 from tasks.rebuilding import Rebuilt, rebuild_read_side
@@ -403,3 +403,34 @@ def test_letters_that_the_topic_no_longer_keeps_stay(market: Market) -> None:
     assert False not in same(rebuild_read_side(market.settings)).values()
     assert count(market.settings, "dead_letters") == 1
     assert ("lost", "predict on features-0") in serious(reconcile_all(market.settings))
+
+
+def test_a_lineage_tells_that_a_prediction_expired(market: Market) -> None:
+    """In the slice in which that became certain, which is a later one than that of the prediction."""
+    made, known = (
+        forecast("GONE", DAY),
+        ActualAvailable(symbol="GONE", date=date(2024, 5, 1), actual_close=1.0),
+    )
+    number, topics = partition_of(b"GONE", market.settings.partitions), ("predictions", "actuals")
+    market.publish(outgoing("predictions", made, "gone"))
+    seen: list[Received[PredictionMade]] = []
+    market.slice(
+        "join-errors", topics, number, lambda work: seen.extend(of_kind(work.read(), PredictionMade))
+    )
+    market.publish(outgoing("actuals", known, "much later"))
+    market.slice("join-errors", topics, number, lambda work: expire(work, seen[-1]))
+    project(market.settings)
+    for day in (DAY, NEXT):
+        (prediction,) = lineage.trace(market.settings, "GONE", day)["predictions"]
+        (ended,) = prediction["expired"]
+        assert (ended["event"], ended["facts"]["sessions_waited"]) == ("PredictionExpired", 3)
+        (began,) = [span.partition("[")[2] for span in ended["slice"]["ranges"] if "predictions" in span]
+        assert int(began.partition(",")[0]) > seen[-1].place.offset
+        assert prediction["errors"] == []
+    assert lineage.trace(market.settings, "SYM1", NEXT)["predictions"][0]["expired"] == []
+
+
+def expire(work: Slice, cause: Received[PredictionMade]) -> None:
+    """Give a prediction up, as the join does."""
+    work.read()
+    work.publish("errors", expired(side_of_prediction(0, 0, "", "", cause.payload), 3), cause, "expired")

@@ -22,7 +22,7 @@ from sensors.dispatch import Result
 from sensors.failures import Outcome
 from sensors.isolate import give_up, servers_away
 from sensors.membership import Membership, is_taken
-from tests.copies import SPOTS, Copy, Slices, caught_up, eventually, place, pour, stand_at_the_end
+from tests.copies import SPOTS, Copy, Pairs, Slices, caught_up, eventually, place, pour, stand_at_the_end
 from tests.desk import Desk, vector
 
 Start = Callable[..., Copy]
@@ -80,6 +80,41 @@ def test_copies_that_come_and_go_do_every_record_once(desk: Desk, start: Start) 
     eventually(lambda: caught_up(desk), "all is done")
     assert any(result.outcome is Outcome.REPLAN for result in slow.results)
     require_each_once(desk, count)
+
+
+PAIR = ("predictions", "actuals")
+
+
+def test_both_sides_of_every_pair_land_on_one_copy(desk: Desk, start: Start) -> None:
+    """Whoever comes and goes: each copy has whole pairs, and all of them are worked."""
+    spots = [TopicPartition(topic, number) for topic in PAIR for number in range(len(SPOTS))]
+    place(desk, {spot: desk.end(*spot) for spot in spots})
+
+    def worked() -> bool:
+        return all(desk.admin_group.committed(spot) == desk.end(*spot) for spot in spots)
+
+    copies = {name: start(name, Pairs(desk), topics=PAIR) for name in ("one", "two")}
+    for name, change in (("", None), ("three", "comes"), ("one", "goes")):
+        if change == "comes":
+            copies[name] = start(name, Pairs(desk), topics=PAIR)
+        elif change == "goes":
+            assert copies.pop(name).end() is None
+        eventually(lambda: sum(c.units for c in copies.values()) == len(SPOTS), "every pair is somebody's")
+        assert all(len(unit) == len(PAIR) for copy in copies.values() for unit in copy.sensor.work)
+        fill(desk, spots)
+        eventually(worked, "all pairs are worked")
+    shares = [copy.units for copy in copies.values()]
+    assert sorted(shares) == [1, 2]
+
+
+def fill(desk: Desk, spots: list[TopicPartition]) -> None:
+    """Publish a record to each partition."""
+    producer = desk.pool.new_producer(f"fill-{desk.flow}").producer
+    producer.begin_transaction()
+    for spot in spots:
+        producer.send(spot.topic, value=b"{}", partition=spot.partition)
+    producer.commit_transaction()
+    producer.close()
 
 
 def test_a_sensor_back_within_the_session_finds_its_partitions(desk: Desk) -> None:

@@ -1,9 +1,14 @@
 """The join: the same pairs whatever the order, the deliveries and the slice boundaries."""
 
 from datetime import date
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from events.fields import LARGEST_INTEGER
+from events.payloads import ActualAvailable, PredictionMade
 from tasks.core.joining import (
     ActualSide,
     PredictionSide,
@@ -11,7 +16,10 @@ from tasks.core.joining import (
     expired,
     first_of_each,
     first_seen,
+    misfit,
     new_pairs,
+    side_of_actual,
+    side_of_prediction,
 )
 
 MON, TUE, WED = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
@@ -77,6 +85,58 @@ def test_the_chapters_own_figures() -> None:
 def test_an_actual_of_zero_has_no_percentage() -> None:
     """Division by an actual of 0 gives null, as in the chapter."""
     assert error_of(a_prediction(), an_actual(close=0.0)).pct_error is None
+
+
+@pytest.mark.parametrize("close", [5e-324, 1e-300, -1e-20])
+def test_an_actual_of_next_to_nothing_has_no_percentage(close: float) -> None:
+    """It would be no number, or one that says nothing."""
+    error = error_of(a_prediction(), an_actual(close=close))
+    assert (error.error, error.pct_error) == (110.0, None)
+
+
+any_price = st.floats(allow_nan=False, allow_infinity=False)
+any_revision = st.integers(0, LARGEST_INTEGER)
+made = st.builds(
+    PredictionMade,
+    symbol=st.just("NABIL"),
+    date=st.just(TUE),
+    predicted_close=any_price,
+    model_version=st.just("v1"),
+    last_close=st.none() | any_price,
+    interval_95=st.none() | st.tuples(any_price, any_price),
+    revision=any_revision,
+)
+known = st.builds(
+    ActualAvailable, symbol=st.just("NABIL"), date=st.just(TUE), actual_close=any_price, revision=any_revision
+)
+
+
+@given(made, known)
+def test_whatever_the_contract_allows_has_an_error_or_is_refused_by_itself(
+    prediction: PredictionMade, actual: ActualAvailable
+) -> None:
+    """No pair fails, and a pair has no error only where one of its sides alone says so."""
+    sides = [side_of_prediction(0, 0, "p", "c", prediction)], [side_of_actual(0, 0, "a", "c", actual)]
+    errors = [error_of(*pair) for pair in new_pairs(*sides, WHOLE)]
+    assert len(errors) == (not misfit(prediction) and not misfit(actual))
+    for error in errors:
+        assert error.error == round(prediction.predicted_close - actual.actual_close, 6)
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ({"predicted_close": 1.7e308}, "predicted_close 1.7e+308 is no price"),
+        ({"predicted_close": 1.0, "last_close": -2e15}, "last_close -2e+15 is no price"),
+        ({"predicted_close": 1.0, "revision": LARGEST_INTEGER}, "revision 9223372036854775807 is none"),
+        ({"predicted_close": -3.0, "last_close": 1e15, "revision": LARGEST_INTEGER // 2}, ""),
+    ],
+)
+def test_what_no_error_can_be_computed_of_is_named(event: dict[str, Any], why: str) -> None:
+    """The field and its value, for the dead letter."""
+    found = misfit(PredictionMade(symbol="NABIL", date=TUE, model_version="v1", **event))
+    assert found.startswith(why)
+    assert bool(found) == bool(why)
 
 
 @pytest.mark.parametrize(("close", "within"), [(94.9, False), (95.0, True), (125.0, True), (125.1, False)])

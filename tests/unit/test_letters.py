@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from events.payloads import LetterResolved, LetterRetried
+from events.envelope import derive_id
+from events.payloads import LetterResolved, LetterRetried, Payload
 from infra.cli import dlq, main
 from infra.kafka.clients import MAX_REQUEST_BYTES
-from infra.kafka.letters import Letter, letter_of, tell_story
-from infra.kafka.records import HEADER_BYTES, KEPT_BYTES, Place, Run, dead_letter, letter_id
+from infra.kafka.letters import Letter, letter_of, resolved, tell_story
+from infra.kafka.records import HEADER_BYTES, KEPT_BYTES, Place, Received, Run, dead_letter, letter_id
 from sensors.isolate import traceback_of
 
 PLACE = Place("features", 1, 7)
@@ -140,3 +141,31 @@ def test_a_key_that_is_too_large_stays_where_it_lies() -> None:
     assert len(sent.key or b"") + len(sent.value or b"") < MAX_REQUEST_BYTES
     assert dict(sent.headers)["original_key_bytes"] == b"2097152"
     assert Refusal(Record(key=b"k" * 64)).letter.key == b"k" * 64
+
+
+class Redrives:
+    """The log of redrives; whoever reads all of it fails."""
+
+    def __init__(self, *letters: str) -> None:
+        """These went through."""
+        self.ids, self.asked = {derive_id("redrive", one, "resolved") for one in letters}, 0
+
+    def refresh(self) -> int:
+        """Read what is new."""
+        return len(self.ids)
+
+    def between(self, start: int, end: int) -> list[Received[Payload]]:
+        """Nobody needs all entries."""
+        raise AssertionError((start, end))
+
+    def has(self, event_id: str) -> bool:
+        """Look one up."""
+        self.asked += 1
+        return event_id in self.ids
+
+
+def test_letters_that_went_through_are_looked_up_one_by_one() -> None:
+    """However long the history of redrives is: it is asked for those that matter here."""
+    redrives = Redrives("a", *(f"old {n}" for n in range(1_000)))
+    assert resolved(redrives, ["a", "b"]) == {"a"}
+    assert redrives.asked == 2

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from events.envelope import Event, Metadata, derive_id
-from events.payloads import ErrorComputed, PredictionMade
+from events.payloads import ErrorComputed, PredictionExpired, PredictionMade
 from infra.cli import lineage as command
 from infra.cli import main
 from tasks.core import lineage
@@ -77,6 +77,22 @@ def test_a_tree_shows_foreign_text_harmless() -> None:
         console.print(tree)
     assert "by [red]\\x1b[31m" in shown.get()
     assert "from features-0@1: no event lies there" in shown.get()
+
+
+def test_an_expired_prediction_has_an_end_in_the_tree() -> None:
+    """What became of it, and the run in which that became certain."""
+    ended = PredictionExpired(symbol="NABIL", date=DAY, predicted=1, sessions_waited=10)
+    told = lineage.node(said(ended, lineage.expiry_id("p")), "errors-1@7")
+    told["slice"] = {"place": "slices-0@3", "ranges": ["actuals-1 [4, 9)"], "run_id": "r", "run": "http://r"}
+    made = lineage.node(PREDICTION, "predictions-1@12") | {"errors": [], "expired": [told]}
+    empty: dict[str, Any] = {"announced": [], "closes": [], "dead_letters": []}
+    tree = command._tree({"symbol": "NABIL", "session": "2024-03-04", **empty, "predictions": [made]})
+    console = Console(width=500, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(tree)
+    assert "became PredictionExpired errors-1@7" in shown.get()
+    assert "sessions_waited 10" in shown.get()
+    assert "slice actuals-1 [4, 9) (slices-0@3), run http://r" in shown.get()
 
 
 def test_a_date_that_is_none_is_wrong_usage() -> None:

@@ -1,0 +1,99 @@
+"""The join's queries stay probes of an index, whatever the planner thinks of its tables."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from infra.database import join_expiry, join_memory
+from infra.database.connection import driver, engine
+from infra.settings import Settings
+
+pytestmark = pytest.mark.stack
+
+PARTITION, ROWS, SYMBOLS = 900, 40_000, 200
+FIRST = date(2020, 1, 1)
+KEYS = 50
+PROBED = 10
+"""Rows that are read for a key, at most: those that it asks for, and what shares their pages of an index."""
+
+
+@pytest.fixture(scope="module")
+def connection(servers: Settings) -> Iterator[Connection]:
+    """A long history in a partition of its own, and a planner that thinks nothing of probing row by row.
+
+    So it does whatever else it can: what is left are the fences.
+    """
+    with engine(servers).connect() as connection, connection.begin() as passing:
+        for topic, more in (("predictions", "1, NULL, NULL, NULL, 'v1', 0"), ("actuals", "1, 0")):
+            connection.execute(
+                text(f"""
+                    INSERT INTO private.join_{topic}
+                    SELECT :partition, n, 'e' || n, 'c', 'S' || n % :symbols, d, d - 1, {more}
+                    FROM (SELECT n, CAST(:first AS date) + n / :symbols AS d
+                          FROM generate_series(0, :rows - 1) AS n) AS r
+                """),  # noqa: S608  (our own text)
+                {"partition": PARTITION, "symbols": SYMBOLS, "first": FIRST, "rows": ROWS},
+            )
+            connection.execute(text(f"ANALYZE private.join_{topic}"))
+        connection.execute(text("SET LOCAL enable_nestloop = off"))
+        yield connection
+        passing.rollback()
+
+
+def read_by(connection: Connection, query: str, values: dict[str, Any]) -> dict[str, int]:
+    """Run a query; tells how many rows were read of each table, also those that were left out then."""
+    with driver(connection).cursor() as cursor:
+        told = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), values).fetchone()
+    found: dict[str, int] = {}
+    nodes = [told[0][0]["Plan"]] if told else []
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        if name := node.get("Relation Name"):
+            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            found[name] = found.get(name, 0) + round(rows * node["Actual Loops"])
+    return found
+
+
+@pytest.mark.parametrize("topic", ["predictions", "actuals"])
+def test_a_slice_looks_up_what_it_asks_for(connection: Connection, topic: str) -> None:
+    """Of 40,000 rows those of 50 keys, by session and by link."""
+    keys = [(f"S{n}", FIRST + timedelta(days=n), FIRST + timedelta(days=n - 1)) for n in range(KEYS)]
+    asked: dict[str, Any] = {
+        "symbols": "\n".join(symbol for symbol, _, _ in keys),
+        "days": "\n".join(str(day) for _, day, _ in keys),
+        "links": "\n".join(str(link) for _, _, link in keys),
+        "partition": PARTITION,
+        "before": ROWS,
+        **join_memory.LeftOut().values(),
+    }
+    read = read_by(connection, join_memory._OLDER_OF[topic], asked)
+    assert KEYS <= read[f"join_{topic}"] <= KEYS * PROBED
+
+
+def test_repeats_are_looked_up_by_their_ids(connection: Connection) -> None:
+    """A slice of repeats reads them alone."""
+    ids, offsets = [f"e{n}" for n in range(KEYS)], [ROWS + n for n in range(KEYS)]
+    query = join_memory._REPEATED.format(topic="actuals")
+    named = query.replace("%s", "%({})s").format("ids", "offsets", "partition")
+    read = read_by(connection, named, {"ids": ids, "offsets": offsets, "partition": PARTITION})
+    assert read == {"join_actuals": KEYS}
+
+
+def test_what_expires_is_looked_up_by_its_session(connection: Connection) -> None:
+    """The predictions of one session, and for each of them the actuals that may have met it."""
+    day = FIRST + timedelta(days=7)
+    values = {
+        "since": [day],
+        "until": [day + timedelta(days=1)],
+        "points": [0],
+        "partition": PARTITION,
+        "before": ROWS,
+        **join_memory.LeftOut().values(),
+    }
+    read = read_by(connection, join_expiry._UNMET, values)
+    assert read["join_predictions"] == SYMBOLS
+    assert read["join_actuals"] <= SYMBOLS * PROBED
