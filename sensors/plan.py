@@ -12,6 +12,9 @@ QUICK_REPLANS = 3
 OUTAGES = 3
 """So many outages in a row of one slice may be its size: too much for the link, or for a time-out."""
 
+LONGEST_SECONDS = 10.0
+"""Waits grow up to here: a training that waits for its turn takes half a minute itself."""
+
 Unit = tuple[TopicPartition, ...]
 """Partitions that are sliced together: one, or the pair of a join."""
 
@@ -85,9 +88,9 @@ class Patience:
         self.limit = min(self.most, self.limit * 2)
 
     def outage(self) -> float:
-        """Count an outage; returns the seconds to wait, before jitter: 0.5, 1, 2 ... at most 30."""
+        """Count an outage; returns the seconds to wait, before jitter: 0.5, 1, 2 ... LONGEST_SECONDS."""
         self.waits += 1
-        return min(30.0, 0.5 * 2.0 ** min(self.waits - 1, 10))
+        return min(LONGEST_SECONDS, 0.5 * 2.0 ** min(self.waits - 1, 10))
 
     def outage_of(self, offsets: int) -> None:
         """Count an outage of the same slice again; after some of them the next slice is half as large."""
@@ -99,7 +102,9 @@ class Patience:
         """Count a slice that had to be planned again; returns the seconds to wait, none at first."""
         self.replans += 1
         return (
-            0.0 if self.replans <= QUICK_REPLANS else min(30.0, 0.5 * 2.0 ** (self.replans - QUICK_REPLANS))
+            0.0
+            if self.replans <= QUICK_REPLANS
+            else min(LONGEST_SECONDS, 0.5 * 2.0 ** (self.replans - QUICK_REPLANS))
         )
 
     def crashed(self) -> bool:

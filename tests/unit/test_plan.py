@@ -67,11 +67,11 @@ def test_a_record_gets_a_second_chance() -> None:
 
 
 def test_outages_wait_longer_but_not_for_ever() -> None:
-    """An outage doubles the wait up to 30 s; by itself it leaves the slice as large as it was."""
+    """An outage doubles the wait up to 10 s; by itself it leaves the slice as large as it was."""
     patience = Patience(1000, 1000)
     waits = [patience.outage() for _ in range(9)]
     assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
-    assert waits[-1] == 30.0
+    assert waits[-1] == 10.0
     assert patience.limit == 1000
 
 
@@ -143,11 +143,11 @@ def test_danger_ends_where_the_suspected_records_end() -> None:
 
 
 def test_replanning_is_quick_at_first_and_never_a_race() -> None:
-    """A slice that has to be planned again and again waits, up to 30 s."""
+    """A slice that has to be planned again and again waits, up to 10 s."""
     patience = Patience(10, 10)
     waits = [patience.replan() for _ in range(12)]
     assert waits[:5] == [0.0, 0.0, 0.0, 1.0, 2.0]
-    assert waits[-1] == 30.0
+    assert waits[-1] == 10.0
     patience.succeeded(1)
     assert patience.replan() == 0.0
 
