@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from events.envelope import Event, Metadata, decode, encode
-from events.payloads import FeaturesComputed, OffsetRange, PredictionMade
+from events.payloads import FeaturesComputed, OffsetRange, Payload, PredictionMade
 from infra.kafka import clients
 from infra.kafka.pool import Pool
 from infra.kafka.reading import await_visible, read_ranges
@@ -98,7 +98,7 @@ class Desk:
         self.written.close(autocommit=False)
 
 
-def event(payload: FeaturesComputed) -> bytes:
+def event(payload: Payload) -> bytes:
     """Write an event of nobody's."""
     name = uuid.uuid4().hex
     return encode(Event(datetime.now(UTC), "test", payload, Metadata(name, name)))

@@ -371,9 +371,11 @@ class Topics:
 
     def errors(self) -> list[Event[Any]]:
         """List what was published about this test's symbol."""
-        span = OffsetRange(topic="errors", partition=self.partition, start=0, end=self._end("errors"))
-        found = [decode(record.value) for record in read_ranges(self.reader, [span])]
-        return [event for event in found if event.payload.key == self.symbol]
+        place = ("errors", self.partition)
+        first = scanning.firsts(self.reader, [TopicPartition(*place)])[place]
+        span = OffsetRange(topic="errors", partition=self.partition, start=first, end=self._end("errors"))
+        records = read_ranges(self.reader, [span])
+        return [decode(record.value) for record in records if self.symbol.encode() in record.value]
 
 
 def steps(loop: Loop, work: Work) -> Account:

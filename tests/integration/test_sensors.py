@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from events.payloads import OffsetRange
+from events.payloads import ActualAvailable, OffsetRange, Payload, PredictionMade
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.checks import faults, require
@@ -22,8 +22,19 @@ from sensors.dispatch import Result
 from sensors.failures import Outcome
 from sensors.isolate import give_up, servers_away
 from sensors.membership import Membership, is_taken
-from tests.copies import SPOTS, Copy, Pairs, Slices, caught_up, eventually, place, pour, stand_at_the_end
-from tests.desk import Desk, vector
+from tests.copies import (
+    SPOTS,
+    SYMBOLS,
+    Copy,
+    Pairs,
+    Slices,
+    caught_up,
+    eventually,
+    place,
+    pour,
+    stand_at_the_end,
+)
+from tests.desk import DAY, Desk, event, vector
 
 Start = Callable[..., Copy]
 
@@ -108,11 +119,16 @@ def test_both_sides_of_every_pair_land_on_one_copy(desk: Desk, start: Start) -> 
 
 
 def fill(desk: Desk, spots: list[TopicPartition]) -> None:
-    """Publish a record to each partition."""
+    """Publish an event to each partition."""
     producer = desk.pool.new_producer(f"fill-{desk.flow}").producer
     producer.begin_transaction()
     for spot in spots:
-        producer.send(spot.topic, value=b"{}", partition=spot.partition)
+        symbol = SYMBOLS[spot.partition]
+        sides: dict[str, Payload] = {
+            "predictions": PredictionMade(symbol=symbol, date=DAY, predicted_close=1.0, model_version="v0"),
+            "actuals": ActualAvailable(symbol=symbol, date=DAY, actual_close=1.0),
+        }
+        producer.send(spot.topic, value=event(sides[spot.topic]), partition=spot.partition)
     producer.commit_transaction()
     producer.close()
 
