@@ -88,6 +88,7 @@ class Membership:
         try:
             answered(partial(self.consumer.poll, timeout_ms=50), ANSWER_SECONDS, f"poll of {self.route.name}")
         except NoOffsetForPartitionError as error:
+            self._check_partitions()  # a new partition has no progress either, and needs other advice
             raise StopError(missing_offset(self.route.flow, _first_of(error))) from error
         except OffsetOutOfRangeError as error:
             self.require_there(self.progress(tuple(error.args[0])))  # by partition

@@ -19,7 +19,7 @@ from events.payloads import (
     PredictionMade,
     SliceCommitted,
 )
-from events.topics import TOPICS
+from events.topics import DAY_MS, TOPICS
 from infra.errors import StopError
 from infra.kafka import scanning
 from infra.kafka.bounded import answered
@@ -39,6 +39,8 @@ from tasks.core.projection import LETTERS, Record, event_of
 from tasks.core.tiling import Progress, Tile
 
 FLOWS = tuple(sorted({route.flow for route in routes()}))
+LETTERS_ONCE_KEPT_MS = 90 * DAY_MS
+"""How long letters were kept before they were kept for ever."""
 
 
 @dataclass
@@ -206,12 +208,11 @@ def _note_slice(made: Survey, record: Record, entry: SliceCommitted) -> None:
 def _letters_since(looking: KafkaConsumer, made: Survey) -> Offsets:
     """Find the offsets below which an input may have had a letter that is no longer kept.
 
-    A letter is younger than what it refuses: inputs within the letters' retention have theirs.
+    Earlier versions let letters expire. A letter is younger than what it refuses: younger inputs have theirs.
     """
     if made.firsts[LETTERS, 0] == 0:
         return {}
-    kept = int(TOPICS[LETTERS].config["retention.ms"])
-    moment = round(time.time() * 1000) - kept
+    moment = round(time.time() * 1000) - LETTERS_ONCE_KEPT_MS
     ask = partial(looking.offsets_for_times, {TopicPartition(*place): moment for place in made.upto})
     found = answered(ask, scanning.ASK_SECONDS, "offsets of a time")
     at = {(s.topic, s.partition): place.offset for s, place in found.items() if place}

@@ -27,7 +27,8 @@ def desk(own_servers: Settings) -> Iterator[Desk]:
 
 def stand_at_0(desk: Desk, *numbers: int) -> None:
     """Give the group progress on new partitions: it is not for its lack that the sensor stops."""
-    producer = desk.pool.new_producer(f"place-{desk.flow}").producer
+    producer = clients.producer(desk.settings, f"place-{desk.flow}")  # the pool asks how many there are
+    producer.init_transactions()
     producer.begin_transaction()
     offsets = {TopicPartition("features", number): OffsetAndMetadata(0, "", -1) for number in numbers}
     producer.send_offsets_to_transaction(offsets, desk.flow)
