@@ -100,7 +100,8 @@ def errors(journal: Journal) -> Iterator[Finding]:
             _table(journal, "predictions", "PredictionMade"), _table(journal, "actuals", "ActualAvailable")
         )
     )
-    made = Counter(_said(record) for record in journal.of("errors", "ErrorComputed", "join-errors"))
+    told = first_of_each(journal.of("errors", "ErrorComputed", "join-errors"))
+    made = Counter(_said(record) for record in told)
     for pair, number in (wanted - made).items():
         yield Finding("lost", f"join-errors: {number} of {pair}")
     for pair, number in (made - wanted).items():
@@ -112,7 +113,7 @@ def _table(journal: Journal, topic: str, kind: str) -> pd.DataFrame:
     refused = journal.letters.get("join-errors", {})
     rightly = [r for r in journal.of(topic, kind) if r.key == str(r.payload.get("symbol")).encode()]
     kept = [r for r in first_of_each(rightly) if r.place not in refused]
-    return pd.DataFrame([{**r.payload, "place": r.place} for r in kept])
+    return pd.DataFrame([{"revision": 0, **r.payload, "place": r.place} for r in kept])
 
 
 def _pairs(predictions: pd.DataFrame, actuals: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -176,7 +177,8 @@ def expiries(journal: Journal, after: int) -> Iterator[Finding]:
             later = sorted(at for day, at in appeared[made["place"].partition].items() if day > made["date"])
             if len(later) >= after and met.get(made["place"], later[after - 1] + 1) > later[after - 1]:
                 wanted[made["place"]] += 1
-    told = Counter(r.cause for r in journal.of("errors", "PredictionExpired", "join-errors"))
+    ended = first_of_each(journal.of("errors", "PredictionExpired", "join-errors"))
+    told = Counter(r.cause for r in ended)
     for place in wanted - told:
         yield Finding("lost", f"join-errors: the expiry of {place}")
     for place in told - wanted:
@@ -216,9 +218,8 @@ def acknowledged(journal: Journal, sessions: list[tuple[str, dict[str, float]]])
 def answers(journal: Journal) -> Iterator[Finding]:
     """Require that every request for a training is answered by one model, or is a dead letter."""
     refused = journal.letters.get("retrain", {})
-    named = Counter(
-        name for r in journal.of("models", "ModelTrained", "retrain") for name in r.payload["triggers"]
-    )
+    trained = first_of_each(journal.of("models", "ModelTrained", "retrain"))
+    named = Counter(name for r in trained for name in r.payload["triggers"])
     for record in first_of_each(journal.of("training", "ModelRetrainingTriggered")):
         number = named[record.identity] + (record.place in refused)
         if number != 1:
