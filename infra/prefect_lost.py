@@ -4,14 +4,13 @@ A machine can tell of its own processes only. A container that is made anew, or 
 leaves runs behind that stay Running for ever. The group's progress and its members tell what became of them.
 """
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra import prefect_runs
 from infra.kafka import clients
 from infra.kafka.bounded import answered
-from infra.prefect_orphans import UNDER_WAY, Closed, close_each, runs_in
+from infra.prefect_orphans import UNDER_WAY, Closed, by_worker, close_each, runs_in, silence
 from infra.processes import copies_of
 from infra.settings import Settings
 
@@ -42,26 +41,20 @@ def close_lost(
     """
     name = group or deployment
     with prefect_runs.at_server(settings):
-        quiet = [run for run in runs_in(deployment, UNDER_WAY) if _silence(run) > QUIET_SECONDS]
+        quiet = [run for run in runs_in(deployment, UNDER_WAY) if silence(run) > QUIET_SECONDS]
         there = _members(settings, name) if quiet else set[str]()
 
         def why(run: "FlowRun") -> str | None:
-            late = not lasting and _silence(run) > LOST_SECONDS
+            late = not lasting and silence(run) > LOST_SECONDS
             return LOST if late or _is_left(run, name, there) else None
 
         return close_each(settings, name, quiet, why, LOST)
 
 
-def _silence(run: "FlowRun") -> float:
-    """Tell for how many seconds a run has been in its state."""
-    return (datetime.now(UTC) - run.state.timestamp).total_seconds() if run.state else 0.0
-
-
 def _is_left(run: "FlowRun", group: str, there: set[str]) -> bool:
     """Tell whether the copy that ran it is no longer in the group."""
-    by_worker = run.infrastructure_pid is not None or run.run_count > 1
     members = {f"{group}.{copy}" for copy in copies_of(run.tags)}  # as sensors/membership.py names them
-    return not by_worker and bool(members) and not members & there
+    return not by_worker(run) and bool(members) and not members & there
 
 
 def _members(settings: Settings, group: str) -> set[str]:

@@ -6,6 +6,7 @@ attempts, also of those that ended with the process.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaConsumer
@@ -16,7 +17,7 @@ from infra.kafka import clients
 from infra.kafka.bounded import close
 from infra.kafka.identity import is_of, tagged
 from infra.kafka.reading import committed, partition_of_range
-from infra.processes import is_gone
+from infra.processes import AT, TAG, is_gone
 from infra.settings import Settings
 from infra.wiring import full_name
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 GONE = "its process is gone"
 NEVER_BEGAN = "its process was gone before it began"
 """Such a run has read no record, and so no record can have ended its process."""
+WORKER_GONE = "its worker's process is gone"
+"""Nothing against its records: a training is long, and somebody may stop its worker twice."""
+PENDING_SECONDS = 120.0
+"""A worker starts a run's process within seconds, or has ended in between."""
 UNDER_WAY = ("RUNNING", "PENDING")
 MOST_RUNS = 200
 
@@ -47,7 +52,7 @@ def close_orphans(settings: Settings, deployment: str, group: str | None = None)
 
     A run whose slices are all committed has done its work; whether they are, the progress of `group` tells,
     which is named like the deployment unless said otherwise. A run that was started again from Prefect's page
-    belongs to the worker and is left alone. Returns what was closed.
+    belongs to the worker, and to the process in which the worker executes it. Returns what was closed.
 
     Raises:
         TryAgainError: the Prefect server or the broker does not answer.
@@ -110,13 +115,27 @@ def close_each(
     return [_close(run, end) for run, end in ends if end is not None]
 
 
+def by_worker(run: "FlowRun") -> bool:
+    """Tell whether a worker executes a run, or did so last."""
+    return run.infrastructure_pid is not None or run.run_count > 1
+
+
+def silence(run: "FlowRun") -> float:
+    """Tell for how many seconds a run has been in its state."""
+    return (datetime.now(UTC) - run.state.timestamp).total_seconds() if run.state else 0.0
+
+
 def _orphaned(run: "FlowRun") -> bool:
-    by_worker = run.infrastructure_pid is not None or run.run_count > 1
-    return not by_worker and is_gone(run.tags)
+    nobodys = not any(tag.startswith(f"{TAG}:") for tag in run.tags)
+    if nobodys and run.state and run.state.is_pending():
+        return silence(run) > PENDING_SECONDS
+    return is_gone(run.tags, AT) if by_worker(run) else is_gone(run.tags)
 
 
 def _why_gone(run: "FlowRun") -> str:
-    return NEVER_BEGAN if run.state and run.state.is_pending() else GONE
+    if run.state and run.state.is_pending():
+        return NEVER_BEGAN
+    return WORKER_GONE if by_worker(run) else GONE
 
 
 def _end_of(done: str | None, why: str | None) -> Any:

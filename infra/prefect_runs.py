@@ -6,7 +6,7 @@ reads its environment when imported, so `adopt` has to come first there.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
 WAIT_SECONDS = 3_600
+LOOK_SECONDS = 10
 _THREAD = threading.local()
 CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """Prefect's own name for how much of its log a terminal shows."""
@@ -138,8 +139,12 @@ def submit(
     return run.id, settings.run_page(str(run.id))
 
 
-def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":
+def wait(
+    run_id: UUID, seconds: float = WAIT_SECONDS, look: Callable[[], object] = lambda: None
+) -> "State[Any] | None":
     """Await a run that the worker executes; returns its final state.
+
+    Now and then it calls `look`, which may find that nobody executes the run any more, and end it.
 
     Raises:
         TryAgainError: it has not ended after `seconds`.
@@ -148,12 +153,18 @@ def wait(run_id: UUID, seconds: float = WAIT_SECONDS) -> "State[Any] | None":
     from prefect.flow_runs import wait_for_flow_run  # noqa: PLC0415
     from prefect.utilities.asyncutils import run_coro_as_sync  # noqa: PLC0415
 
-    try:
-        ended: Any = run_coro_as_sync(wait_for_flow_run(run_id, timeout=int(seconds)))
-    except FlowRunWaitTimeout as error:
-        message = f"run {run_id} has not ended after {seconds:g} s: is a worker running ('nepse status')?"
-        raise TryAgainError(message) from error
-    return ended.state  # type: ignore[no-any-return]
+    left = int(seconds)
+    while left > 0:
+        piece = min(left, LOOK_SECONDS)
+        try:
+            ended: Any = run_coro_as_sync(wait_for_flow_run(run_id, timeout=piece))
+        except FlowRunWaitTimeout:
+            left -= piece
+            look()
+        else:
+            return ended.state  # type: ignore[no-any-return]
+    message = f"run {run_id} has not ended after {seconds:g} s: is a worker running ('nepse status')?"
+    raise TryAgainError(message)
 
 
 @contextmanager

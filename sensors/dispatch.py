@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -73,7 +73,8 @@ class Dispatcher:
     def _by_worker(self, ranges: list[OffsetRange]) -> Result:
         """Await the worker's run of a slice: one that is under way already, or a new one."""
         run = self._under_way(ranges) or self._new_run(ranges, Scheduled())
-        found = judge(prefect_runs.wait(run.id, WORKER_SECONDS))
+        look = partial(prefect_orphans.close_orphans, self.settings, self.route.flow)
+        found = judge(prefect_runs.wait(run.id, WORKER_SECONDS, look))
         done = prefect_orphans.slices_of(run)
         if done != ranges:  # what came meanwhile is not its work
             found = Result(Outcome.REPLAN, f"an earlier run of {ranges_label(done)} has ended")
@@ -129,7 +130,7 @@ def _is_awaited(run: FlowRun) -> bool:
     """Tell whether a run may still end by itself; one that is at it for too long has lost its process."""
     if run.state is None or run.state.is_scheduled():
         return True
-    return (datetime.now(UTC) - run.state.timestamp).total_seconds() < WORKER_SECONDS
+    return prefect_orphans.silence(run) < WORKER_SECONDS
 
 
 def judge(state: State[Any] | None) -> Result:

@@ -17,6 +17,7 @@ from infra.faults import reach
 from infra.kafka.records import Run, ranges_label
 from infra.kafka.slices import open_slice
 from infra.kafka.work import Work
+from infra.processes import executed_here, host_tag
 from infra.wiring import is_paired
 from tasks.core.grouping import apart
 from tasks.reports import Done, already_committed, summary, told
@@ -72,13 +73,20 @@ def this_run(flow: str) -> Run:
 
 
 def name_run(name: str) -> None:
-    """Name a run after its slices where a person started it; a sensor's run has that name from birth.
+    """Name a run after its slices and after the process that executes it, where it has not been from birth.
 
-    Prefect's own `flow_run_name` would cost a request to the server in every run.
+    A sensor's own runs have both: Prefect's `flow_run_name` would cost a request to the server in every run.
     """
-    if runtime.flow_run.id and runtime.flow_run.name != name:
+    if not runtime.flow_run.id:
+        return
+    tags, changes = runtime.flow_run.tags or [], dict[str, Any]()
+    if runtime.flow_run.name != name:
+        changes["name"] = name
+    if host_tag() not in tags:
+        changes["tags"] = executed_here(tags)
+    if changes:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(runtime.flow_run.id, name=name)
+            client.update_flow_run(runtime.flow_run.id, **changes)
 
 
 def _report(flow: str, done: list[Done]) -> State[Any]:

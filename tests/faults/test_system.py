@@ -145,6 +145,19 @@ def test_a_training_is_killed(campaign: Campaign) -> None:
         campaign.judged(name)
 
 
+def test_the_worker_is_killed(campaign: Campaign) -> None:
+    """The worker and the training that it runs die: who awaits the run notices, and has it run again."""
+    name = "SIGKILL of the worker in a training"
+    for _ in range(campaign.repeats):
+        campaign.system.feed()
+        campaign.system.arm("validated.retrain", "stop")
+        campaign.system.ask_for_training()
+        campaign.system.victim("validated.retrain")
+        campaign.system.kill("worker")
+        campaign.settled(name)
+    campaign.judged(name)
+
+
 def test_projectors_are_killed(campaign: Campaign) -> None:
     """Rows and positions go together: at the end the projections are compared with the topics."""
     name = "SIGKILL of the projectors"

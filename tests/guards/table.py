@@ -325,6 +325,13 @@ GUARDS: tuple[Guard, ...] = (
         "tests/faults/test_connection.py::test_a_member_gets_into_its_group_over_a_long_line",
     ),
     Guard(
+        "a worker's run whose process is gone is not awaited for ever",
+        "infra/prefect_orphans.py",
+        "return is_gone(run.tags, AT) if by_worker(run) else is_gone(run.tags)",
+        "return is_gone(run.tags) and not by_worker(run)",
+        f"{REAL}/test_orphans.py::test_a_workers_run_ends_with_its_process",
+    ),
+    Guard(
         "a displaced sensor notices it",
         "sensors/membership.py",
         "        if _heart_stopped(self.consumer):\n            raise SupersededError(self._displaced())\n",

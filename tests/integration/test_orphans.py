@@ -16,14 +16,14 @@ from prefect.states import Completed, Failed, Pending, Running
 from prefect.testing.utilities import prefect_test_harness
 
 from events.payloads import OffsetRange
-from infra import prefect_lost, prefect_runs
+from infra import prefect_lost, prefect_orphans, prefect_runs
 from infra.errors import TryAgainError
 from infra.kafka import clients
 from infra.kafka import identity as identity_module
 from infra.kafka.identity import identity_tag
 from infra.prefect_lost import LOST, close_lost
-from infra.prefect_orphans import GONE, NEVER_BEGAN, close_orphans, deaths
-from infra.processes import copy_tag, host_tag, is_gone
+from infra.prefect_orphans import GONE, NEVER_BEGAN, WORKER_GONE, close_orphans, deaths
+from infra.processes import copy_tag, executed_here, host_tag, is_gone
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors.dispatch import Dispatcher
@@ -119,6 +119,28 @@ def test_orphans_end_as_what_became_of_them(server: Settings, desk: Desk, dead: 
         "Completed",
     ]
     assert close_orphans(server, DEPLOYMENT, desk.flow) == []
+
+
+def test_a_workers_run_ends_with_its_process(
+    server: Settings, desk: Desk, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, and is nothing against its records; one that never got a process ends as well."""
+    span = desk.feed(vector())
+    gone = a_run(Running(), [dead.replace("host:", "at:", 1)], span)
+    alive = a_run(Running(), executed_here([dead.replace("host:", "at:", 1)]), span)
+    waiting = a_run(Pending(), ["attempt:2"], span)
+    with get_client(sync_client=True) as client:
+        for run in (gone, alive):
+            client.update_flow_run(run, infrastructure_pid="1")
+    mine = {str(run) for run in (gone, alive, waiting)}
+    assert [one.run_id for one in close_orphans(server, DEPLOYMENT, desk.flow)] == [str(gone)]
+    assert ended(gone) == ("Crashed", WORKER_GONE)
+    monkeypatch.setattr(prefect_orphans, "PENDING_SECONDS", 0.0)
+    closed = close_orphans(server, DEPLOYMENT, desk.flow)
+    assert mine & {one.run_id for one in closed} == {str(waiting)}
+    assert ended(waiting) == ("Crashed", NEVER_BEGAN)
+    assert deaths(server, DEPLOYMENT) == []
+    assert ended(alive)[0] == "Running"
 
 
 def test_only_a_run_that_had_begun_is_a_death(server: Settings, desk: Desk, dead: str) -> None:

@@ -142,7 +142,7 @@ def test_a_sensor_that_comes_back_awaits_the_run_that_is_there(
     def create(_name: str, parameters: Any, state: Any, **options: Any) -> Any:
         return SimpleNamespace(id="new", state=state, tags=options["tags"], parameters=parameters)
 
-    def wait(run_id: str, _seconds: float) -> Any:
+    def wait(run_id: str, *_: Any) -> Any:
         waited.append(run_id)
         return Completed()
 
@@ -157,8 +157,12 @@ def test_a_sensor_that_comes_back_awaits_the_run_that_is_there(
 def test_a_worker_that_does_not_come_to_an_end_is_an_outage(
     server: Server, worker: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Perhaps no worker runs: the records are not at fault, and the sentence says where to look."""
+    """Perhaps no worker runs: the records are not at fault, and the sentence says where to look.
+
+    Meanwhile it looks whether anybody executes the run at all.
+    """
     waited: list[int] = []
+    looked: list[Any] = []
 
     async def never(_run_id: Any, timeout: int) -> None:  # noqa: ASYNC109 - as Prefect's function has it
         waited.append(timeout)
@@ -166,7 +170,10 @@ def test_a_worker_that_does_not_come_to_an_end_is_an_outage(
 
     monkeypatch.setattr(prefect_orphans, "runs_in", lambda *_: [under_way(Running())])
     monkeypatch.setattr("prefect.flow_runs.wait_for_flow_run", never)
+    monkeypatch.setattr(prefect_orphans, "close_orphans", lambda *asked: looked.append(asked))
     result = worker([ASKED])
-    assert (result.outcome, waited) == (Outcome.AGAIN, [dispatch.WORKER_SECONDS])
+    assert (result.outcome, sum(waited)) == (Outcome.AGAIN, dispatch.WORKER_SECONDS)
+    assert max(waited) == prefect_runs.LOOK_SECONDS
+    assert looked == [(worker.settings, "retrain")] * len(waited)
     assert "has not ended after 3600 s: is a worker running" in result.why
     assert server.runs == {}
