@@ -4,12 +4,10 @@ A machine can tell of its own processes only. A container that is made anew, or 
 leaves runs behind that stay Running for ever. The group's progress and its members tell what became of them.
 """
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra import prefect_runs
-from infra.kafka import clients
-from infra.kafka.bounded import answered
+from infra.kafka.members import member_name, members
 from infra.prefect_orphans import UNDER_WAY, Closed, by_worker, close_each, runs_in, silence
 from infra.processes import copies_of
 from infra.settings import Settings
@@ -23,7 +21,6 @@ QUIET_SECONDS = 600.0
 """A run whose state has not changed for so long had the time to tell its end, were it not for its process."""
 LOST_SECONDS = 2.0 * prefect_runs.WAIT_SECONDS
 """Nobody awaits a run for longer than half of that."""
-ANSWER_SECONDS = 5.0
 
 
 def close_lost(
@@ -42,7 +39,7 @@ def close_lost(
     name = group or deployment
     with prefect_runs.at_server(settings):
         quiet = [run for run in runs_in(deployment, UNDER_WAY) if silence(run) > QUIET_SECONDS]
-        there = _members(settings, name) if quiet else set[str]()
+        there = members(settings, name) if quiet else set[str]()
 
         def why(run: "FlowRun") -> str | None:
             late = not lasting and silence(run) > LOST_SECONDS
@@ -53,17 +50,5 @@ def close_lost(
 
 def _is_left(run: "FlowRun", group: str, there: set[str]) -> bool:
     """Tell whether the copy that ran it is no longer in the group."""
-    members = {f"{group}.{copy}" for copy in copies_of(run.tags)}  # as sensors/membership.py names them
-    return not by_worker(run) and bool(members) and not members & there
-
-
-def _members(settings: Settings, group: str) -> set[str]:
-    """Ask the broker for the names of a group's members: those that live, or died just now."""
-    with clients.answering(settings):
-        admin = clients.admin(settings)
-        try:
-            ask = partial(admin.describe_groups, [group])
-            found: dict[str, Any] = answered(ask, ANSWER_SECONDS, f"members of {group}")
-        finally:
-            admin.close()
-    return {str(member["group_instance_id"]) for member in found[group]["members"]}
+    ours = {member_name(group, copy) for copy in copies_of(run.tags)}
+    return not by_worker(run) and bool(ours) and not ours & there

@@ -31,6 +31,8 @@ WORKER_GONE = "its worker's process is gone"
 """Nothing against its records: a training is long, and somebody may stop its worker twice."""
 PENDING_SECONDS = 120.0
 """A worker starts a run's process within seconds, or has ended in between."""
+STARTING_SECONDS = 5.0
+"""Within them a worker's run has told which process executes it."""
 UNDER_WAY = ("RUNNING", "PENDING")
 MOST_RUNS = 200
 
@@ -126,10 +128,13 @@ def silence(run: "FlowRun") -> float:
 
 
 def _orphaned(run: "FlowRun") -> bool:
+    """Judge a run that a worker has taken only after a while: its tags name an earlier process until then."""
     nobodys = not any(tag.startswith(f"{TAG}:") for tag in run.tags)
     if nobodys and run.state and run.state.is_pending():
         return silence(run) > PENDING_SECONDS
-    return is_gone(run.tags, AT) if by_worker(run) else is_gone(run.tags)
+    if by_worker(run):
+        return is_gone(run.tags, AT) and silence(run) > STARTING_SECONDS
+    return is_gone(run.tags)
 
 
 def _why_gone(run: "FlowRun") -> str:

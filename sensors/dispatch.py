@@ -11,7 +11,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Pending, Scheduled
 
 from events.payloads import OffsetRange
-from infra import errors, prefect_orphans, prefect_runs
+from infra import errors, prefect_lost, prefect_orphans, prefect_runs
 from infra.faults import reach
 from infra.kafka.identity import identity_tag
 from infra.kafka.records import ranges_label
@@ -21,6 +21,8 @@ from infra.wiring import Route
 from sensors.failures import AWAY_NAMES, Outcome, classify
 
 WORKER_SECONDS = 3_600
+CLOSED_BY_OTHERS = (prefect_orphans.WORKER_GONE, prefect_orphans.NEVER_BEGAN, prefect_lost.LOST)
+"""Nothing is known against the records of such runs: somebody stopped a process, or a machine went away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ def judge(state: State[Any] | None) -> Result:
     if state.is_completed():
         return Result(Outcome.DONE, state.message or "")
     if state.is_crashed() or state.is_cancelled():
-        ended = Outcome.CRASHED if state.is_crashed() else Outcome.AGAIN
+        by_itself = state.is_crashed() and state.message not in CLOSED_BY_OTHERS
+        ended = Outcome.CRASHED if by_itself else Outcome.AGAIN
         return Result(ended, f"{state.name}: {state.message}")
     error = _error_of(state)
     return Result(classify(error), f"{type(error).__name__}: {error}", error)

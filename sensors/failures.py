@@ -48,6 +48,7 @@ AWAY = frozenset(
         "urllib3.HTTPError",
         "urllib.URLError",
         "httpx.TransportError",
+        "websockets.WebSocketException",
         "prefect.PrefectHTTPStatusError",
         "prefect.ServerVersionMismatch",
         "kafka.KafkaError",

@@ -7,7 +7,6 @@ partitions as they were, and a second sensor of that name displaces the first.
 
 import time
 from functools import partial
-from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -16,6 +15,7 @@ from kafka.errors import FencedInstanceIdError, NoOffsetForPartitionError, Offse
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
+from infra.kafka.members import member_name, members
 from infra.kafka.reading import missing_offset
 from infra.kafka.topics import check
 from infra.settings import Settings
@@ -33,9 +33,9 @@ METADATA_MS = 30_000
 Offsets = dict[TopicPartition, int]
 
 
-def member_name(settings: Settings, flow: str) -> str:
+def my_name(settings: Settings, flow: str) -> str:
     """Name this copy's member of the flow's group, the same after every restart."""
-    return f"{flow}.{settings.copy_name}"
+    return member_name(flow, settings.copy_name)
 
 
 def is_taken(settings: Settings, flow: str) -> bool:
@@ -44,16 +44,7 @@ def is_taken(settings: Settings, flow: str) -> bool:
     Raises:
         TryAgainError: the broker did not answer.
     """
-    with clients.answering(settings):
-        admin = clients.admin(settings)
-        try:
-            found: dict[str, Any] = answered(
-                partial(admin.describe_groups, [flow]), ANSWER_SECONDS, f"members of {flow}"
-            )
-        finally:
-            admin.close()
-    name = member_name(settings, flow)
-    return any(member["group_instance_id"] == name for member in found[flow]["members"])
+    return my_name(settings, flow) in members(settings, flow)
 
 
 class Membership:
@@ -67,7 +58,7 @@ class Membership:
             settings,
             group=route.flow,
             client_id=route.name,
-            group_instance_id=member_name(settings, route.flow),
+            group_instance_id=my_name(settings, route.flow),
             heartbeat_interval_ms=settings.session_timeout_ms // 4,
             max_poll_interval_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_MS,
@@ -108,7 +99,7 @@ class Membership:
             raise TryAgainError(message)
 
     def _displaced(self) -> str:
-        name = member_name(self.settings, self.route.flow)
+        name = my_name(self.settings, self.route.flow)
         return (
             f"another sensor has joined as {name} and taken this one's place: give each copy a name of its"
             f" own (NEPSE_INSTANCE)"

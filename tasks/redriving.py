@@ -101,21 +101,20 @@ def _retry_unit(loop: Loop, route: Route, letters: list[Letter], steps: Steps) -
     """Try letters of one partition, fewer at a time when its live slices take over before they are done.
 
     A live slice that we fenced is planned again after a second and fences us in turn: on a busy partition
-    only a batch that takes less than that gets through.
-
-    Raises:
-        SupersededError: not even one letter got through, however often it was tried.
+    only a batch that takes less than that gets through. Where not even one letter does, however often it is
+    tried, the rest is left for another time.
     """
     lines: list[Line] = []
     most, lost = BATCH, 0
     while left := letters[len(lines) : len(lines) + most]:
         try:
             lines += _retry_batch(loop, route, left, steps)
-            lost = 0
+            most, lost = min(BATCH, 2 * most), 0
         except SupersededError:
             most, lost = max(1, len(left) // 2), lost + 1
             if lost > MOST_TAKEOVERS or wait(uniform(*AFTER_TAKEOVER)):  # noqa: S311
-                raise
+                rest = letters[len(lines) :]
+                return lines + [line(one, "left alone", "its partition is busy: try again") for one in rest]
     return lines
 
 

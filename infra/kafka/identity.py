@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
+
+from kafka import KafkaAdminClient
 
 from infra.errors import TryAgainError
 from infra.kafka import clients
-from infra.kafka.bounded import answered
 from infra.settings import Settings
 
 ANSWER_SECONDS = 10.0
@@ -44,10 +44,10 @@ def is_of(settings: Settings, tags: Iterable[str], topics: Iterable[str]) -> boo
     """Tell whether a run's tags name these topics as they are now.
 
     Raises:
-        TryAgainError: the broker does not answer.
+        TryAgainError: the broker does not answer, or tells no id of one of them.
     """
     named = tagged(tags)
-    return bool(named) and f"{TAG}:{_named(settings, topics)}" in named
+    return bool(named) and identity_tag(settings, topics) in named
 
 
 def _named(settings: Settings, topics: Iterable[str]) -> str | None:
@@ -62,13 +62,11 @@ def _named(settings: Settings, topics: Iterable[str]) -> str | None:
 
 def _ids(settings: Settings, topics: tuple[str, ...]) -> list[str | None]:
     """Ask for the id of the cluster and of each topic; None where there is none."""
+
+    def ask(admin: KafkaAdminClient) -> tuple[str, list[dict[str, Any]]]:
+        return str(admin.describe_cluster()["cluster_id"]), admin.describe_topics(list(topics))
+
     with clients.answering(settings):
-        admin = clients.admin(settings)
-        try:
-            ask = partial(admin.describe_topics, list(topics))
-            told: list[dict[str, Any]] = answered(ask, ANSWER_SECONDS, "ids of topics")
-            cluster = answered(admin.describe_cluster, ANSWER_SECONDS, "id of the cluster")["cluster_id"]
-        finally:
-            admin.close()
+        cluster, told = clients.asked(settings, ask, ANSWER_SECONDS, "ids of the cluster and of topics")
     ids = {one["name"]: str(one["topic_id"]) for one in told if one["partitions"]}
-    return [str(cluster), *(ids.get(topic) for topic in topics)]
+    return [cluster, *(ids.get(topic) for topic in topics)]

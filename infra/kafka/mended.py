@@ -15,6 +15,7 @@ Either cost an operator minutes after a kill; tests/faults/test_connection.py sh
 from typing import Any
 
 from kafka import KafkaConsumer
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import MemberState
 
 WAKE_SECONDS = 1.0
@@ -47,11 +48,21 @@ def _keep_joins(coordinator: Any) -> None:
             coordinator.request_rejoin()
         join = coordinator._join_task  # noqa: SLF001
         if join is not None and join.is_done:
-            lost = join.succeeded() and coordinator.state is not MemberState.REBALANCING
+            lost = _is_lost(join, coordinator.state)
             coordinator._join_task = None if lost else _Ended(join)  # noqa: SLF001
         return await join_group(timeout_ms)
 
     coordinator.join_group_async = join_group_async
+
+
+def _is_lost(join: Any, state: Any) -> bool:
+    """Tell whether a join's outcome is of no use: its member was evicted since, or it timed out by itself.
+
+    The client takes a time-out for that of its own wait, and would find the same one for ever.
+    """
+    if join.succeeded():
+        return state is not MemberState.REBALANCING
+    return isinstance(join.exception, KafkaTimeoutError) or not isinstance(join.exception, KafkaError)
 
 
 def _keep_awake(net: Any) -> None:

@@ -71,11 +71,7 @@ def settled_ends(
     The broker answers a commit before it has marked it in every partition: who has just read a group's
     progress finds all that was committed with it only below these ends.
     """
-    admin = clients.admin(settings)
-    try:
-        wanted = written(admin, spots)
-    finally:
-        admin.close()
+    wanted = clients.asked(settings, lambda admin: written(admin, spots), 2 * ASK_SECONDS, "what is written")
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = ends(looking, spots)

@@ -133,6 +133,8 @@ def test_a_workers_run_ends_with_its_process(
         for run in (gone, alive):
             client.update_flow_run(run, infrastructure_pid="1")
     mine = {str(run) for run in (gone, alive, waiting)}
+    assert mine.isdisjoint(one.run_id for one in close_orphans(server, DEPLOYMENT, desk.flow))  # just begun
+    monkeypatch.setattr(prefect_orphans, "STARTING_SECONDS", -1.0)
     assert [one.run_id for one in close_orphans(server, DEPLOYMENT, desk.flow)] == [str(gone)]
     assert ended(gone) == ("Crashed", WORKER_GONE)
     monkeypatch.setattr(prefect_orphans, "PENDING_SECONDS", 0.0)

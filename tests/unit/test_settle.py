@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from kafka import TopicPartition
-from prefect.states import Cancelled, Failed
+from prefect.states import Cancelled, Crashed, Failed
 
 from events.payloads import OffsetRange
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.settings import Settings, load_settings
 from infra.stack.conditions import conditions
 from infra.wiring import Route
-from sensors import settle
+from sensors import dispatch, settle
 from sensors.diary import Diary
 from sensors.dispatch import Result, judge
 from sensors.failures import Outcome
@@ -152,6 +152,18 @@ def test_a_run_that_crashes_again_and_again_is_the_datas_fault(
         assert letters == []
         fail(settling, work, Result(Outcome.CRASHED, "Crashed: out of memory"))
     assert letters == ["Crashed: out of memory"]
+
+
+@pytest.mark.parametrize("message", dispatch.CLOSED_BY_OTHERS)
+def test_a_run_that_was_closed_for_its_process_says_nothing_of_its_records(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    """Somebody may stop a worker as often as they like."""
+    letters, work = given_up(monkeypatch), a_unit()
+    for _ in range(5):
+        fail(settling, work, judge(Crashed(message=message)))
+    assert letters == []
+    assert judge(Crashed(message="out of memory")).outcome is Outcome.CRASHED
 
 
 def test_a_letter_that_can_not_be_written_yet_waits(
