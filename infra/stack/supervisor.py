@@ -23,7 +23,7 @@ from infra.stack.parts import Part
 PROBE_SECONDS = 0.1
 HOOK_SECONDS = 120.0
 BACKOFF_SECONDS = (1, 2, 5, 10)
-CALM_SECONDS = 20.0
+CALM_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = logging.getLogger("nepse.stack")
