@@ -54,16 +54,6 @@ class JoinSlice:
         self.predictions = [side_of_prediction(*_at(r), r.payload) for r in of_kind(events, PredictionMade)]
         self.actuals = [side_of_actual(*_at(r), r.payload) for r in of_kind(events, ActualAvailable)]
 
-    @property
-    def witnesses(self) -> dict[str, str]:
-        """Ids whose rows have to be there once this slice is remembered, by topic."""
-        found = {}
-        if self.predictions:
-            found["predictions"] = self.predictions[-1].id
-        if self.actuals:
-            found["actuals"] = self.actuals[-1].id
-        return found
-
 
 def _left_out(partition: int, refusals: Refusals) -> LeftOut:
     sides = (

@@ -27,6 +27,14 @@ from tasks.refusals import Refusals, as_of
 FLOW = "join-errors"
 
 
+class Sides(NamedTuple):
+    """A slice's sides that are the first of their ids, and ids of rows that have to be there from then on."""
+
+    predictions: list[PredictionSide]
+    actuals: list[ActualSide]
+    witnesses: dict[str, str]
+
+
 class Met(NamedTuple):
     """What follows from a slice: pairs that are new, and predictions that have now expired unmet."""
 
@@ -45,7 +53,7 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
         TryAgainError: the database is away.
     """
     with transaction(database) as connection:
-        predictions, actuals = _remember(connection, work)
+        predictions, actuals, _ = _remember(connection, work)
         older = partial(join_memory.older, connection, work.span, left_out=work.left_out)
         keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
         waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
@@ -94,10 +102,9 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
     counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
     for work in _history(loop, reader, past):
         with transaction(loop.database) as connection:
-            _append(connection, work)
+            last |= _append(connection, work).witnesses
         counts["predictions"] += len(work.predictions)
         counts["actuals"] += len(work.actuals)
-        last |= work.witnesses
     with transaction(loop.database) as connection:
         if any(at < ends[topic] for topic, at in join_memory.reached(connection, number).items()):
             join_memory.forget_reach(connection, number)
@@ -119,11 +126,11 @@ def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlic
         at = {topic: end for (topic, _), end in work.ends.items()}
 
 
-def _append(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
+def _append(connection: Connection, work: JoinSlice) -> Sides:
     """Append both sides; returns those that are the first of their id.
 
     No session appears by a dead letter that is tried again, long after its place: that would move the points
-    at which predictions expired.
+    at which predictions expired. Nor does it bear witness, since a witness has to have a session.
     """
     number, left_out = work.span.partition, work.left_out
     predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
@@ -131,16 +138,18 @@ def _append(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSid
     predictions = [p for p in predictions if p.id not in repeated]
     repeated = join_memory.append(connection, number, "actuals", actuals, left_out.actuals)
     actuals = [a for a in actuals if a.id not in repeated]
-    seen = first_seen(a for a in actuals if a.offset not in left_out.ever_actuals)
-    join_memory.appear(connection, number, seen, left_out.ever_actuals)
-    return predictions, actuals
+    in_place = [a for a in actuals if a.offset not in left_out.ever_actuals]
+    join_memory.appear(connection, number, first_seen(in_place), left_out.ever_actuals)
+    counted: dict[str, list[PredictionSide] | list[ActualSide]]
+    counted = {"predictions": predictions, "actuals": in_place}
+    return Sides(predictions, actuals, {topic: found[-1].id for topic, found in counted.items() if found})
 
 
-def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
+def _remember(connection: Connection, work: JoinSlice) -> Sides:
     """Append a slice to a memory that is complete up to it."""
     join_memory.require(connection, work.span, work.left_out)
     sides = _append(connection, work)
-    join_memory.reach(connection, work.span, work.witnesses)
+    join_memory.reach(connection, work.span, sides.witnesses)
     return sides
 
 

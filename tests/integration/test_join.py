@@ -272,6 +272,29 @@ def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
     assert life.attempt([1, 1], [1, 2], tried) == [("error", "p", revised[0])]
 
 
+def letters_of(*places: Place) -> Refusals:
+    """Letters that are tried again, or were: once open, no more."""
+    return Refusals(ever=frozenset(places))
+
+
+def test_a_letter_whose_session_never_appeared_does_not_stop_the_join(loop: Loop) -> None:
+    """It was the first of its session, given up unseen: once it is tried again no row bears witness to it."""
+    life = Life(loop, ([], [session(day) for day in DAYS[:3]]), random.Random(0))
+    tried = letters_of(life.logs[1][1].place)
+    for start in range(3):
+        assert life.attempt([0, start], [0, start + 1], tried) == []
+
+
+def test_a_repeat_of_such_a_letter_does_not_stop_the_join(loop: Loop) -> None:
+    """Its repeat is the last record of a slice, and counts for nothing."""
+    letter = session(DAYS[0])
+    log = [session(DAYS[2]), letter, session(DAYS[1]), letter, session(DAYS[1])]
+    life = Life(loop, ([], log), random.Random(0))
+    tried = letters_of(life.logs[1][1].place)
+    for start, end in ((0, 1), (1, 2), (2, 4), (4, 5)):
+        assert life.attempt([0, start], [0, end], tried) == []
+
+
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
 def test_a_memory_that_is_gone_is_noticed(loop: Loop, lost: tuple[str, ...]) -> None:
     """All of it or a table: the join stops before it misses a pair, and says what to do."""
@@ -537,6 +560,21 @@ def test_a_price_that_is_none_is_refused_at_its_own_place(topics: Topics, close:
     ]
     at = {letter.place.topic for letter in letters if letter.place.partition == topics.partition}
     assert at == set(TOPICS)
+
+
+def test_a_memory_that_ends_with_a_letter_is_filled_again(topics: Topics) -> None:
+    """It went through since, and its session never appeared: the join goes on from there."""
+    topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    topics.feed(a_prediction(topics))
+    assert topics.redrive(steps) == ["resolved"]
+    topics.join()
+    forget(topics.loop, *LOST)
+    refill(topics.loop)
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"] * 2
 
 
 def counting(topics: Topics) -> list[Any]:
