@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from kafka import KafkaConsumer
@@ -13,7 +14,7 @@ from events.payloads import OffsetRange
 from infra.bootstrap import Loop
 from infra.database import join_expiry, join_memory, refused
 from infra.database.connection import transaction
-from infra.database.join_memory import LeftOut, Span
+from infra.database.join_memory import Key, LeftOut, Row, Span
 from infra.faults import reach
 from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
@@ -54,16 +55,22 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
     """
     with transaction(database) as connection:
         predictions, actuals, _ = _remember(connection, work)
-        older = partial(join_memory.older, connection, work.span, left_out=work.left_out)
+        older = partial(_older, connection, work)
         keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
-        waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
+        waiting = first_of_each(map(PredictionSide._make, older("predictions", keys)))
         keys = [(p.symbol, p.date, p.as_of) for p in predictions]
-        known = [ActualSide._make(row) for row in older("actuals", keys)]
+        known = first_of_each(map(ActualSide._make, older("actuals", keys)))
         starts = work.span.predictions[0], work.span.actuals[0]
-        pairs = new_pairs(first_of_each([*waiting, *predictions]), first_of_each([*known, *actuals]), starts)
+        pairs = new_pairs([*waiting, *predictions], [*known, *actuals], starts)
         expired = _expired(connection, work.span, Own(predictions, pairs, work.left_out), expire_after)
     reach("state-written", FLOW)
     return Met(pairs, expired)
+
+
+def _older(connection: Connection, work: JoinSlice, topic: str, keys: list[Key]) -> list[Row]:
+    """Find older sides of a topic in the order of their offsets: an event may have several rows."""
+    found = join_memory.older(connection, work.span, topic, keys, work.left_out)
+    return sorted(found, key=itemgetter(1))
 
 
 def refill(loop: Loop) -> dict[str, int]:
@@ -133,10 +140,11 @@ def _append(connection: Connection, work: JoinSlice) -> Sides:
     at which predictions expired. Nor does it bear witness, since a witness has to have a session.
     """
     number, left_out = work.span.partition, work.left_out
+    append = partial(join_memory.append, connection, number, left_out=left_out)
     predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
-    repeated = join_memory.append(connection, number, "predictions", predictions, left_out.predictions)
+    repeated = append(join_memory.Sides("predictions", predictions, work.passed["predictions"]))
     predictions = [p for p in predictions if p.id not in repeated]
-    repeated = join_memory.append(connection, number, "actuals", actuals, left_out.actuals)
+    repeated = append(join_memory.Sides("actuals", actuals, work.passed["actuals"]))
     actuals = [a for a in actuals if a.id not in repeated]
     in_place = [a for a in actuals if a.offset not in left_out.ever_actuals]
     join_memory.appear(connection, number, first_seen(in_place), left_out.ever_actuals)
@@ -179,4 +187,4 @@ def _expired(connection: Connection, span: Span, found: Own, expire_after: int) 
     points = ExpiryPoints(sessions, expire_after)
     steps = points.steps(since, until)
     older = join_expiry.unmet(connection, span, steps, found.left_out) if steps else []
-    return [*(PredictionSide._make(row) for row in older), *unmet(own, found.pairs, points)]
+    return [*first_of_each(map(PredictionSide._make, older)), *unmet(own, found.pairs, points)]

@@ -10,7 +10,8 @@ from datetime import date
 from itertools import count
 from typing import Any, NamedTuple
 
-from psycopg import Cursor
+import orjson
+from psycopg.types.json import Json
 from sqlalchemy import Connection
 
 from infra.database import private_tables
@@ -101,13 +102,18 @@ _OLDER_OF = {
     )
     for topic in _TABLES
 }
+# As JSON, since every slice asks and ids of other clients may hold whatever would part them
 _REPEATED = """
-    SELECT k.event_id FROM unnest(%s::text[], %s::bigint[]) AS k (event_id, "offset")
+    SELECT k.event_id FROM ROWS FROM (
+        json_array_elements_text(%(ids)s), unnest(string_to_array(%(offsets)s, ' ')::bigint[])
+    ) AS k (event_id, "offset")
     CROSS JOIN LATERAL (
         SELECT FROM private.join_{topic} AS i
-        WHERE i.partition = %s AND i.event_id = k.event_id AND i."offset" <> k."offset" OFFSET 0
+        WHERE i.partition = %(partition)s AND i.event_id = k.event_id AND i."offset" <> k."offset"
+            AND i."offset" < greatest(k."offset", %(passed)s) AND {counts} OFFSET 0
     ) AS s
 """
+_REPEATED_OF = {topic: _REPEATED.format(topic=topic, counts=counting("i", topic)) for topic in _TABLES}
 _REACHED = """
     SELECT r.topic, r.reached,
         r.witness IS NULL OR EXISTS (
@@ -133,10 +139,6 @@ _APPEAR = """
         WHERE s.partition = %(partition)s AND s.date = n.date AND s.first_offset < n.at
             AND s.first_offset <> ALL(%(unseen)s::bigint[])
     ) ON CONFLICT DO NOTHING
-"""
-_GIVE_WAY = """
-    DELETE FROM private.join_{topic}
-    WHERE partition = %s AND event_id = ANY(%s::text[]) AND "offset" = ANY(%s::bigint[])
 """
 
 
@@ -169,21 +171,33 @@ def require(connection: Connection, span: Span, left_out: LeftOut) -> None:
             raise StopError(message)
 
 
-def append(
-    connection: Connection, partition: int, topic: str, rows: Sequence[Row], refused: Sequence[int]
-) -> set[str]:
-    """Append sides of a topic, no id twice; returns the ids that were there before, at another offset.
+class Sides(NamedTuple):
+    """A slice's records of a topic, first of their ids in it, and up to where the flow had come before.
 
-    The row of an open dead letter, which a failed attempt left, gives way to a later delivery of its event.
+    Where a letter is tried again, live slices have passed it: its event may have come since, and counted.
     """
-    if append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows) == len(rows):
+
+    topic: str
+    rows: Sequence[Row]
+    passed: int
+
+
+def append(connection: Connection, partition: int, sides: Sides, left_out: LeftOut) -> set[str]:
+    """Append sides whose event is new; returns the ids of those whose event counted before."""
+    topic, rows, passed = sides
+    if not rows:
         return set()
-    ids, offsets = [row[2] for row in rows], [row[1] for row in rows]
+    values = {
+        "ids": Json([row[2] for row in rows], dumps=orjson.dumps),
+        "offsets": " ".join(str(row[1]) for row in rows),
+        "partition": partition,
+        "passed": passed,
+        **left_out.values(),
+    }
     with driver(connection).cursor() as cursor:
-        if refused and cursor.execute(_query(_GIVE_WAY, topic), (partition, ids, list(refused))).rowcount:
-            append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows)
-        found = cursor.execute(_query(_REPEATED, topic), (ids, offsets, partition))
-        return {event_id for (event_id,) in found}
+        repeated = {found for (found,) in cursor.execute(_REPEATED_OF[topic].encode(), values)}
+    append_rows(connection, _TABLES[topic], _COLUMNS[topic], [row for row in rows if row[2] not in repeated])
+    return repeated
 
 
 def appear(
@@ -224,18 +238,10 @@ def older(
         "before": start,
         **left_out.values(),
     }
-    with _binary(connection) as cursor:
+    with driver(connection).cursor(binary=True) as cursor:
         return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()
 
 
 def _by_session(key: Key) -> tuple[date, str]:
     """Order keys as the index does: neighbours lie on the same page."""
     return key[1], key[0]
-
-
-def _query(text: str, topic: str) -> bytes:
-    return text.format(topic=topic).encode()
-
-
-def _binary(connection: Connection) -> Cursor[Any]:
-    return driver(connection).cursor(binary=True)

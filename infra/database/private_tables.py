@@ -3,7 +3,7 @@
 The join's are named by partition: `predictions` and `actuals` are co-partitioned, so a number names both.
 """
 
-from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, PrimaryKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from infra.database.tables import metadata
@@ -13,9 +13,9 @@ PRIVATE = "private"
 join_predictions = Table(
     "join_predictions",
     metadata,
-    Column("partition", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    Column("event_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("date", Date, nullable=False),
@@ -26,6 +26,7 @@ join_predictions = Table(
     Column("high_95", Double),
     Column("model_version", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )
 Index(
@@ -40,15 +41,16 @@ Index(
 join_actuals = Table(
     "join_actuals",
     metadata,
-    Column("partition", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    Column("event_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("date", Date, nullable=False),
     Column("previous_date", Date),
     Column("actual_close", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )
 Index("join_actuals_date", join_actuals.c.partition, join_actuals.c.date, join_actuals.c.symbol)

@@ -733,9 +733,23 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a repeat of an event that was given up counts",
         "infra/database/join_memory.py",
-        "if refused and cursor",
-        "if not ids and cursor",
+        """greatest(k."offset", %(passed)s) AND {counts} OFFSET 0""",
+        """greatest(k."offset", %(passed)s) OFFSET 0""",
         f"{JOIN}::test_what_was_given_up_does_not_count",
+    ),
+    Guard(
+        "a repeat of an event whose letter went through does not count, whoever wrote what",
+        "infra/database/join_memory.py",
+        """AND i."offset" < greatest(k."offset", %(passed)s)""",
+        """AND i."offset" < 0""",
+        f"{JOIN}::test_who_comes_too_late_takes_no_row_away",
+    ),
+    Guard(
+        "a letter whose event came again and counted is a repeat",
+        "infra/kafka/redriving.py",
+        "        work.passed = self._at\n",
+        "",
+        f"{JOIN}::test_a_letter_tried_after_its_repeat_makes_nothing",
     ),
     Guard(
         "no session appears by what was given up",
@@ -775,8 +789,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "repeats are probed, however long history is",
         "infra/database/join_memory.py",
-        'AND i."offset" <> k."offset" OFFSET 0',
-        'AND i."offset" <> k."offset"',
+        """greatest(k."offset", %(passed)s) AND {counts} OFFSET 0""",
+        """greatest(k."offset", %(passed)s) AND {counts}""",
         f"{PLANNER}::test_repeats_are_looked_up_by_their_ids",
     ),
     Guard(

@@ -136,6 +136,7 @@ class Life:
         starts: list[int],
         ends: list[int],
         refusals: Refusals | None = None,
+        passed: list[int] | None = None,
     ) -> list[tuple[str, ...]]:
         """Do a slice's work; its rows are committed, its events are only told."""
         inside = [
@@ -146,9 +147,10 @@ class Life:
         ]
         bounds = [
             {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
-            for ats in (starts, ends)
+            for ats in (starts, ends, passed or starts)
         ]
-        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, refusals or self.refusals), AFTER)
+        joined = JoinSlice(inside, *bounds[:2], refusals or self.refusals, bounds[2])
+        met = meet.fn(self.loop.database, joined, AFTER)
         pairs = [("error", p.id, a.id) for p, a in met.pairs]
         return [*pairs, *(("expired", p.id) for p in met.expired)]
 
@@ -295,6 +297,33 @@ def test_a_repeat_of_such_a_letter_does_not_stop_the_join(loop: Loop) -> None:
         assert life.attempt([0, start], [0, end], tried) == []
 
 
+def a_letter_and_its_repeat(loop: Loop) -> tuple[Life, tuple[str, ...], Refusals, Refusals]:
+    """A prediction that is joined, and an actual twice, first as a letter; its error, and what is refused."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    twice = session(MON)
+    life = Life(loop, ([("p", made)], [twice, twice]), random.Random(0))
+    letter = life.logs[1][0].place
+    assert life.attempt([0, 0], [1, 0]) == []
+    return life, ("error", "p", twice[0]), Refusals(*[frozenset({letter})] * 2), letters_of(letter)
+
+
+def test_who_comes_too_late_takes_no_row_away(loop: Loop) -> None:
+    """A slice that a redrive fenced takes the letter for open, and remembers its repeat: a retry does not."""
+    life, error, still_open, tried = a_letter_and_its_repeat(loop)
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 1]) == [error]
+    assert life.attempt([1, 1], [1, 2], still_open) == [error], "it is fenced: nobody hears of it"
+    assert life.attempt([1, 1], [1, 2], tried) == []
+
+
+def test_a_letter_whose_event_came_again_is_a_repeat(loop: Loop) -> None:
+    """Where live slices have passed the later delivery; an attempt at it alone makes none."""
+    life, error, still_open, tried = a_letter_and_its_repeat(loop)
+    assert life.attempt([1, 1], [1, 2], still_open) == [error]
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 1]) == [error], "that was not committed"
+    assert life.attempt([1, 1], [1, 2], still_open) == [error], "nor was this"
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 2]) == []
+
+
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
 def test_a_memory_that_is_gone_is_noticed(loop: Loop, lost: tuple[str, ...]) -> None:
     """All of it or a table: the join stops before it misses a pair, and says what to do."""
@@ -338,11 +367,11 @@ class Topics:
         self.partition = partition_of(self.symbol.encode(), loop.settings.partitions)
         self.reader = clients.consumer(loop.settings, group=FLOW)
 
-    def feed(self, *payloads: PredictionMade | ActualAvailable) -> list[str]:
+    def feed(self, *payloads: PredictionMade | ActualAvailable, names: list[str] | None = None) -> list[str]:
         """Commit events; returns their ids."""
         source = Source(self.loop.pool, f"feed-{uuid.uuid4().hex}")
         source.open()
-        ids = [uuid.uuid4().hex for _ in payloads]
+        ids = names or [uuid.uuid4().hex for _ in payloads]
         events = [
             Event(datetime.now(UTC), "test", p, Metadata(n, n)) for n, p in zip(ids, payloads, strict=True)
         ]
@@ -403,7 +432,7 @@ class Topics:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Take the flow's steps, without Prefect."""
-    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work))
+    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work), work.passed)
     publish(work, joined, meet.fn(loop.database, joined, AFTER), AFTER)
     return Account()
 
@@ -560,6 +589,18 @@ def test_a_price_that_is_none_is_refused_at_its_own_place(topics: Topics, close:
     ]
     at = {letter.place.topic for letter in letters if letter.place.partition == topics.partition}
     assert at == set(TOPICS)
+
+
+def test_a_letter_tried_after_its_repeat_makes_nothing(topics: Topics) -> None:
+    """The event was delivered again after its letter, and met its prediction: no error is published twice."""
+    (name,) = topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    topics.feed(a_prediction(topics), an_actual(topics), names=[uuid.uuid4().hex, name])
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+    assert topics.redrive(steps) == ["resolved"]
+    assert told(topics) == ["ErrorComputed"]
 
 
 def test_a_memory_that_ends_with_a_letter_is_filled_again(topics: Topics) -> None:

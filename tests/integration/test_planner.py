@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from psycopg.types.json import Json
 from sqlalchemy import Connection, text
 
 from infra.database import join_expiry, join_memory
@@ -76,10 +77,14 @@ def test_a_slice_looks_up_what_it_asks_for(connection: Connection, topic: str) -
 
 def test_repeats_are_looked_up_by_their_ids(connection: Connection) -> None:
     """A slice of repeats reads them alone."""
-    ids, offsets = [f"e{n}" for n in range(KEYS)], [ROWS + n for n in range(KEYS)]
-    query = join_memory._REPEATED.format(topic="actuals")
-    named = query.replace("%s", "%({})s").format("ids", "offsets", "partition")
-    read = read_by(connection, named, {"ids": ids, "offsets": offsets, "partition": PARTITION})
+    asked = {
+        "ids": Json([f"e{n}" for n in range(KEYS)]),
+        "offsets": " ".join(str(ROWS + n) for n in range(KEYS)),
+        "partition": PARTITION,
+        "passed": ROWS,
+        **join_memory.LeftOut().values(),
+    }
+    read = read_by(connection, join_memory._REPEATED_OF["actuals"], asked)
     assert read == {"join_actuals": KEYS}
 
 
