@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine
 
 from events.payloads import OffsetRange
 from infra.bootstrap import Loop
-from infra.database import join_expiry, join_memory, refused
+from infra.database import join_expiry, join_memory, join_reach, refused
 from infra.database.connection import transaction
-from infra.database.join_memory import Key, LeftOut, Row, Span
+from infra.database.join_memory import FLOW, Key, LeftOut, Row, Span
 from infra.faults import reach
 from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
@@ -25,7 +25,7 @@ from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, 
 from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.refusals import Refusals, as_of
 
-FLOW = "join-errors"
+__all__ = ["FLOW", "Met", "meet", "refill"]
 
 
 class Sides(NamedTuple):
@@ -89,7 +89,7 @@ def refill(loop: Loop) -> dict[str, int]:
         for number in range(loop.settings.partitions):
             nothing = [OffsetRange(topic=t, partition=number, start=0, end=0) for t in TOPICS]
             ends = {spot.topic: end for spot, end in committed(reader, nothing).items()}
-            refusals = as_of(loop, FLOW, {(topic, number): end for topic, end in ends.items()})
+            refusals = as_of(loop, FLOW, {(topic, number): end for topic, end in ends.items()}, every=True)
             counts = _refill_partition(loop, reader, Past(number, ends, refusals))
             done = {topic: done[topic] + counts[topic] for topic in TOPICS}
     return done
@@ -113,9 +113,9 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
         counts["predictions"] += len(work.predictions)
         counts["actuals"] += len(work.actuals)
     with transaction(loop.database) as connection:
-        if any(at < ends[topic] for topic, at in join_memory.reached(connection, number).items()):
-            join_memory.forget_reach(connection, number)
-        join_memory.reach(connection, Span(number, (0, ends["predictions"]), (0, ends["actuals"])), last)
+        if any(at < ends[topic] for topic, at in join_reach.reached(connection, number).items()):
+            join_reach.forget_reach(connection, number)
+        join_reach.reach(connection, Span(number, (0, ends["predictions"]), (0, ends["actuals"])), last)
     return counts
 
 
@@ -155,9 +155,9 @@ def _append(connection: Connection, work: JoinSlice) -> Sides:
 
 def _remember(connection: Connection, work: JoinSlice) -> Sides:
     """Append a slice to a memory that is complete up to it."""
-    join_memory.require(connection, work.span, work.left_out)
+    join_reach.require(connection, work.span, work.left_out)
     sides = _append(connection, work)
-    join_memory.reach(connection, work.span, sides.witnesses)
+    join_reach.reach(connection, work.span, sides.witnesses)
     return sides
 
 

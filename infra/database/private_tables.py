@@ -3,7 +3,19 @@
 The join's are named by partition: `predictions` and `actuals` are co-partitioned, so a number names both.
 """
 
-from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    false,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from infra.database.tables import metadata
@@ -128,9 +140,16 @@ refused = Table(
     Column("offset", BigInteger, primary_key=True),
     Column("letter_id", Text, nullable=False),
     Column("letters_from", BigInteger),
+    Column("resolved", Boolean, nullable=False, server_default=false()),
     schema=PRIVATE,
 )
 """Records that a flow gave up as dead letters: whatever they left in its state does not count.
 
 Where `letters_from` is set that was only intended: the letter, if there is one, lies from that offset on.
+`resolved` letters went through since, and no slice has to ask for them any more.
 """
+Index(
+    "refused_open",
+    *(refused.c.flow, refused.c.topic, refused.c.partition),
+    postgresql_where=~refused.c.resolved,
+)

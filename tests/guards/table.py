@@ -662,7 +662,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "the join stops where its memory does not reach",
-        "infra/database/join_memory.py",
+        "infra/database/join_reach.py",
         "        if end < start:",
         "        if end < 0:",
         f"{JOIN}::test_a_memory_that_lags_behind_is_noticed",
@@ -725,7 +725,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "what was given up unseen is not missed by the join's memory",
-        "infra/database/join_memory.py",
+        "infra/database/join_reach.py",
         "end = next(offset for offset in count(found[topic]) if offset not in given_up)",
         "end = next(offset for offset in count(found[topic]) if given_up is not None)",
         f"{JOIN}::test_what_was_given_up_does_not_count",
@@ -753,10 +753,24 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "no session appears by what was given up",
-        "infra/database/join_expiry.py",
-        "        AND first_offset <> ALL(%(unseen)s::bigint[])\n",
-        "        AND %(unseen)s::bigint[] IS NOT NULL\n",
+        "infra/database/join_memory.py",
+        'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND {unless}"',
+        'return f"%(unseen)s::bigint[] IS NOT NULL AND {unless}"',
         f"{JOIN}::test_what_was_given_up_does_not_count",
+    ),
+    Guard(
+        "no session appears by what went through long after its place",
+        "infra/database/join_memory.py",
+        'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND {unless}"',
+        'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND ({unless} OR true)"',
+        f"{JOIN}::test_a_letter_that_is_noted_as_resolved_moves_no_expiry",
+    ),
+    Guard(
+        "a letter that went through is looked up no more",
+        "tasks/refusals.py",
+        "        refused.resolve(",
+        "        refused.withdraw(",
+        f"{JOIN}::test_a_letter_that_went_through_is_looked_up_no_more",
     ),
     Guard(
         "an error that was given up is not held against its model",
@@ -768,7 +782,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a memory that claims more than it holds is not believed when it is filled again",
         "tasks/joins.py",
-        "            join_memory.forget_reach(connection, number)",
+        "            join_reach.forget_reach(connection, number)",
         "            pass",
         f"{JOIN}::test_a_memory_that_claims_more_than_it_holds_is_filled_again",
     ),

@@ -35,7 +35,7 @@ from sensors.isolate import give_up
 from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.joins import FLOW, meet, refill
 from tasks.redriving import Choice, chosen, retry
-from tasks.refusals import Refusals, refusals
+from tasks.refusals import Refusals, as_of, refusals
 from tasks.work import Account, Steps
 
 pytestmark = pytest.mark.stack
@@ -256,6 +256,31 @@ def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
     assert life.attempt([2, 1], [2, 2], tried) == [("error", "p1", log[1][0])]
     life.logs[1].remove(refused)
     assert life.attempt([2, 4], [2, 5], tried) == [("expired", "p0")]
+
+
+def note_as_resolved(loop: Loop, place: Place) -> None:
+    """Let a slice before have found that a letter went through."""
+    refused.confirm(loop.database, FLOW, {place: uuid.uuid4().hex})
+    refused.resolve(loop.database, FLOW, [place])
+
+
+def test_a_letter_that_is_noted_as_resolved_moves_no_expiry(loop: Loop) -> None:
+    """No slice is told of it: the memory knows that the session of its attempt did not appear there."""
+    made = PredictionMade(symbol="NABIL", date=DAYS[0], predicted_close=1.0, model_version="v1")
+    log = [session(day, "NICA") for day in DAYS[:5]]
+    life = Life(loop, ([("p", made)], log), random.Random(0))
+    assert life.attempt([0, 0], [1, 2]) == [], "an attempt with what becomes a letter"
+    note_as_resolved(loop, life.logs[1][1].place)
+    assert life.attempt([1, 2], [1, 4]) == []
+    assert life.attempt([1, 4], [1, 5]) == [("expired", "p")]
+
+
+def test_a_letter_that_is_noted_as_resolved_is_not_missed(loop: Loop) -> None:
+    """It was given up unseen, and has gone through before the next slice."""
+    life = Life(loop, ([], [session(day) for day in DAYS[:3]]), random.Random(0))
+    assert life.attempt([0, 0], [0, 1]) == []
+    note_as_resolved(loop, life.logs[1][1].place)
+    assert life.attempt([0, 2], [0, 3]) == []
 
 
 def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
@@ -601,6 +626,23 @@ def test_a_letter_tried_after_its_repeat_makes_nothing(topics: Topics) -> None:
     assert told(topics) == ["ErrorComputed"]
     assert topics.redrive(steps) == ["resolved"]
     assert told(topics) == ["ErrorComputed"]
+
+
+def test_a_letter_that_went_through_is_looked_up_no_more(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next slice finds it resolved; those after it don't see it, but whoever asks for every one does."""
+    topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    assert topics.redrive(steps) == ["resolved"]
+    place = next(one.place for one in read_letters(topics.loop.settings) if one.reason == topics.symbol)
+    starts = {place[:2]: place.offset + 1}
+    assert place in as_of(topics.loop, FLOW, starts).ever
+    assert place not in as_of(topics.loop, FLOW, starts).ever
+    assert place in as_of(topics.loop, FLOW, starts, every=True).ever
+    monkeypatch.setattr(topics.loop.live.redrives, "has", lambda _: False)
+    assert place in as_of(topics.loop, FLOW, starts, every=True).open, "as it was at that time"
 
 
 def test_a_memory_that_ends_with_a_letter_is_filled_again(topics: Topics) -> None:

@@ -8,7 +8,7 @@ import pytest
 from psycopg.types.json import Json
 from sqlalchemy import Connection, text
 
-from infra.database import join_expiry, join_memory
+from infra.database import join_expiry, join_memory, refused
 from infra.database.connection import driver, engine
 from infra.settings import Settings
 
@@ -102,3 +102,18 @@ def test_what_expires_is_looked_up_by_its_session(connection: Connection) -> Non
     read = read_by(connection, join_expiry._UNMET, values)
     assert read["join_predictions"] == SYMBOLS
     assert read["join_actuals"] <= SYMBOLS * PROBED
+
+
+def test_letters_that_went_through_are_not_read(connection: Connection) -> None:
+    """Of 40,000 letters of a partition the one that is open."""
+    connection.execute(
+        text("""
+            INSERT INTO private.refused (flow, topic, partition, "offset", letter_id, resolved)
+            SELECT 'planner', 'actuals', :partition, n, 'l' || n, n > 0 FROM generate_series(0, 39999) AS n
+        """),
+        {"partition": PARTITION},
+    )
+    connection.execute(text("ANALYZE private.refused"))
+    named = refused._OPEN.replace("%s", "%({})s").format("topics", "numbers", "flow")
+    asked = {"topics": ["actuals"], "numbers": [PARTITION], "flow": "planner"}
+    assert read_by(connection, named, asked) == {"refused": 1}
