@@ -18,7 +18,7 @@ from events.payloads import ActualAvailable, ErrorComputed, OffsetRange, Predict
 from flows.join_errors import publish
 from infra.bootstrap import Loop
 from infra.database import refused
-from infra.database.connection import transaction
+from infra.database.connection import create, transaction
 from infra.errors import StopError, SupersededError, TryAgainError, UsageError
 from infra.kafka import clients, scanning
 from infra.kafka.letters import read_letters
@@ -701,6 +701,48 @@ def test_a_memory_that_claims_more_than_it_holds_is_filled_again(topics: Topics)
         topics.fail()
     refill(topics.loop)
     topics.join()
+    topics.feed(an_actual(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+
+
+OLDER = {
+    "an older key": """
+        ALTER TABLE private.join_sessions DROP CONSTRAINT join_sessions_pkey;
+        DELETE FROM private.join_sessions AS s USING private.join_sessions AS t
+            WHERE s.partition = t.partition AND s.date = t.date AND s.first_offset > t.first_offset;
+        ALTER TABLE private.join_sessions ADD PRIMARY KEY (partition, date)""",
+    "a table of old": "CREATE TABLE private.join_letters (partition int)",
+    "letters without ids": "ALTER TABLE private.refused DROP COLUMN letter_id",
+}
+
+
+@pytest.mark.parametrize("older", OLDER.values(), ids=OLDER.keys())
+def test_a_memory_of_an_older_shape_is_filled_again(topics: Topics, older: str) -> None:
+    """It can't be altered: it is dropped, the join stops and says what to do, and goes on from there."""
+    topics.feed(a_prediction(topics))
+    topics.join()
+    with transaction(topics.loop.database) as connection:
+        connection.exec_driver_sql(older)
+    create(topics.loop.settings)
+    topics.feed(an_actual(topics))
+    with pytest.raises(StopError, match="nepse rebuild --join"):
+        topics.join()
+    refill(topics.loop)
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+
+
+def test_letters_of_an_older_shape_are_kept(topics: Topics) -> None:
+    """They lack a column that can be added: nothing is dropped, and the join goes on."""
+    topics.feed(a_prediction(topics))
+    topics.join()
+    place = Place("actuals", next(PARTITIONS), 0)
+    refused.confirm(topics.loop.database, FLOW, {place: "l"})
+    with transaction(topics.loop.database) as connection:
+        connection.exec_driver_sql("ALTER TABLE private.refused DROP COLUMN resolved")
+    create(topics.loop.settings)
+    assert [one.place for one in refused.listed(topics.loop.database, FLOW, [place[:2]])] == [place]
     topics.feed(an_actual(topics))
     topics.join()
     assert told(topics) == ["ErrorComputed"]
