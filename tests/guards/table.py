@@ -756,14 +756,14 @@ GUARDS: tuple[Guard, ...] = (
         "infra/database/join_memory.py",
         'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND {unless}"',
         'return f"%(unseen)s::bigint[] IS NOT NULL AND {unless}"',
-        f"{JOIN}::test_what_was_given_up_does_not_count",
+        f"{JOIN}::test_what_an_attempt_of_a_letter_left_moves_no_expiry[open]",
     ),
     Guard(
         "no session appears by what went through long after its place",
         "infra/database/join_memory.py",
         'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND {unless}"',
         'return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND ({unless} OR true)"',
-        f"{JOIN}::test_a_letter_that_is_noted_as_resolved_moves_no_expiry",
+        f"{JOIN}::test_what_an_attempt_of_a_letter_left_moves_no_expiry[noted as resolved]",
     ),
     Guard(
         "a letter that went through is looked up no more",

@@ -264,13 +264,18 @@ def note_as_resolved(loop: Loop, place: Place) -> None:
     refused.resolve(loop.database, FLOW, [place])
 
 
-def test_a_letter_that_is_noted_as_resolved_moves_no_expiry(loop: Loop) -> None:
-    """No slice is told of it: the memory knows that the session of its attempt did not appear there."""
+@pytest.mark.parametrize("resolved", [True, False], ids=["noted as resolved", "open"])
+def test_what_an_attempt_of_a_letter_left_moves_no_expiry(loop: Loop, *, resolved: bool) -> None:
+    """Its session did not appear there: slices are told of an open letter, the memory knows the others."""
     made = PredictionMade(symbol="NABIL", date=DAYS[0], predicted_close=1.0, model_version="v1")
     log = [session(day, "NICA") for day in DAYS[:5]]
     life = Life(loop, ([("p", made)], log), random.Random(0))
     assert life.attempt([0, 0], [1, 2]) == [], "an attempt with what becomes a letter"
-    note_as_resolved(loop, life.logs[1][1].place)
+    letter = life.logs[1][1].place
+    if resolved:
+        note_as_resolved(loop, letter)
+    else:
+        life.refused.add(letter)
     assert life.attempt([1, 2], [1, 4]) == []
     assert life.attempt([1, 4], [1, 5]) == [("expired", "p")]
 
