@@ -27,7 +27,7 @@ def join_errors(slices: list[OffsetRange]) -> State[Any]:
 def steps(loop: Loop, work: Work) -> Account:
     """Remember both sides, publish the error of every pair that is new, and what has expired unmet."""
     sessions = loop.settings.expire_after_sessions
-    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work))
+    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work), work.passed)
     publish(work, joined, meet(loop.database, joined, sessions), sessions)
     return Account()
 

@@ -64,6 +64,10 @@ class Loop:
         view._pins = Pins(ends)  # noqa: SLF001  (a copy of our own)
         return view
 
+    def rehearses(self, topic: str) -> bool:
+        """Tell whether this view sees a topic as a slice saw it that looked at it once."""
+        return self._pins is not None and topic in (self._pins.ends or {})
+
     @property
     def looked_up(self) -> list[OffsetRange]:
         """How far the topics that this view looked at had been read."""

@@ -40,29 +40,22 @@ class JoinSlice:
         starts: Bounds,
         ends: Bounds,
         refusals: Refusals | None = None,
+        passed: Bounds | None = None,
     ) -> None:
         """Keep the records as sides, and the bounds, which are by (topic, partition).
 
-        `refusals` tells what was given up before: nothing that the memory holds of it counts.
+        `refusals` tells what was given up before: nothing that the memory holds of it counts. `passed` tells
+        up to where the flow had come, where that is not `starts`.
 
         Raises:
             UsageError: this is not one partition of predictions and the same one of actuals.
         """
         events = list(received)
         self.span = _span(starts, ends)
+        self.passed = {topic: (passed or starts)[topic, self.span.partition] for topic in TOPICS}
         self.left_out = _left_out(self.span.partition, refusals or Refusals())
         self.predictions = [side_of_prediction(*_at(r), r.payload) for r in of_kind(events, PredictionMade)]
         self.actuals = [side_of_actual(*_at(r), r.payload) for r in of_kind(events, ActualAvailable)]
-
-    @property
-    def witnesses(self) -> dict[str, str]:
-        """Ids whose rows have to be there once this slice is remembered, by topic."""
-        found = {}
-        if self.predictions:
-            found["predictions"] = self.predictions[-1].id
-        if self.actuals:
-            found["actuals"] = self.actuals[-1].id
-        return found
 
 
 def _left_out(partition: int, refusals: Refusals) -> LeftOut:

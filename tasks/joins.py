@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from kafka import KafkaConsumer
@@ -11,9 +12,9 @@ from sqlalchemy import Connection, Engine
 
 from events.payloads import OffsetRange
 from infra.bootstrap import Loop
-from infra.database import join_expiry, join_memory, refused
+from infra.database import join_expiry, join_memory, join_reach, refused
 from infra.database.connection import transaction
-from infra.database.join_memory import LeftOut, Span
+from infra.database.join_memory import FLOW, Key, LeftOut, Row, Span
 from infra.faults import reach
 from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
@@ -24,7 +25,15 @@ from tasks.core.joining import ActualSide, Pair, PredictionSide, first_of_each, 
 from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.refusals import Refusals, as_of
 
-FLOW = "join-errors"
+__all__ = ["FLOW", "Met", "meet", "refill"]
+
+
+class Sides(NamedTuple):
+    """A slice's sides that are the first of their ids, and ids of rows that have to be there from then on."""
+
+    predictions: list[PredictionSide]
+    actuals: list[ActualSide]
+    witnesses: dict[str, str]
 
 
 class Met(NamedTuple):
@@ -45,17 +54,23 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
         TryAgainError: the database is away.
     """
     with transaction(database) as connection:
-        predictions, actuals = _remember(connection, work)
-        older = partial(join_memory.older, connection, work.span, left_out=work.left_out)
+        predictions, actuals, _ = _remember(connection, work)
+        older = partial(_older, connection, work)
         keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
-        waiting = [PredictionSide._make(row) for row in older("predictions", keys)]
+        waiting = first_of_each(map(PredictionSide._make, older("predictions", keys)))
         keys = [(p.symbol, p.date, p.as_of) for p in predictions]
-        known = [ActualSide._make(row) for row in older("actuals", keys)]
+        known = first_of_each(map(ActualSide._make, older("actuals", keys)))
         starts = work.span.predictions[0], work.span.actuals[0]
-        pairs = new_pairs(first_of_each([*waiting, *predictions]), first_of_each([*known, *actuals]), starts)
+        pairs = new_pairs([*waiting, *predictions], [*known, *actuals], starts)
         expired = _expired(connection, work.span, Own(predictions, pairs, work.left_out), expire_after)
     reach("state-written", FLOW)
     return Met(pairs, expired)
+
+
+def _older(connection: Connection, work: JoinSlice, topic: str, keys: list[Key]) -> list[Row]:
+    """Find older sides of a topic in the order of their offsets: an event may have several rows."""
+    found = join_memory.older(connection, work.span, topic, keys, work.left_out)
+    return sorted(found, key=itemgetter(1))
 
 
 def refill(loop: Loop) -> dict[str, int]:
@@ -74,7 +89,7 @@ def refill(loop: Loop) -> dict[str, int]:
         for number in range(loop.settings.partitions):
             nothing = [OffsetRange(topic=t, partition=number, start=0, end=0) for t in TOPICS]
             ends = {spot.topic: end for spot, end in committed(reader, nothing).items()}
-            refusals = as_of(loop, FLOW, {(topic, number): end for topic, end in ends.items()})
+            refusals = as_of(loop, FLOW, {(topic, number): end for topic, end in ends.items()}, every=True)
             counts = _refill_partition(loop, reader, Past(number, ends, refusals))
             done = {topic: done[topic] + counts[topic] for topic in TOPICS}
     return done
@@ -94,14 +109,13 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
     counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
     for work in _history(loop, reader, past):
         with transaction(loop.database) as connection:
-            _append(connection, work)
+            last |= _append(connection, work).witnesses
         counts["predictions"] += len(work.predictions)
         counts["actuals"] += len(work.actuals)
-        last |= work.witnesses
     with transaction(loop.database) as connection:
-        if any(at < ends[topic] for topic, at in join_memory.reached(connection, number).items()):
-            join_memory.forget_reach(connection, number)
-        join_memory.reach(connection, Span(number, (0, ends["predictions"]), (0, ends["actuals"])), last)
+        if any(at < ends[topic] for topic, at in join_reach.reached(connection, number).items()):
+            join_reach.forget_reach(connection, number)
+        join_reach.reach(connection, Span(number, (0, ends["predictions"]), (0, ends["actuals"])), last)
     return counts
 
 
@@ -119,28 +133,31 @@ def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlic
         at = {topic: end for (topic, _), end in work.ends.items()}
 
 
-def _append(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
+def _append(connection: Connection, work: JoinSlice) -> Sides:
     """Append both sides; returns those that are the first of their id.
 
     No session appears by a dead letter that is tried again, long after its place: that would move the points
-    at which predictions expired.
+    at which predictions expired. Nor does it bear witness, since a witness has to have a session.
     """
     number, left_out = work.span.partition, work.left_out
+    append = partial(join_memory.append, connection, number, left_out=left_out)
     predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
-    repeated = join_memory.append(connection, number, "predictions", predictions, left_out.predictions)
+    repeated = append(join_memory.Sides("predictions", predictions, work.passed["predictions"]))
     predictions = [p for p in predictions if p.id not in repeated]
-    repeated = join_memory.append(connection, number, "actuals", actuals, left_out.actuals)
+    repeated = append(join_memory.Sides("actuals", actuals, work.passed["actuals"]))
     actuals = [a for a in actuals if a.id not in repeated]
-    seen = first_seen(a for a in actuals if a.offset not in left_out.ever_actuals)
-    join_memory.appear(connection, number, seen, left_out.ever_actuals)
-    return predictions, actuals
+    in_place = [a for a in actuals if a.offset not in left_out.ever_actuals]
+    join_memory.appear(connection, number, first_seen(in_place), left_out.ever_actuals)
+    counted: dict[str, list[PredictionSide] | list[ActualSide]]
+    counted = {"predictions": predictions, "actuals": in_place}
+    return Sides(predictions, actuals, {topic: found[-1].id for topic, found in counted.items() if found})
 
 
-def _remember(connection: Connection, work: JoinSlice) -> tuple[list[PredictionSide], list[ActualSide]]:
+def _remember(connection: Connection, work: JoinSlice) -> Sides:
     """Append a slice to a memory that is complete up to it."""
-    join_memory.require(connection, work.span, work.left_out)
+    join_reach.require(connection, work.span, work.left_out)
     sides = _append(connection, work)
-    join_memory.reach(connection, work.span, work.witnesses)
+    join_reach.reach(connection, work.span, sides.witnesses)
     return sides
 
 
@@ -170,4 +187,4 @@ def _expired(connection: Connection, span: Span, found: Own, expire_after: int) 
     points = ExpiryPoints(sessions, expire_after)
     steps = points.steps(since, until)
     older = join_expiry.unmet(connection, span, steps, found.left_out) if steps else []
-    return [*(PredictionSide._make(row) for row in older), *unmet(own, found.pairs, points)]
+    return [*first_of_each(map(PredictionSide._make, older)), *unmet(own, found.pairs, points)]

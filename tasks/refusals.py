@@ -12,7 +12,10 @@ from infra.kafka.work import Work
 
 
 class Refusals(NamedTuple):
-    """Places of dead letters: `open` ones, of which nothing counts; and those that were open at any time."""
+    """Places of dead letters: `open` ones, of which nothing counts; and `ever`, with those found resolved.
+
+    Of the latter those are left out that a slice before found resolved.
+    """
 
     open: frozenset[Place] = frozenset()
     ever: frozenset[Place] = frozenset()
@@ -24,20 +27,32 @@ def refusals(loop: Loop, work: Work) -> Refusals:
     Raises:
         TryAgainError: the database is away; or nobody knows yet whether a letter was committed.
     """
-    return as_of(loop, work.run.flow, work.starts, work.letters)
+    every = loop.rehearses("redrives")
+    return as_of(loop, work.run.flow, work.starts, work.letters, every=every)
 
 
 def as_of(
-    loop: Loop, flow: str, starts: Mapping[tuple[str, int], int], tried: Collection[str] = ()
+    loop: Loop,
+    flow: str,
+    starts: Mapping[tuple[str, int], int],
+    tried: Collection[str] = (),
+    *,
+    every: bool = False,
 ) -> Refusals:
-    """Look up what a flow gave up below these offsets, all of which it has passed. Raises as `refusals`."""
-    found = refused.listed(loop.database, flow, starts)
+    """Look up what a flow gave up below these offsets, all of which it has passed. Raises as `refusals`.
+
+    Letters that are found resolved are noted so, and are looked up no more: unless `every` one is asked for,
+    as by whoever reads the past, when they were still open.
+    """
+    found = refused.listed(loop.database, flow, starts, every=every)
     certain = [one for one in found if one.letters_from is None]
     passed = [one for one in found if one.letters_from is not None and _below(one.place, starts)]
     if passed:
         certain += _settled(loop, flow, passed)
-    done = resolved(loop.redrives, {one.letter_id for one in certain} - set(tried)) | set(tried)
-    still_open = frozenset(one.place for one in certain if one.letter_id not in done)
+    gone = resolved(loop.redrives, {one.letter_id for one in certain} - set(tried))
+    if gone:
+        refused.resolve(loop.database, flow, [one.place for one in certain if one.letter_id in gone])
+    still_open = frozenset(one.place for one in certain if one.letter_id not in gone.union(tried))
     return Refusals(still_open, frozenset(one.place for one in certain))
 
 

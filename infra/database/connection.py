@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
+from infra.database import older_shapes
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
 from infra.errors import TryAgainError
@@ -48,10 +49,11 @@ def _engine(url: str) -> Engine:
 
 
 def create(settings: Settings) -> None:
-    """Create what is missing; several processes may do it at once, one waits for the other."""
+    """Create what is missing, also instead of what is older; of several processes one waits for the other."""
     with translated(), engine(settings).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATING})
         connection.execute(CreateSchema(PRIVATE, if_not_exists=True))
+        older_shapes.give_way(connection)
         metadata.create_all(connection)
 
 

@@ -6,19 +6,20 @@ from datetime import date
 from sqlalchemy import Connection
 
 from infra.database.connection import driver
-from infra.database.join_memory import PREDICTION_COLUMNS, LeftOut, Row, Span, counting
+from infra.database.join_memory import PREDICTION_COLUMNS, LeftOut, Row, Span, appeared, counting
 
 _COLUMNS = ", ".join(f'i."{column}"' for column in PREDICTION_COLUMNS)
-_HORIZON = """
-    SELECT DISTINCT date FROM private.join_sessions
-    WHERE partition = %(partition)s AND first_offset < %(below)s
-        AND first_offset <> ALL(%(unseen)s::bigint[])
-    ORDER BY date DESC OFFSET %(newer)s LIMIT 1
-"""
-_SESSIONS = """
-    SELECT date, min(first_offset) FROM private.join_sessions
-    WHERE partition = %s AND date > %s AND first_offset <> ALL(%s::bigint[]) GROUP BY date ORDER BY date
-"""
+_HORIZON = f"""
+    SELECT DISTINCT s.date FROM private.join_sessions AS s
+    WHERE s.partition = %(partition)s AND s.first_offset < %(below)s
+        AND {appeared("s")}
+    ORDER BY s.date DESC OFFSET %(newer)s LIMIT 1
+"""  # noqa: S608
+_SESSIONS = f"""
+    SELECT s.date, min(s.first_offset) FROM private.join_sessions AS s
+    WHERE s.partition = %(partition)s AND s.date > %(day)s AND {appeared("s")}
+    GROUP BY s.date ORDER BY s.date
+"""  # noqa: S608
 # OFFSET 0 keeps the planner from reading all actuals at once: it is a probe of an index for each prediction
 _UNMET = f"""
     SELECT p.*
@@ -55,7 +56,9 @@ def horizons(
         found = []
         for below in span.actuals:
             values = {"partition": span.partition, "below": below, "newer": sessions - 1}
-            row = cursor.execute(_HORIZON, values | {"unseen": list(left_out.ever_actuals)}).fetchone()
+            row = cursor.execute(
+                _HORIZON.encode(), values | {"unseen": list(left_out.ever_actuals)}
+            ).fetchone()
             found.append(row[0] if row else None)
     return found[0], found[1]
 
@@ -67,8 +70,9 @@ def sessions_after(
 
     Those that a failed attempt noted beyond the slice's end are there too: they can't be among the first.
     """
+    values = {"partition": span.partition, "day": day, "unseen": list(left_out.ever_actuals)}
     with driver(connection).cursor() as cursor:
-        return cursor.execute(_SESSIONS, (span.partition, day, list(left_out.ever_actuals))).fetchall()
+        return cursor.execute(_SESSIONS.encode(), values).fetchall()
 
 
 def unmet(connection: Connection, span: Span, steps: Sequence[Step], left_out: LeftOut) -> list[Row]:

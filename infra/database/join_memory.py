@@ -1,4 +1,4 @@
-"""What the join remembers: both sides, when each session first appeared, and up to where it is complete.
+"""What the join remembers: both sides, and when each session first appeared.
 
 Everything is append-only, and a slice sees only what lies below its own ends. So rows that a failed attempt
 left do no harm: they are what the topics hold at these offsets, and a retry finds them as it would have
@@ -7,17 +7,18 @@ written them. Of events with equal ids the first is kept, which is the first to 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from itertools import count
 from typing import Any, NamedTuple
 
-from psycopg import Cursor
+import orjson
+from psycopg.types.json import Json
 from sqlalchemy import Connection
 
 from infra.database import private_tables
 from infra.database.bulk import append_rows
 from infra.database.connection import driver
-from infra.errors import StopError
+from infra.database.refused import unless_resolved
 
+FLOW = "join-errors"
 Row = tuple[Any, ...]
 """A side: PREDICTION_COLUMNS or ACTUAL_COLUMNS."""
 Key = tuple[str, date, date | None]
@@ -50,11 +51,18 @@ class LeftOut(NamedTuple):
     actuals: Sequence[int] = ()
     ever_predictions: Sequence[int] = ()
     ever_actuals: Sequence[int] = ()
-    """With those that went through since: no session appeared by them at their place."""
+    """With those that are tried now: no session appears by them at their place. The memory itself leaves out
+    those that went through and are noted so, which are more with every year."""
 
     def values(self) -> dict[str, list[int]]:
         """Give them as a query's parameters."""
         return {f"refused_{topic}": list(getattr(self, topic)) for topic in _TABLES}
+
+
+def appeared(table: str) -> str:
+    """Leave out sessions that a dead letter's attempt noted: `unseen`, and those of resolved letters."""
+    unless = unless_resolved(FLOW, "actuals", table, "first_offset")
+    return f"{table}.first_offset <> ALL(%(unseen)s::bigint[]) AND {unless}"
 
 
 def counting(table: str, topic: str) -> str:
@@ -101,89 +109,56 @@ _OLDER_OF = {
     )
     for topic in _TABLES
 }
+# As JSON, since every slice asks and ids of other clients may hold whatever would part them
 _REPEATED = """
-    SELECT k.event_id FROM unnest(%s::text[], %s::bigint[]) AS k (event_id, "offset")
+    SELECT k.event_id FROM ROWS FROM (
+        json_array_elements_text(%(ids)s), unnest(string_to_array(%(offsets)s, ' ')::bigint[])
+    ) AS k (event_id, "offset")
     CROSS JOIN LATERAL (
         SELECT FROM private.join_{topic} AS i
-        WHERE i.partition = %s AND i.event_id = k.event_id AND i."offset" <> k."offset" OFFSET 0
+        WHERE i.partition = %(partition)s AND i.event_id = k.event_id AND i."offset" <> k."offset"
+            AND i."offset" < greatest(k."offset", %(passed)s) AND {counts} OFFSET 0
     ) AS s
 """
-_REACHED = """
-    SELECT r.topic, r.reached,
-        r.witness IS NULL OR EXISTS (
-            SELECT FROM private.join_predictions AS i
-            WHERE r.topic = 'predictions' AND i.partition = r.partition AND i.event_id = r.witness
-        ) OR EXISTS (
-            SELECT FROM private.join_actuals AS i JOIN private.join_sessions AS s USING (partition, date)
-            WHERE r.topic = 'actuals' AND i.partition = r.partition AND i.event_id = r.witness
-        )
-    FROM private.join_reach AS r WHERE r.partition = %s
-"""
-_REACH = """
-    INSERT INTO private.join_reach AS old (topic, partition, reached, witness) VALUES (%s, %s, %s, %s)
-    ON CONFLICT (topic, partition) DO UPDATE
-    SET reached = EXCLUDED.reached, witness = COALESCE(EXCLUDED.witness, old.witness)
-    WHERE old.reached < EXCLUDED.reached
-"""
-_APPEAR = """
+_REPEATED_OF = {topic: _REPEATED.format(topic=topic, counts=counting("i", topic)) for topic in _TABLES}
+_APPEAR = f"""
     INSERT INTO private.join_sessions (partition, date, first_offset)
     SELECT %(partition)s, n.date, n.at FROM unnest(%(dates)s::date[], %(offsets)s::bigint[]) AS n (date, at)
     WHERE NOT EXISTS (
         SELECT FROM private.join_sessions AS s
         WHERE s.partition = %(partition)s AND s.date = n.date AND s.first_offset < n.at
-            AND s.first_offset <> ALL(%(unseen)s::bigint[])
+            AND {appeared("s")}
     ) ON CONFLICT DO NOTHING
-"""
-_GIVE_WAY = """
-    DELETE FROM private.join_{topic}
-    WHERE partition = %s AND event_id = ANY(%s::text[]) AND "offset" = ANY(%s::bigint[])
-"""
+"""  # noqa: S608
 
 
-def reached(connection: Connection, partition: int) -> dict[str, int]:
-    """Tell up to which offset of each topic the memory is complete; 0 where what it should hold is gone."""
-    with driver(connection).cursor() as cursor:
-        rows = cursor.execute(_REACHED, (partition,)).fetchall()
-    found = {topic: int(end) if there else 0 for topic, end, there in rows}
-    return {topic: found.get(topic, 0) for topic in _TABLES}
+class Sides(NamedTuple):
+    """A slice's records of a topic, first of their ids in it, and up to where the flow had come before.
 
-
-def require(connection: Connection, span: Span, left_out: LeftOut) -> None:
-    """Refuse to join on a memory that does not reach up to the slice; what was given up is not missed.
-
-    Raises:
-        StopError: rows are missing, so pairs would be missed.
+    Where a letter is tried again, live slices have passed it: its event may have come since, and counted.
     """
-    found = reached(connection, span.partition)
-    for topic, start, given_up in (
-        ("predictions", span.predictions[0], set(left_out.ever_predictions)),
-        ("actuals", span.actuals[0], set(left_out.ever_actuals)),
-    ):
-        end = next(offset for offset in count(found[topic]) if offset not in given_up)
-        if end < start:
-            message = (
-                f"the join's memory of {topic}-{span.partition} reaches to offset {end}, but the"
-                f" join stands at {start}: pairs would be missed. Fill it again from the topics with"
-                f" 'nepse rebuild --join', then start the sensor again"
-            )
-            raise StopError(message)
+
+    topic: str
+    rows: Sequence[Row]
+    passed: int
 
 
-def append(
-    connection: Connection, partition: int, topic: str, rows: Sequence[Row], refused: Sequence[int]
-) -> set[str]:
-    """Append sides of a topic, no id twice; returns the ids that were there before, at another offset.
-
-    The row of an open dead letter, which a failed attempt left, gives way to a later delivery of its event.
-    """
-    if append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows) == len(rows):
+def append(connection: Connection, partition: int, sides: Sides, left_out: LeftOut) -> set[str]:
+    """Append sides whose event is new; returns the ids of those whose event counted before."""
+    topic, rows, passed = sides
+    if not rows:
         return set()
-    ids, offsets = [row[2] for row in rows], [row[1] for row in rows]
+    values = {
+        "ids": Json([row[2] for row in rows], dumps=orjson.dumps),
+        "offsets": " ".join(str(row[1]) for row in rows),
+        "partition": partition,
+        "passed": passed,
+        **left_out.values(),
+    }
     with driver(connection).cursor() as cursor:
-        if refused and cursor.execute(_query(_GIVE_WAY, topic), (partition, ids, list(refused))).rowcount:
-            append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows)
-        found = cursor.execute(_query(_REPEATED, topic), (ids, offsets, partition))
-        return {event_id for (event_id,) in found}
+        repeated = {found for (found,) in cursor.execute(_REPEATED_OF[topic].encode(), values)}
+    append_rows(connection, _TABLES[topic], _COLUMNS[topic], [row for row in rows if row[2] not in repeated])
+    return repeated
 
 
 def appear(
@@ -192,20 +167,7 @@ def appear(
     """Keep the offsets at which sessions appeared, of those that had not appeared before."""
     values = {"dates": list(sessions), "offsets": list(sessions.values()), "unseen": list(unseen)}
     with driver(connection).cursor() as cursor:
-        cursor.execute(_APPEAR, values | {"partition": partition})
-
-
-def reach(connection: Connection, span: Span, witnesses: Mapping[str, str | None]) -> None:
-    """Note that everything below the slice's ends is remembered; never less than was noted before."""
-    with driver(connection).cursor() as cursor:
-        for topic, end in (("predictions", span.predictions[1]), ("actuals", span.actuals[1])):
-            cursor.execute(_REACH, (topic, span.partition, end, witnesses.get(topic)))
-
-
-def forget_reach(connection: Connection, partition: int) -> None:
-    """Note that nothing is certain to be remembered."""
-    with driver(connection).cursor() as cursor:
-        cursor.execute("DELETE FROM private.join_reach WHERE partition = %s", (partition,))
+        cursor.execute(_APPEAR.encode(), values | {"partition": partition})
 
 
 def older(
@@ -224,18 +186,10 @@ def older(
         "before": start,
         **left_out.values(),
     }
-    with _binary(connection) as cursor:
+    with driver(connection).cursor(binary=True) as cursor:
         return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()
 
 
 def _by_session(key: Key) -> tuple[date, str]:
     """Order keys as the index does: neighbours lie on the same page."""
     return key[1], key[0]
-
-
-def _query(text: str, topic: str) -> bytes:
-    return text.format(topic=topic).encode()
-
-
-def _binary(connection: Connection) -> Cursor[Any]:
-    return driver(connection).cursor(binary=True)

@@ -3,7 +3,19 @@
 The join's are named by partition: `predictions` and `actuals` are co-partitioned, so a number names both.
 """
 
-from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    false,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from infra.database.tables import metadata
@@ -13,9 +25,9 @@ PRIVATE = "private"
 join_predictions = Table(
     "join_predictions",
     metadata,
-    Column("partition", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    Column("event_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("date", Date, nullable=False),
@@ -26,6 +38,7 @@ join_predictions = Table(
     Column("high_95", Double),
     Column("model_version", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )
 Index(
@@ -40,15 +53,16 @@ Index(
 join_actuals = Table(
     "join_actuals",
     metadata,
-    Column("partition", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    Column("event_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
     Column("correlation_id", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("date", Date, nullable=False),
     Column("previous_date", Date),
     Column("actual_close", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )
 Index("join_actuals_date", join_actuals.c.partition, join_actuals.c.date, join_actuals.c.symbol)
@@ -126,9 +140,16 @@ refused = Table(
     Column("offset", BigInteger, primary_key=True),
     Column("letter_id", Text, nullable=False),
     Column("letters_from", BigInteger),
+    Column("resolved", Boolean, nullable=False, server_default=false()),
     schema=PRIVATE,
 )
 """Records that a flow gave up as dead letters: whatever they left in its state does not count.
 
 Where `letters_from` is set that was only intended: the letter, if there is one, lies from that offset on.
+`resolved` letters went through since, and no slice has to ask for them any more.
 """
+Index(
+    "refused_open",
+    *(refused.c.flow, refused.c.topic, refused.c.partition),
+    postgresql_where=~refused.c.resolved,
+)

@@ -68,7 +68,9 @@ class Redrive:
         def fetch(wanted: list[OffsetRange]) -> Fetched:
             return [record], wanted
 
-        return Work(self._pool.settings, self._run, ranges, fetch, (*self._resolved, letter.id))
+        work = Work(self._pool.settings, self._run, ranges, fetch, (*self._resolved, letter.id))
+        work.passed = self._at
+        return work
 
     def _range(self, letter: Letter, topic: str, number: int) -> OffsetRange:
         mine = topic == letter.place.topic

@@ -1,6 +1,6 @@
 """What a flow sees of its slice: events to read, and places for what follows from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -52,6 +52,8 @@ class Work:
         `letters` names dead letters that are tried again in one transaction: those before, and this one last.
         """
         self.settings, self.run, self.ranges, self.letters = settings, run, ranges, letters
+        self.passed: Mapping[tuple[str, int], int] = self.starts
+        """Up to where the flow had come; beyond `starts` where a letter is tried again."""
         self.counts: dict[str, int] = {}
         self.oldest: datetime | None = None
         self.outgoing: list[Outgoing] = []

@@ -18,7 +18,7 @@ from events.payloads import ActualAvailable, ErrorComputed, OffsetRange, Predict
 from flows.join_errors import publish
 from infra.bootstrap import Loop
 from infra.database import refused
-from infra.database.connection import transaction
+from infra.database.connection import create, transaction
 from infra.errors import StopError, SupersededError, TryAgainError, UsageError
 from infra.kafka import clients, scanning
 from infra.kafka.letters import read_letters
@@ -35,7 +35,7 @@ from sensors.isolate import give_up
 from tasks.join_slice import TOPICS, JoinSlice, joinable
 from tasks.joins import FLOW, meet, refill
 from tasks.redriving import Choice, chosen, retry
-from tasks.refusals import Refusals, refusals
+from tasks.refusals import Refusals, as_of, refusals
 from tasks.work import Account, Steps
 
 pytestmark = pytest.mark.stack
@@ -136,6 +136,7 @@ class Life:
         starts: list[int],
         ends: list[int],
         refusals: Refusals | None = None,
+        passed: list[int] | None = None,
     ) -> list[tuple[str, ...]]:
         """Do a slice's work; its rows are committed, its events are only told."""
         inside = [
@@ -146,9 +147,10 @@ class Life:
         ]
         bounds = [
             {(topic, self.partition): at for topic, at in zip(TOPICS, ats, strict=True)}
-            for ats in (starts, ends)
+            for ats in (starts, ends, passed or starts)
         ]
-        met = meet.fn(self.loop.database, JoinSlice(inside, *bounds, refusals or self.refusals), AFTER)
+        joined = JoinSlice(inside, *bounds[:2], refusals or self.refusals, bounds[2])
+        met = meet.fn(self.loop.database, joined, AFTER)
         pairs = [("error", p.id, a.id) for p, a in met.pairs]
         return [*pairs, *(("expired", p.id) for p in met.expired)]
 
@@ -256,6 +258,36 @@ def test_a_letter_tried_again_moves_no_expiry(loop: Loop) -> None:
     assert life.attempt([2, 4], [2, 5], tried) == [("expired", "p0")]
 
 
+def note_as_resolved(loop: Loop, place: Place) -> None:
+    """Let a slice before have found that a letter went through."""
+    refused.confirm(loop.database, FLOW, {place: uuid.uuid4().hex})
+    refused.resolve(loop.database, FLOW, [place])
+
+
+@pytest.mark.parametrize("resolved", [True, False], ids=["noted as resolved", "open"])
+def test_what_an_attempt_of_a_letter_left_moves_no_expiry(loop: Loop, *, resolved: bool) -> None:
+    """Its session did not appear there: slices are told of an open letter, the memory knows the others."""
+    made = PredictionMade(symbol="NABIL", date=DAYS[0], predicted_close=1.0, model_version="v1")
+    log = [session(day, "NICA") for day in DAYS[:5]]
+    life = Life(loop, ([("p", made)], log), random.Random(0))
+    assert life.attempt([0, 0], [1, 2]) == [], "an attempt with what becomes a letter"
+    letter = life.logs[1][1].place
+    if resolved:
+        note_as_resolved(loop, letter)
+    else:
+        life.refused.add(letter)
+    assert life.attempt([1, 2], [1, 4]) == []
+    assert life.attempt([1, 4], [1, 5]) == [("expired", "p")]
+
+
+def test_a_letter_that_is_noted_as_resolved_is_not_missed(loop: Loop) -> None:
+    """It was given up unseen, and has gone through before the next slice."""
+    life = Life(loop, ([], [session(day) for day in DAYS[:3]]), random.Random(0))
+    assert life.attempt([0, 0], [0, 1]) == []
+    note_as_resolved(loop, life.logs[1][1].place)
+    assert life.attempt([0, 2], [0, 3]) == []
+
+
 def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
     """An attempt that was not committed leaves a row, but no live slice joins it: the next attempt does."""
     made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
@@ -270,6 +302,56 @@ def test_a_letter_counts_from_its_resolution_on(loop: Loop) -> None:
     assert life.attempt([1, 1], [1, 2], still_open) == [], "nothing of that attempt was committed"
     assert life.attempt([0, 2], [1, 2], tried) == [*[("error", "p", first[0]), ("error", "p", revised[0])]]
     assert life.attempt([1, 1], [1, 2], tried) == [("error", "p", revised[0])]
+
+
+def letters_of(*places: Place) -> Refusals:
+    """Letters that are tried again, or were: once open, no more."""
+    return Refusals(ever=frozenset(places))
+
+
+def test_a_letter_whose_session_never_appeared_does_not_stop_the_join(loop: Loop) -> None:
+    """It was the first of its session, given up unseen: once it is tried again no row bears witness to it."""
+    life = Life(loop, ([], [session(day) for day in DAYS[:3]]), random.Random(0))
+    tried = letters_of(life.logs[1][1].place)
+    for start in range(3):
+        assert life.attempt([0, start], [0, start + 1], tried) == []
+
+
+def test_a_repeat_of_such_a_letter_does_not_stop_the_join(loop: Loop) -> None:
+    """Its repeat is the last record of a slice, and counts for nothing."""
+    letter = session(DAYS[0])
+    log = [session(DAYS[2]), letter, session(DAYS[1]), letter, session(DAYS[1])]
+    life = Life(loop, ([], log), random.Random(0))
+    tried = letters_of(life.logs[1][1].place)
+    for start, end in ((0, 1), (1, 2), (2, 4), (4, 5)):
+        assert life.attempt([0, start], [0, end], tried) == []
+
+
+def a_letter_and_its_repeat(loop: Loop) -> tuple[Life, tuple[str, ...], Refusals, Refusals]:
+    """A prediction that is joined, and an actual twice, first as a letter; its error, and what is refused."""
+    made = PredictionMade(symbol="NABIL", date=MON, predicted_close=1.0, model_version="v1")
+    twice = session(MON)
+    life = Life(loop, ([("p", made)], [twice, twice]), random.Random(0))
+    letter = life.logs[1][0].place
+    assert life.attempt([0, 0], [1, 0]) == []
+    return life, ("error", "p", twice[0]), Refusals(*[frozenset({letter})] * 2), letters_of(letter)
+
+
+def test_who_comes_too_late_takes_no_row_away(loop: Loop) -> None:
+    """A slice that a redrive fenced takes the letter for open, and remembers its repeat: a retry does not."""
+    life, error, still_open, tried = a_letter_and_its_repeat(loop)
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 1]) == [error]
+    assert life.attempt([1, 1], [1, 2], still_open) == [error], "it is fenced: nobody hears of it"
+    assert life.attempt([1, 1], [1, 2], tried) == []
+
+
+def test_a_letter_whose_event_came_again_is_a_repeat(loop: Loop) -> None:
+    """Where live slices have passed the later delivery; an attempt at it alone makes none."""
+    life, error, still_open, tried = a_letter_and_its_repeat(loop)
+    assert life.attempt([1, 1], [1, 2], still_open) == [error]
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 1]) == [error], "that was not committed"
+    assert life.attempt([1, 1], [1, 2], still_open) == [error], "nor was this"
+    assert life.attempt([1, 0], [1, 1], tried, passed=[1, 2]) == []
 
 
 @pytest.mark.parametrize("lost", [LOST, *((table,) for table in LOST)], ids=str)
@@ -315,11 +397,11 @@ class Topics:
         self.partition = partition_of(self.symbol.encode(), loop.settings.partitions)
         self.reader = clients.consumer(loop.settings, group=FLOW)
 
-    def feed(self, *payloads: PredictionMade | ActualAvailable) -> list[str]:
+    def feed(self, *payloads: PredictionMade | ActualAvailable, names: list[str] | None = None) -> list[str]:
         """Commit events; returns their ids."""
         source = Source(self.loop.pool, f"feed-{uuid.uuid4().hex}")
         source.open()
-        ids = [uuid.uuid4().hex for _ in payloads]
+        ids = names or [uuid.uuid4().hex for _ in payloads]
         events = [
             Event(datetime.now(UTC), "test", p, Metadata(n, n)) for n, p in zip(ids, payloads, strict=True)
         ]
@@ -380,7 +462,7 @@ class Topics:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Take the flow's steps, without Prefect."""
-    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work))
+    joined = JoinSlice(joinable(work), work.starts, work.ends, refusals(loop, work), work.passed)
     publish(work, joined, meet.fn(loop.database, joined, AFTER), AFTER)
     return Account()
 
@@ -539,6 +621,50 @@ def test_a_price_that_is_none_is_refused_at_its_own_place(topics: Topics, close:
     assert at == set(TOPICS)
 
 
+def test_a_letter_tried_after_its_repeat_makes_nothing(topics: Topics) -> None:
+    """The event was delivered again after its letter, and met its prediction: no error is published twice."""
+    (name,) = topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    topics.feed(a_prediction(topics), an_actual(topics), names=[uuid.uuid4().hex, name])
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+    assert topics.redrive(steps) == ["resolved"]
+    assert told(topics) == ["ErrorComputed"]
+
+
+def test_a_letter_that_went_through_is_looked_up_no_more(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next slice finds it resolved; those after it don't see it, but whoever asks for every one does."""
+    topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    assert topics.redrive(steps) == ["resolved"]
+    place = next(one.place for one in read_letters(topics.loop.settings) if one.reason == topics.symbol)
+    starts = {place[:2]: place.offset + 1}
+    assert place in as_of(topics.loop, FLOW, starts).ever
+    assert place not in as_of(topics.loop, FLOW, starts).ever
+    assert place in as_of(topics.loop, FLOW, starts, every=True).ever
+    monkeypatch.setattr(topics.loop.live.redrives, "has", lambda _: False)
+    assert place in as_of(topics.loop, FLOW, starts, every=True).open, "as it was at that time"
+
+
+def test_a_memory_that_ends_with_a_letter_is_filled_again(topics: Topics) -> None:
+    """It went through since, and its session never appeared: the join goes on from there."""
+    topics.feed(an_actual(topics))
+    topics.fail()
+    topics.give_up()
+    topics.feed(a_prediction(topics))
+    assert topics.redrive(steps) == ["resolved"]
+    topics.join()
+    forget(topics.loop, *LOST)
+    refill(topics.loop)
+    topics.feed(a_prediction(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"] * 2
+
+
 def counting(topics: Topics) -> list[Any]:
     """List what a partition's memory holds and counts: sides by id, and sessions by offset."""
     query = """
@@ -580,6 +706,48 @@ def test_a_memory_that_claims_more_than_it_holds_is_filled_again(topics: Topics)
         topics.fail()
     refill(topics.loop)
     topics.join()
+    topics.feed(an_actual(topics))
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+
+
+OLDER = {
+    "an older key": """
+        ALTER TABLE private.join_sessions DROP CONSTRAINT join_sessions_pkey;
+        DELETE FROM private.join_sessions AS s USING private.join_sessions AS t
+            WHERE s.partition = t.partition AND s.date = t.date AND s.first_offset > t.first_offset;
+        ALTER TABLE private.join_sessions ADD PRIMARY KEY (partition, date)""",
+    "a table of old": "CREATE TABLE private.join_letters (partition int)",
+    "letters without ids": "ALTER TABLE private.refused DROP COLUMN letter_id",
+}
+
+
+@pytest.mark.parametrize("older", OLDER.values(), ids=OLDER.keys())
+def test_a_memory_of_an_older_shape_is_filled_again(topics: Topics, older: str) -> None:
+    """It can't be altered: it is dropped, the join stops and says what to do, and goes on from there."""
+    topics.feed(a_prediction(topics))
+    topics.join()
+    with transaction(topics.loop.database) as connection:
+        connection.exec_driver_sql(older)
+    create(topics.loop.settings)
+    topics.feed(an_actual(topics))
+    with pytest.raises(StopError, match="nepse rebuild --join"):
+        topics.join()
+    refill(topics.loop)
+    topics.join()
+    assert told(topics) == ["ErrorComputed"]
+
+
+def test_letters_of_an_older_shape_are_kept(topics: Topics) -> None:
+    """They lack a column that can be added: nothing is dropped, and the join goes on."""
+    topics.feed(a_prediction(topics))
+    topics.join()
+    place = Place("actuals", next(PARTITIONS), 0)
+    refused.confirm(topics.loop.database, FLOW, {place: "l"})
+    with transaction(topics.loop.database) as connection:
+        connection.exec_driver_sql("ALTER TABLE private.refused DROP COLUMN resolved")
+    create(topics.loop.settings)
+    assert [one.place for one in refused.listed(topics.loop.database, FLOW, [place[:2]])] == [place]
     topics.feed(an_actual(topics))
     topics.join()
     assert told(topics) == ["ErrorComputed"]

@@ -5,9 +5,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from psycopg.types.json import Json
 from sqlalchemy import Connection, text
 
-from infra.database import join_expiry, join_memory
+from infra.database import join_expiry, join_memory, refused
 from infra.database.connection import driver, engine
 from infra.settings import Settings
 
@@ -76,10 +77,14 @@ def test_a_slice_looks_up_what_it_asks_for(connection: Connection, topic: str) -
 
 def test_repeats_are_looked_up_by_their_ids(connection: Connection) -> None:
     """A slice of repeats reads them alone."""
-    ids, offsets = [f"e{n}" for n in range(KEYS)], [ROWS + n for n in range(KEYS)]
-    query = join_memory._REPEATED.format(topic="actuals")
-    named = query.replace("%s", "%({})s").format("ids", "offsets", "partition")
-    read = read_by(connection, named, {"ids": ids, "offsets": offsets, "partition": PARTITION})
+    asked = {
+        "ids": Json([f"e{n}" for n in range(KEYS)]),
+        "offsets": " ".join(str(ROWS + n) for n in range(KEYS)),
+        "partition": PARTITION,
+        "passed": ROWS,
+        **join_memory.LeftOut().values(),
+    }
+    read = read_by(connection, join_memory._REPEATED_OF["actuals"], asked)
     assert read == {"join_actuals": KEYS}
 
 
@@ -97,3 +102,18 @@ def test_what_expires_is_looked_up_by_its_session(connection: Connection) -> Non
     read = read_by(connection, join_expiry._UNMET, values)
     assert read["join_predictions"] == SYMBOLS
     assert read["join_actuals"] <= SYMBOLS * PROBED
+
+
+def test_letters_that_went_through_are_not_read(connection: Connection) -> None:
+    """Of 40,000 letters of a partition the one that is open."""
+    connection.execute(
+        text("""
+            INSERT INTO private.refused (flow, topic, partition, "offset", letter_id, resolved)
+            SELECT 'planner', 'actuals', :partition, n, 'l' || n, n > 0 FROM generate_series(0, 39999) AS n
+        """),
+        {"partition": PARTITION},
+    )
+    connection.execute(text("ANALYZE private.refused"))
+    named = refused._OPEN.replace("%s", "%({})s").format("topics", "numbers", "flow")
+    asked = {"topics": ["actuals"], "numbers": [PARTITION], "flow": "planner"}
+    assert read_by(connection, named, asked) == {"refused": 1}
