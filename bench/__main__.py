@@ -6,6 +6,7 @@ import sys
 from bench import report
 from bench.join import Figures, last_words, make_environment, measure, say
 from bench.servers import servers
+from infra.settings import inherited_environment
 
 SLICES = 100
 FULL = 500_000
@@ -29,7 +30,7 @@ def main() -> None:
     with servers("kafka", "postgres", "prefect") as settings:
         command = [sys.executable, "-m", "bench.overhead", str(settings.home), "--slices", str(SLICES)]
         say(f"working {SLICES} slices that compute nothing")
-        figures.overhead = last_words(command)
+        figures.overhead = last_words(command, inherited_environment() | settings.environment())
     page = report.page(figures)
     sys.stdout.write(page)
     if options.write:

@@ -108,9 +108,11 @@ def measured(name: str, command: list[str]) -> dict[str, Any]:
     return found
 
 
-def last_words(command: list[str]) -> dict[str, Any]:
-    """Run a command to its end; returns the JSON object of its last line."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+def last_words(command: list[str], environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a command to its end, in an environment of its own if given; returns the JSON of its last line."""
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """What a slice costs when its flow computes nothing: Prefect's part, the steps of the slice, the broker's.
 
-`python -m bench.overhead HOME` works slices of one record on a running stack and prints its figures.
+`python -m bench.overhead HOME` works slices of one record on the stack that its environment names.
 """
 
 import argparse
@@ -29,7 +29,6 @@ from infra.kafka.records import Outgoing
 from infra.kafka.slices import Slice
 from infra.kafka.source import Source
 from infra.kafka.work import Work
-from infra.prefect_runs import adopt
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors.dispatch import Dispatcher
@@ -139,9 +138,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--slices", type=int, default=100)
     options = parser.parse_args()
-    settings = load_settings(options.home)
-    adopt(settings)
-    sys.stdout.write(json.dumps(measure(settings, options.slices)) + "\n")
+    sys.stdout.write(json.dumps(measure(load_settings(options.home), options.slices)) + "\n")
 
 
 if __name__ == "__main__":

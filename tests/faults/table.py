@@ -13,11 +13,11 @@ LOST = {"lost", "gap", "missing"}
 HEAD = """\
 # Faults
 
-What faults do to the running system: {command}, {day}, on {data}. Each fault hits the real servers while
-sessions are fed; those of a cluster, a connection and a full disk hit them while several processes work
-slices of made-up vectors. Recovery is the time from the fault's end (for one of three brokers: from its
-death) until every group has committed to the end of its topics; lost, duplicated and other are findings of a
-checker that shares no code with the system.
+What faults do to the running system: {command}, {day}, on {data}.
+Each fault hits the real servers while sessions are fed; those of a cluster, a connection and a full disk
+hit them while several processes work slices of made-up vectors. Recovery is the time from the fault's end
+(for one of three brokers: from its death) until every group has committed to the end of its topics; lost,
+duplicated and other are findings of a checker that shares no code with the system.
 
 | fault | times | lost | duplicated | other | recovery, median (s) | longest (s) |
 |---|---|---|---|---|---|---|
@@ -52,12 +52,16 @@ class Report:
 
     command: str
     data: str = "made-up vectors"
+    left: int = 0
+    """Tests that had not run when the session was interrupted."""
     lines: dict[str, Line] = field(default_factory=lambda: defaultdict(Line))
 
     def text(self) -> str:
         """Write the page."""
         rows = "\n".join(line.row(name) for name, line in self.lines.items() if line.seconds)
-        return HEAD.format(command=self.command, day=datetime.now(UTC).date(), data=self.data) + rows + "\n"
+        head = HEAD.format(command=self.command, day=datetime.now(UTC).date(), data=self.data)
+        left = f"\nInterrupted: {self.left} tests had not run, and their faults are not here.\n"
+        return f"{head}{rows}\n{left if self.left > 0 else ''}"
 
     def write(self, file: Path) -> None:
         """Replace the page."""
