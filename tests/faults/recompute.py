@@ -328,6 +328,8 @@ def _vector(record: Record, window: list[pd.DataFrame]) -> Iterator[Finding]:
 
 
 def _plain(rows: list[Any]) -> bool:
-    """Tell whether the exchange adjusted nothing and no move was beyond its band."""
+    """Tell whether the exchange adjusted nothing and no move was beyond its band, as far as it says."""
+    if any(pd.isna(row["prev_close"]) or pd.isna(row["close"]) for row in rows):
+        return False
     pairs = [(float(b["prev_close"]), float(a["close"]), float(b["close"])) for a, b in pairwise(rows)]
     return all(abs(prev / last - 1) < 0.004 and abs(close / last - 1) < 0.1 for prev, last, close in pairs)

@@ -172,6 +172,13 @@ def test_what_is_planted_is_found(plant: Callable[[Journal], Journal], kind: str
     assert kind in {finding.kind for finding in everything(plant(a_journal()))}
 
 
+def test_a_window_without_a_previous_close_is_not_compared() -> None:
+    """The exchange leaves it out now and then: nobody knows whether it adjusted something."""
+    rows = [{"prev_close": 10.0, "close": 10.0}, {"prev_close": 10.0, "close": 10.1}]
+    assert recompute._plain(rows)
+    assert not recompute._plain([rows[0], {"prev_close": pd.NA, "close": 10.1}])
+
+
 @pytest.mark.parametrize("module", [checker, journal, recompute])
 def test_the_checker_shares_no_code_with_the_system(module: Any) -> None:
     """A fault of the system can't be a fault of its judge."""
