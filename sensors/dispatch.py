@@ -20,7 +20,7 @@ from infra.settings import Settings
 from infra.wiring import Route
 from sensors.failures import AWAY_NAMES, Outcome, classify
 
-WORKER_SECONDS = 3_600
+WORKER_SECONDS = prefect_runs.WAIT_SECONDS
 CLOSED_BY_OTHERS = (prefect_orphans.WORKER_GONE, prefect_orphans.NEVER_BEGAN, prefect_lost.LOST)
 """Nothing is known against the records of such runs: somebody stopped a process, or a machine went away."""
 
