@@ -32,10 +32,12 @@ from infra.wiring import routes
 from tasks.ingestion import PRODUCER, Session, ingest_batch
 from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
+from tests.faults.evidence import Evidence
 from tests.faults.hostile import Sent
 from tests.faults.sessions import Collected, Market
 
 NEPSE = str(Path(sys.executable).with_name("nepse"))
+RECOVERY_SECONDS = 45.0
 SETTLE_SECONDS = 150.0
 REACH_SECONDS = 60.0
 LOOK_SECONDS = 0.2
@@ -62,6 +64,7 @@ class System:
     def __post_init__(self) -> None:
         """Connect nothing yet."""
         self.loop, self.waiting = Loop(self.settings), self.market.sessions()
+        self.evidence = Evidence(self.settings.home / "logs")
         self.fetch = recompute.s3_reader(
             self.settings.s3_url, self.settings.s3_access_key, self.settings.s3_secret_key.get_secret_value()
         )
@@ -151,10 +154,19 @@ class System:
         return written
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> float:
-        """Wait until every group has committed to the end of its topics; returns the seconds it took."""
-        began = time.monotonic()
-        until(self._settled, seconds, "settling")
-        return time.monotonic() - began
+        """Wait until every group has committed to the end of its topics; returns the seconds it took.
+
+        Where that is longer than a recovery may take, the output tells what every part has logged meanwhile.
+        """
+        began, taken = time.monotonic(), seconds
+        try:
+            until(self._settled, seconds, "settling")
+            taken = time.monotonic() - began
+        finally:
+            if taken > RECOVERY_SECONDS:
+                sys.stdout.write(self.evidence.text())
+            self.evidence.mark()
+        return taken
 
     def _settled(self) -> bool:
         """Tell whether nothing is to be done, and nothing is on its way: a commit's markers come after it."""

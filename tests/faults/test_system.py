@@ -20,10 +20,9 @@ from tests.conftest import running_stack
 from tests.faults import journal
 from tests.faults.hostile import corpus
 from tests.faults.sessions import HISTORY, market
-from tests.faults.system import System, each, until
+from tests.faults.system import RECOVERY_SECONDS, System, each, until
 from tests.faults.table import Report, repeats
 
-RECOVERY_SECONDS = 45.0
 HISTORY_SECONDS = 400.0
 TRANSACTION_MS = 20_000
 ZOMBIE_SECONDS = 32
