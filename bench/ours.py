@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,35 +31,56 @@ Spots = tuple[TopicPartition, ...]
 
 
 class Join:
-    """The join's partitions, each sliced from where its group stands."""
+    """The join's partitions, each sliced from where its group stands, side by side, as their sensor does."""
 
-    def __init__(self, home: Path, most: int) -> None:
-        """Connect; `most` offsets make a slice."""
-        self.loop, self.most = Loop(load_settings(home)), most
-        self.reader = clients.consumer(self.loop.settings, group=FLOW)
+    def __init__(self, home: Path, most: int, slices: int | None, threads: int | None) -> None:
+        """Connect; `most` offsets make a slice, so many slices are done at most, by so many threads."""
+        self.loop, self.most, self.left = Loop(load_settings(home)), most, slices
+        self.threads = threads or self.loop.settings.partitions
         numbers = range(self.loop.settings.partitions)
         self.units: list[Spots] = [tuple(TopicPartition(t, n) for t in TOPICS) for n in numbers]
-        self.at: dict[Spots, dict[TopicPartition, int]] = {}
+        self.lock = threading.Lock()
         self.spent: Counter[str] = Counter()
         self.busy: Counter[str] = Counter()
-        self.errors = self.expired = 0
+        self.errors = self.expired = self.records = self.number = 0
 
-    def slices(self) -> Iterator[list[OffsetRange]]:
-        """Cut slices of one unit after the other, as their sensor would, until nothing is new."""
-        for unit in self.units:
-            self.at[unit] = {spot: int(self.reader.committed(spot) or 0) for spot in unit}
-        news = True
-        while news:
-            news = False
-            for unit in self.units:
-                ends = {spot: int(end) for spot, end in self.reader.end_offsets(list(unit)).items()}
-                if ranges := cut(unit, self.at[unit], ends, self.most):
-                    self.at[unit] = {TopicPartition(r.topic, r.partition): r.end for r in ranges}
-                    news = True
-                    yield ranges
+    def run(self) -> dict[str, Any]:
+        """Join until nothing is new, or so many slices; tell about each slice as it commits."""
+        self.began, busy = time.perf_counter(), time.process_time()
+        with ThreadPoolExecutor(self.threads) as threads:
+            for done in [threads.submit(self.follow, unit) for unit in self.units]:
+                done.result()
+        figures = {"records": self.records, "slices": self.number, "seconds": self.seconds}
+        parts = {"spent": dict(self.spent), "busy": dict(self.busy), "cpu": time.process_time() - busy}
+        return figures | {"errors": self.errors, "expired": self.expired} | parts
 
-    def work(self, ranges: list[OffsetRange]) -> int:
-        """Do one slice, every step of it timed; returns how many records it read."""
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return time.perf_counter() - self.began
+
+    def follow(self, unit: Spots) -> None:
+        """Do one slice of a unit after the other."""
+        reader = clients.consumer(self.loop.settings, group=FLOW)
+        at = {spot: int(reader.committed(spot) or 0) for spot in unit}
+        while not self.enough():
+            ends = {spot: int(end) for spot, end in reader.end_offsets(list(unit)).items()}
+            if not (ranges := cut(unit, at, ends, self.most)):
+                break
+            at = {TopicPartition(r.topic, r.partition): r.end for r in ranges}
+            self.work(ranges)
+        reader.close()
+
+    def enough(self) -> bool:
+        """Tell whether so many slices were begun; counts another one if not."""
+        with self.lock:
+            if self.left is None:
+                return False
+            self.left -= 1
+            return self.left < 0
+
+    def work(self, ranges: list[OffsetRange]) -> None:
+        """Do one slice, every step of it timed."""
         with open_slice(self.loop.pool, Run(FLOW, "bench"), ranges) as work:
             with self.timed("read and decode"):
                 received = joinable(work)
@@ -69,31 +91,23 @@ class Join:
                 publish(work, joined, met, self.loop.settings.expire_after_sessions)
             with self.timed("transaction (Kafka)"):
                 work.commit()
-        self.errors += len(met.pairs)
-        self.expired += len(met.expired)
-        return work.counts["in"]
+        with self.lock:
+            self.errors += len(met.pairs)
+            self.expired += len(met.expired)
+            self.records += work.counts["in"]
+            self.number += 1
+            told = {"slice": self.number, "records": self.records, "seconds": self.seconds}
+            sys.stdout.write(json.dumps(told) + "\n")
+            sys.stdout.flush()
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Add to the time that a part of the slices took."""
-        since, busy = time.perf_counter(), time.process_time()
+        """Add to the time that a part of the slices took; slices side by side add up to more than passes."""
+        since, busy = time.perf_counter(), time.thread_time()
         yield
-        self.spent[part] += time.perf_counter() - since
-        self.busy[part] += time.process_time() - busy
-
-
-def run(join: Join, most: int | None) -> dict[str, Any]:
-    """Join until nothing is new, or so many slices; tell about each slice as it commits."""
-    began, busy, records, number = time.perf_counter(), time.process_time(), 0, 0
-    for number, ranges in enumerate(islice(join.slices(), most), start=1):
-        records += join.work(ranges)
-        told = {"slice": number, "records": records, "seconds": time.perf_counter() - began}
-        sys.stdout.write(json.dumps(told) + "\n")
-        sys.stdout.flush()
-    seconds = time.perf_counter() - began
-    figures = {"records": records, "slices": number, "seconds": seconds, "errors": join.errors}
-    parts = {"expired": join.expired, "spent": dict(join.spent), "busy": dict(join.busy)}
-    return figures | parts | {"cpu": time.process_time() - busy}
+        with self.lock:
+            self.spent[part] += time.perf_counter() - since
+            self.busy[part] += time.thread_time() - busy
 
 
 def main() -> None:
@@ -102,18 +116,19 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--slice-records", type=int, default=20_000)
     parser.add_argument("--slices", type=int, help="end after so many")
+    parser.add_argument("--threads", type=int, help="as many as partitions unless given")
     parser.add_argument("--profile", type=Path, help="write a profile there")
     options = parser.parse_args()
     expect_many_objects()
-    join = Join(options.home, options.slice_records)
+    join = Join(options.home, options.slice_records, options.slices, options.threads)
     if options.profile:
         import cProfile  # noqa: PLC0415
 
         profile = cProfile.Profile()
-        figures = profile.runcall(run, join, options.slices)
+        figures = profile.runcall(join.run)
         profile.dump_stats(options.profile)
     else:
-        figures = run(join, options.slices)
+        figures = join.run()
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

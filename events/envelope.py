@@ -2,15 +2,17 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict, force_setattr, replace
 from pydantic import Field, ValidationError
 
-from events.fields import LARGEST_INTEGER, Count, Ordinal
+from events.compiled import Compiled
+from events.fields import LARGEST_INTEGER, LONGEST_NAME, Count, Name, Ordinal
 from events.payloads import PAYLOADS, Payload
 
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
@@ -18,19 +20,14 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 _NAMESPACE = uuid5(NAMESPACE_URL, "nepse-loop/events")
 _FIRST_MILLISECONDS = 1e11  # as seconds this is the year 5138: such a number is epoch milliseconds
 _SHOWN = 80  # characters of a hostile value that a message may repeat
-LONGEST_NAME = 200  # characters of an id or a name in the envelope
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the escape itself, not an escaped backslash before "u0000"
-
-
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 class ContractError(ValueError):
     """The bytes are not an event of ours; the message says why, for the dead letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Causation:
+class Causation(Struct, frozen=True, forbid_unknown_fields=True):
     """The record that made this event happen."""
 
     topic: Name
@@ -39,8 +36,7 @@ class Causation:
     event_id: Name
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
     """What we add to the chapter's envelope."""
 
     event_id: Name
@@ -51,27 +47,32 @@ class Metadata:
     producer_version: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[P_co]):
+class Event(Struct, Generic[P_co], frozen=True):
     """An immutable fact: when it happened (UTC), who says so, what, and where it comes from."""
 
     timestamp: datetime
     producer: str
     payload: P_co
     metadata: Metadata
-    event_type: str = field(default="")
 
     def __post_init__(self) -> None:
-        """Name the event after its payload, whose schema version it carries unless it says otherwise."""
-        object.__setattr__(self, "event_type", type(self.payload).__name__)
+        """Carry the schema version of the payload, unless the metadata says otherwise."""
         if not self.metadata.schema_version:
             version = type(self.payload).schema_version
-            object.__setattr__(self, "metadata", replace(self.metadata, schema_version=version))
+            force_setattr(self, "metadata", replace(self.metadata, schema_version=version))
+
+    @property
+    def event_type(self) -> str:
+        """The payload's name."""
+        return type(self.payload).__name__
 
     @property
     def id(self) -> str:
         """The event's identity; equal ids are the same event delivered again."""
         return self.metadata.event_id
+
+
+_compiled = Compiled(PAYLOADS.values(), Metadata)
 
 
 def derive_id(producer: str, cause: str, subject: str, revision: int = 0) -> str:
@@ -93,19 +94,21 @@ def encode(event: Event[Payload]) -> bytes:
             "event_type": event.event_type,
             "timestamp": event.timestamp,
             "producer": event.producer,
-            "payload": event.payload,
-            "metadata": event.metadata,
+            "payload": event.payload.__dict__,
+            "metadata": asdict(event.metadata),
         },
         default=_fields,
         option=orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY,
     )
 
 
-def _fields(payload: object) -> dict[str, Any]:
-    """Give a payload's fields as they are; `model_dump` would copy them first, as slow as the JSON."""
-    if isinstance(payload, Payload):
-        return payload.__dict__
-    message = f"a {type(payload).__name__} can't be written as JSON"
+def _fields(thing: object) -> dict[str, Any]:
+    """Give a thing's fields as they are; `model_dump` would copy them first, as slow as the JSON."""
+    if isinstance(thing, Payload):
+        return thing.__dict__
+    if isinstance(thing, Struct):
+        return asdict(thing)
+    message = f"a {type(thing).__name__} can't be written as JSON"
     raise TypeError(message)
 
 
@@ -115,6 +118,15 @@ def decode(value: bytes | None) -> Event[Payload]:
     Raises:
         ContractError: the bytes are absent (a tombstone), not JSON, not an envelope, or break the schema.
     """
+    found = _compiled.read(value) if value is not None else None
+    if found is None or not found[3].schema_version:
+        return _decode(value)
+    written, producer, payload, metadata = found
+    return Event(_timestamp(written), producer, payload, metadata)
+
+
+def _decode(value: bytes | None) -> Event[Payload]:
+    """Read an event of any form that the models take."""
     raw = _object(value)
     payload = _payload(raw)
     return Event(

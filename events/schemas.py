@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
 
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 from pydantic import ConfigDict, Field, create_model
 
 from events.compatibility import incompatibilities
-from events.envelope import LONGEST_NAME, Metadata
-from events.fields import Number
+from events.envelope import Metadata
+from events.fields import LONGEST_NAME, Number
 from events.payloads import PAYLOADS, Payload
 from events.subschemas import Schema, bare
 
@@ -42,9 +45,27 @@ def schema(payload: type[Payload]) -> Schema:
         timestamp=(datetime | Number, Field(description="UTC, ISO-8601; epoch seconds are read as well")),
         producer=(Annotated[str, Field(max_length=LONGEST_NAME)], "unknown"),
         payload=(payload, ...),
-        metadata=(Metadata | None, None),
+        metadata=(_model(Metadata) | None, None),
     )
     return envelope.model_json_schema()
+
+
+def _model(struct: type[Struct]) -> Any:
+    """Make a model of a part of the envelope, which alone can tell its schema."""
+    hints = get_type_hints(struct, include_extras=True)
+    found: dict[str, Any] = {
+        field.name: (_modelled(hints[field.name]), ... if field.default is NODEFAULT else field.default)
+        for field in fields(struct)
+    }
+    return create_model(struct.__name__, __doc__=struct.__doc__, **found)
+
+
+def _modelled(hint: Any) -> Any:
+    """Replace parts of the envelope by their models, in unions as well."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return _model(hint)
+    inner = get_args(hint)
+    return Union[tuple(map(_modelled, inner))] if isinstance(hint, UnionType) else hint  # noqa: UP007
 
 
 def history(directory: Path) -> dict[str, History]:

@@ -73,35 +73,35 @@ def counting(table: str, topic: str) -> str:
 _TABLES = {"predictions": private_tables.join_predictions, "actuals": private_tables.join_actuals}
 _COLUMNS = {"predictions": PREDICTION_COLUMNS, "actuals": ACTUAL_COLUMNS}
 _LINKS = {
-    "predictions": "as_of = k.link AND i.date < k.day",
-    "actuals": "previous_date = k.link AND i.date > k.day",
+    "predictions": "as_of = k.link AND i.date + 0 < k.day",
+    "actuals": "previous_date = k.link AND i.date + 0 > k.day",
 }
-# One string for many values: symbols are printable and hold no line break, and a list would be dumped value
-# by value in Python
-_KEYS = """
-    unnest(
-        string_to_array(%(symbols)s, E'\n'), string_to_array(%(days)s, E'\n')::date[],
-        string_to_array(%(links)s, E'\n', '-')::date[]
-    ) AS k (symbol, day, link)
-"""
+# One string for many values: a list would be dumped value by value in Python.
 # LATERAL with OFFSET is a fence for the planner, which knows nothing of the keys and once chose to read the
-# whole history for every one (55 s instead of 0.2 s): two index probes a key, however long history is
+# whole history for every one (55 s instead of 0.2 s). So are the symbols outside of it, and `+ 0`: without
+# statistics another index looked better to it. What is left is a scan of an index for each session.
 _OLDER = """
-    SELECT s.* FROM {keys} CROSS JOIN LATERAL (
-        SELECT {columns} FROM private.join_{topic} AS i
-        WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.date = k.day
-            AND i."offset" < %(before)s AND {counts} OFFSET 0
-    ) AS s
-    UNION ALL
-    SELECT s.* FROM {keys} CROSS JOIN LATERAL (
-        SELECT {columns} FROM private.join_{topic} AS i
-        WHERE i.partition = %(partition)s AND i.symbol = k.symbol AND i.{link}
-            AND i."offset" < %(before)s AND {counts} OFFSET 0
-    ) AS s
+    SELECT {columns} FROM (
+        SELECT i.* FROM unnest(string_to_array(%(days)s, ' ')::date[]) AS k (day)
+        CROSS JOIN LATERAL (
+            SELECT i.* FROM private.join_{topic} AS i
+            WHERE i.partition = %(partition)s AND i.date = k.day
+                AND i."offset" + 0 < %(before)s AND {counts} OFFSET 0
+        ) AS i
+        UNION ALL
+        SELECT i.* FROM unnest(
+            string_to_array(%(linked)s, ' ')::date[], string_to_array(%(links)s, ' ')::date[]
+        ) AS k (day, link)
+        CROSS JOIN LATERAL (
+            SELECT i.* FROM private.join_{topic} AS i
+            WHERE i.partition = %(partition)s AND i.{link}
+                AND i."offset" + 0 < %(before)s AND {counts} OFFSET 0
+        ) AS i
+    ) AS i
+    WHERE i.symbol = ANY(string_to_array(%(symbols)s, E'\n'))
 """
 _OLDER_OF = {
     topic: _OLDER.format(
-        keys=_KEYS,
         columns=_listed(_COLUMNS[topic], "i"),
         topic=topic,
         link=_LINKS[topic],
@@ -173,15 +173,19 @@ def appear(
 def older(
     connection: Connection, span: Span, topic: str, keys: Iterable[Key], left_out: LeftOut
 ) -> list[Row]:
-    """Find the sides of a topic, from before the slice, that the other side's keys may belong to."""
-    wanted = sorted(set(keys), key=_by_session)
-    if not wanted:
+    """Find the sides of a topic, from before the slice, that the other side's keys may belong to.
+
+    They are looked up by session, for all symbols of the slice; so sides may be among them that nobody needs.
+    """
+    symbols, days, links = _distinct(keys)
+    if not days:
         return []
     start = span.predictions[0] if topic == "predictions" else span.actuals[0]
     values = {
-        "symbols": "\n".join(key[0] for key in wanted),
-        "days": "\n".join(str(key[1]) for key in wanted),
-        "links": "\n".join(str(key[2] or "-") for key in wanted),
+        "symbols": "\n".join(symbols),
+        "days": " ".join(map(str, days)),
+        "linked": " ".join(str(day) for day, _ in links),
+        "links": " ".join(str(link) for _, link in links),
         "partition": span.partition,
         "before": start,
         **left_out.values(),
@@ -190,6 +194,12 @@ def older(
         return cursor.execute(_OLDER_OF[topic].encode(), values).fetchall()
 
 
-def _by_session(key: Key) -> tuple[date, str]:
-    """Order keys as the index does: neighbours lie on the same page."""
-    return key[1], key[0]
+def _distinct(keys: Iterable[Key]) -> tuple[set[str], list[date], list[tuple[date, date]]]:
+    """Tell the symbols of keys apart, their sessions, and their sessions with the linking ones."""
+    symbols: set[str] = set()
+    sessions: set[tuple[date, date | None]] = set()
+    for symbol, day, link in keys:
+        symbols.add(symbol)
+        sessions.add((day, link))
+    days = sorted({day for day, _ in sessions})
+    return symbols, days, sorted((day, link) for day, link in sessions if link)

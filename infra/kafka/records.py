@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from kafka.partitioner.default import murmur2
+from msgspec import Struct
 
 from events.envelope import Event, derive_id
 from events.payloads import OffsetRange, Payload
@@ -43,8 +44,7 @@ class Place(NamedTuple):
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[P_co]):
+class Received(Struct, Generic[P_co], frozen=True):
     """An event as it was read: with its place and the bytes it came in."""
 
     event: Event[P_co]

@@ -207,19 +207,21 @@ def error_of(prediction: PredictionSide, actual: ActualSide) -> ErrorComputed:
     """
     error = round(prediction.predicted_close - actual.actual_close, DIGITS)
     baseline, low, high = prediction.last_close, prediction.low_95, prediction.high_95
-    return ErrorComputed(
-        symbol=prediction.symbol,
-        date=actual.date,
-        predicted=prediction.predicted_close,
-        actual=actual.actual_close,
-        error=error,
-        abs_error=abs(error),
-        pct_error=_percent(error, actual.actual_close),
-        model_version=prediction.model_version,
-        as_of=prediction.as_of,
-        baseline_error=round(baseline - actual.actual_close, DIGITS) if baseline is not None else None,
-        within_95=None if low is None or high is None else low <= actual.actual_close <= high,
-        revision=prediction.revision + actual.revision,
+    return ErrorComputed.known(
+        {
+            "symbol": prediction.symbol,
+            "date": actual.date,
+            "predicted": prediction.predicted_close,
+            "actual": actual.actual_close,
+            "error": error,
+            "abs_error": abs(error),
+            "pct_error": _percent(error, actual.actual_close),
+            "model_version": prediction.model_version,
+            "as_of": prediction.as_of,
+            "baseline_error": round(baseline - actual.actual_close, DIGITS) if baseline is not None else None,
+            "within_95": None if low is None or high is None else low <= actual.actual_close <= high,
+            "revision": prediction.revision + actual.revision,
+        }
     )
 
 

@@ -14,9 +14,9 @@ from infra.settings import Settings
 
 pytestmark = pytest.mark.stack
 
-PARTITION, ROWS, SYMBOLS = 900, 40_000, 200
+PARTITION, FRESH, ROWS, SYMBOLS = 900, 901, 40_000, 200
 FIRST = date(2020, 1, 1)
-KEYS = 50
+KEYS, SESSIONS = 50, 2
 PROBED = 10
 """Rows that are read for a key, at most: those that it asks for, and what shares their pages of an index."""
 
@@ -60,19 +60,21 @@ def read_by(connection: Connection, query: str, values: dict[str, Any]) -> dict[
 
 
 @pytest.mark.parametrize("topic", ["predictions", "actuals"])
-def test_a_slice_looks_up_what_it_asks_for(connection: Connection, topic: str) -> None:
-    """Of 40,000 rows those of 50 keys, by session and by link."""
-    keys = [(f"S{n}", FIRST + timedelta(days=n), FIRST + timedelta(days=n - 1)) for n in range(KEYS)]
+def test_a_slice_looks_up_the_sessions_that_it_asks_for(connection: Connection, topic: str) -> None:
+    """Of 200 sessions two, by their day and by their link."""
+    days = [FIRST + timedelta(days=n) for n in range(SESSIONS)]
+    links = [day - timedelta(days=1) for day in days]
     asked: dict[str, Any] = {
-        "symbols": "\n".join(symbol for symbol, _, _ in keys),
-        "days": "\n".join(str(day) for _, day, _ in keys),
-        "links": "\n".join(str(link) for _, _, link in keys),
+        "symbols": "\n".join(f"S{n}" for n in range(KEYS)),
+        "days": " ".join(map(str, days)),
+        "linked": " ".join(str(day + timedelta(days=topic == "predictions")) for day in days),
+        "links": " ".join(map(str, links)),
         "partition": PARTITION,
         "before": ROWS,
         **join_memory.LeftOut().values(),
     }
     read = read_by(connection, join_memory._OLDER_OF[topic], asked)
-    assert KEYS <= read[f"join_{topic}"] <= KEYS * PROBED
+    assert read == {f"join_{topic}": 2 * SESSIONS * SYMBOLS}
 
 
 def test_repeats_are_looked_up_by_their_ids(connection: Connection) -> None:
@@ -86,6 +88,22 @@ def test_repeats_are_looked_up_by_their_ids(connection: Connection) -> None:
     }
     read = read_by(connection, join_memory._REPEATED_OF["actuals"], asked)
     assert read == {"join_actuals": KEYS}
+
+
+def test_a_partition_that_is_new_is_looked_up_by_its_ids_as_well(connection: Connection) -> None:
+    """Statistics from before it had rows would say that any index finds none of them."""
+    connection.execute(text("SET LOCAL enable_nestloop = on"))
+    fresh = text("""
+        INSERT INTO private.join_actuals (partition, "offset", event_id, correlation_id, symbol, date,
+            previous_date, actual_close, revision)
+        SELECT :fresh, "offset", event_id, correlation_id, symbol, date, previous_date, actual_close, revision
+        FROM private.join_actuals WHERE partition = :known
+    """)
+    connection.execute(fresh, {"known": PARTITION, "fresh": FRESH})
+    ids = {"ids": Json([f"new{n}" for n in range(KEYS)]), "offsets": " ".join(map(str, range(KEYS)))}
+    more = {"partition": FRESH, "passed": ROWS, **join_memory.LeftOut().values()}
+    assert read_by(connection, join_memory._REPEATED_OF["actuals"], ids | more) == {"join_actuals": 0}
+    connection.execute(text("SET LOCAL enable_nestloop = off"))
 
 
 def test_what_expires_is_looked_up_by_its_session(connection: Connection) -> None:

@@ -67,7 +67,7 @@ def test_the_page_orders_joins_by_speed() -> None:
     """The fastest comes first, the others with how many times slower they are."""
     joins = {
         "chapter": {"records": 100, "seconds": 10.0, "cpu": 1.0},
-        "ours": {"records": 1000, "seconds": 2.0, "cpu": 1.0, "spent": {"read and decode": 1.0}},
+        "ours": {"records": 1000, "seconds": 2.0, "cpu": 1.0, "busy": {"read and decode": 0.4}},
     }
     overhead = {"warm": {"Prefect": 90.0, "read": 10.0}, "first": {"Prefect": 300.0, "read": 40.0}}
     figures = Figures(500, 20_000, joins, {"rows": 7, "first": 0.5}, {"read and decode": 2.0}, overhead)
@@ -77,5 +77,7 @@ def test_the_page_orders_joins_by_speed() -> None:
     assert rows[1].startswith("| the chapter")
     assert "| 10 | 50.0 |" in rows[1]
     assert "| all | 100.0 | 340.0 |" in report.page(figures)
+    assert "| read and decode | 40% | 2.0 |" in report.page(figures)
+    assert "what is between | 60% | |" in report.page(figures)
     assert report.missed(figures) == [report.TARGETS[0][0], report.TARGETS[4][0]]
     assert "| times as fast as Quix Streams | 2 | not measured |  |" in report.page(figures)
