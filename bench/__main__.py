@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from bench import report
+from bench import events, report
 from bench.join import Figures, last_words, make_environment, measure, say
 from bench.servers import servers
 from infra.settings import inherited_environment
@@ -25,6 +25,7 @@ def main() -> None:
     figures = Figures(options.pairs, options.slice_records)
     if not options.without_quix:
         make_environment()
+    figures.events = events.costs()
     with servers("kafka", "postgres") as settings:
         measure(settings, figures, options.sample, with_quix=not options.without_quix)
     with servers("kafka", "postgres", "prefect") as settings:

@@ -46,6 +46,8 @@ class Figures:
     restart: dict[str, Any] = field(default_factory=dict)
     one_record: dict[str, float] = field(default_factory=dict)
     """Milliseconds of each part of the join in a slice of one record."""
+    events: dict[str, float] = field(default_factory=dict)
+    """Microseconds that reading or writing an event takes."""
     overhead: dict[str, dict[str, float]] = field(default_factory=dict)
     """Milliseconds of each part of a slice that computes nothing, the first of a process and warm."""
 

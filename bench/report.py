@@ -53,7 +53,8 @@ def page(figures: Any) -> str:
         ratio = f"{speeds['ours'] / speeds[name]:.1f}" if name != "ours" else "1"
         text += f"| {told} | {one['records']:,} | {one['seconds']:.1f} | {speeds[name]:,.0f} | {ratio} |"
         text += f" {one['records'] / one['cpu']:,.0f} |\n"
-    return text + _asked(figures) + _restart(figures) + _parts(figures) + _overhead(figures) + _machine()
+    text += _asked(figures) + _restart(figures)
+    return text + _parts(figures) + _events(figures) + _overhead(figures) + _machine()
 
 
 def reached(figures: Any) -> list[float | None]:
@@ -101,6 +102,11 @@ def _parts(figures: Any) -> str:
         text += f"| {part} | {seconds / ours['cpu']:.0%} | {figures.one_record[part]:.1f} |\n"
     rest = ours["cpu"] - sum(ours["busy"].values())
     return f"{text}| the Kafka client's own thread, and what is between | {rest / ours['cpu']:.0%} | |\n"
+
+
+def _events(figures: Any) -> str:
+    text = "\n| an event of the join is | microseconds |\n|---|---|\n"
+    return text + "".join(f"| {what} | {cost:.1f} |\n" for what, cost in figures.events.items())
 
 
 def _overhead(figures: Any) -> str:

@@ -70,7 +70,8 @@ def test_the_page_orders_joins_by_speed() -> None:
         "ours": {"records": 1000, "seconds": 2.0, "cpu": 1.0, "busy": {"read and decode": 0.4}},
     }
     overhead = {"warm": {"Prefect": 90.0, "read": 10.0}, "first": {"Prefect": 300.0, "read": 40.0}}
-    figures = Figures(500, 20_000, joins, {"rows": 7, "first": 0.5}, {"read and decode": 2.0}, overhead)
+    figures = Figures(500, 20_000, joins, {"rows": 7, "first": 0.5}, {"read and decode": 2.0})
+    figures.overhead, figures.events = overhead, {"written": 3.21}
     rows = [line for line in report.page(figures).splitlines() if line.startswith("| th")]
     assert rows[0].startswith("| this project")
     assert "| 500 | 1 |" in rows[0]
@@ -78,6 +79,7 @@ def test_the_page_orders_joins_by_speed() -> None:
     assert "| 10 | 50.0 |" in rows[1]
     assert "| all | 100.0 | 340.0 |" in report.page(figures)
     assert "| read and decode | 40% | 2.0 |" in report.page(figures)
+    assert "| written | 3.2 |" in report.page(figures)
     assert "what is between | 60% | |" in report.page(figures)
     assert report.missed(figures) == [report.TARGETS[0][0], report.TARGETS[4][0]]
     assert "| times as fast as Quix Streams | 2 | not measured |  |" in report.page(figures)
