@@ -1,4 +1,4 @@
-"""The contract once more, compiled: what our own writers write is read in half of the time.
+"""The contract once more, compiled: what our own writers write is read in less time.
 
 It is narrower than the models on purpose. Whatever it does not take, good or bad, goes to the models, whose
 verdict and whose message count; what it takes, they would have taken with the same values.
