@@ -27,6 +27,10 @@ class ReplanError(LoopError):
     """The slice no longer starts where the group's progress is: plan it again."""
 
 
+class UnstableError(TryAgainError):
+    """A transaction that is open holds a group's progress back: of a live process, or of one that died."""
+
+
 class OutcomeUnknownError(LoopError):
     """A commit was sent and its answer never came: the next attempt finds out."""
 

@@ -14,11 +14,14 @@ from events.payloads import OffsetRange
 from infra import errors, prefect_lost, prefect_orphans, prefect_runs
 from infra.faults import reach
 from infra.kafka.identity import identity_tag
+from infra.kafka.pool import Pool
 from infra.kafka.records import ranges_label
+from infra.kafka.slices import transactional_id
 from infra.processes import copy_tag, host_tag
 from infra.settings import Settings
 from infra.wiring import Route
 from sensors.failures import AWAY_NAMES, Outcome, classify
+from sensors.plan import Unit
 
 WORKER_SECONDS = prefect_runs.WAIT_SECONDS
 CLOSED_BY_OTHERS = (prefect_orphans.WORKER_GONE, prefect_orphans.NEVER_BEGAN, prefect_lost.LOST)
@@ -61,6 +64,20 @@ class Dispatcher:
         """
         prefect_orphans.close_orphans(self.settings, self.route.flow)
         return prefect_orphans.deaths(self.settings, self.route.flow)
+
+    def release(self, unit: Unit) -> None:
+        """End the transaction that a dead process left open over a unit, by taking its transactional id.
+
+        The unit is ours and nothing of it is under way here. A worker's run may be alive, and is left alone:
+        its transaction ends by itself, or by its time-out.
+
+        Raises:
+            TryAgainError: no broker.
+        """
+        if self.route.mode != "inline":
+            return
+        pool = Pool(self.settings)
+        pool.new_producer(transactional_id(self.route.flow, unit)).discard()
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         reach("trigger-seen", self.route.flow)

@@ -29,7 +29,7 @@ from infra.wiring import deployment_names, full_name, routes
 from sensors.membership import is_taken
 
 TAGS = {"forecasting": "process:1", "judging": "process:2", "projectors": "projector"}
-SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 CALM_SECONDS = 60.0
 """A run that lasted so long was well: the next pause is short again."""
 PLACE_SECONDS = 15.0

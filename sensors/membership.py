@@ -10,9 +10,14 @@ from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
-from kafka.errors import FencedInstanceIdError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import (
+    FencedInstanceIdError,
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
-from infra.errors import StopError, SupersededError, TryAgainError
+from infra.errors import StopError, SupersededError, TryAgainError, UnstableError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
 from infra.kafka.members import member_name, members
@@ -25,6 +30,8 @@ from sensors.plan import Unit
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 5.0
 OFFSET_SECONDS = 5
+STABLE_MS = 2_000
+"""Longer than a commit takes: what holds progress back then is the transaction of a process that died."""
 REBALANCE_MS = 60_000
 """How long a rebalance waits for a member that does not poll; a join without an answer is silent as long."""
 METADATA_MS = 30_000
@@ -130,10 +137,16 @@ class Membership:
 
         Raises:
             StopError: it is missing.
+            UnstableError: a transaction over it stays open.
         """
         found = {}
         for spot in unit:
-            offset = answered(partial(self.consumer.committed, spot), ANSWER_SECONDS, f"committed({spot})")
+            ask = partial(self.consumer.committed, spot, timeout_ms=STABLE_MS)
+            try:
+                offset = answered(ask, ANSWER_SECONDS, f"committed({spot})")
+            except KafkaTimeoutError as error:
+                message = f"{self.route.flow}'s progress on {spot.topic}-{spot.partition} is not settled"
+                raise UnstableError(message) from error
             if offset is None:
                 raise StopError(missing_offset(self.route.flow, spot))
             found[spot] = int(offset)

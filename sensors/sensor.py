@@ -10,7 +10,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
-from infra.errors import SupersededError
+from infra.errors import SupersededError, UnstableError
 from infra.kafka import checks
 from infra.running import stop_signal
 from infra.settings import Settings, load_settings
@@ -18,7 +18,7 @@ from infra.wiring import Route
 from sensors.diary import Diary, Logger
 from sensors.dispatch import Dispatcher, Result
 from sensors.failures import Outcome, classify
-from sensors.membership import Membership
+from sensors.membership import Membership, Offsets
 from sensors.plan import Patience, Unit, cut, one_run, size, units
 from sensors.settle import Settling, Work
 from sensors.suspects import DEATHS, Slices, suspicion
@@ -39,6 +39,9 @@ class Execute(Protocol):
 
     def deaths(self) -> list[Slices]:
         """List the slices of each earlier attempt that ended with its process. Raises TryAgainError."""
+
+    def release(self, unit: Unit) -> None:
+        """End what a process that died left open over a unit. Raises TryAgainError."""
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
@@ -128,7 +131,7 @@ class Sensor:
         if not fresh:
             return
         for work in fresh:
-            work.starts = member.progress(work.unit)
+            work.starts = self._progress(member, work.unit)
             member.require_there(work.starts)
         try:
             died = self.execute.deaths()
@@ -141,6 +144,15 @@ class Sensor:
             return
         for work in fresh:
             self._remember(work, died)
+
+    def _progress(self, member: Membership, unit: Unit) -> Offsets:
+        """Ask where the group stands, without waiting for a dead process's transaction to time out."""
+        try:
+            return member.progress(unit)
+        except UnstableError as error:
+            self.log.warning("%s: ending the transaction that holds it back", error)
+            self.execute.release(unit)
+            return member.progress(unit)
 
     def _remember(self, work: Work, died: list[Slices]) -> None:
         """Learn from runs that ended with their process which records are to be handled with care."""
@@ -155,7 +167,7 @@ class Sensor:
         """Cut the next slice of each unit that has news, from the group's stable progress; run them."""
         ends = member.ends([spot for work in ready for spot in work.unit])
         for work in ready:
-            work.starts = work.starts or member.progress(work.unit)
+            work.starts = work.starts or self._progress(member, work.unit)
             if any(ends[spot] < start for spot, start in work.starts.items()):
                 member.require_there(work.starts)  # or the ends were told before the progress
             work.ranges = cut(work.unit, work.starts, ends, work.patience.next_limit)

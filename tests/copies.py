@@ -14,8 +14,9 @@ from infra.kafka.records import Run, of_kind, partition_of
 from infra.kafka.slices import open_slice
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
-from sensors.dispatch import Result
+from sensors.dispatch import Dispatcher, Result
 from sensors.failures import Outcome, classify
+from sensors.plan import Unit
 from sensors.sensor import Sensor
 from tests.desk import Desk, event, predict, vector
 
@@ -98,6 +99,11 @@ class Slices:
     def deaths(self) -> list[list[OffsetRange]]:
         """Tell what ended with its process."""
         return self.died
+
+    def release(self, unit: Unit) -> None:
+        """End what a process left open, as the dispatcher does."""
+        route = Route("sensor-test", self.desk.flow, ("features",))
+        Dispatcher(self.desk.settings, route).release(unit)
 
 
 class Pairs(Slices):

@@ -3,7 +3,7 @@
 The steps are numbered as in ARCHITECTURE.md, section "A slice, step by step".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -21,10 +21,10 @@ from infra.kafka.transaction import Progress, transact
 from infra.kafka.work import CODE_VERSION, Work
 
 
-def transactional_id(flow: str, ranges: list[OffsetRange]) -> str:
+def transactional_id(flow: str, spots: Sequence[OffsetRange | TopicPartition]) -> str:
     """Name a slice's transactions, always alike: the last process to initialise it fences earlier ones."""
-    first = ranges[0]
-    return f"{flow}.{first.partition}" if len(ranges) > 1 else f"{flow}.{first.topic}-{first.partition}"
+    first = spots[0]
+    return f"{flow}.{first.partition}" if len(spots) > 1 else f"{flow}.{first.topic}-{first.partition}"
 
 
 class Slice(Work):

@@ -360,6 +360,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{SENSORS}::test_progress_behind_the_end_stops_the_sensor",
     ),
     Guard(
+        "a dead process's open transaction holds nobody up",
+        "sensors/sensor.py",
+        "            self.execute.release(unit)\n",
+        "",
+        f"{SENSORS}::test_a_dead_process_s_open_transaction_holds_nobody_up",
+    ),
+    Guard(
+        "a worker's transaction is left alone",
+        "sensors/dispatch.py",
+        '        if self.route.mode != "inline":\n            return\n        pool',
+        "        pool",
+        f"{UNIT}/test_dispatch.py::test_a_worker_s_transaction_is_left_alone",
+    ),
+    Guard(
         "a record that killed the process twice alone is not executed again",
         "sensors/sensor.py",
         "        if first.proven:",

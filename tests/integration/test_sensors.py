@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata
 
 from events.payloads import ActualAvailable, OffsetRange, Payload, PredictionMade
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.checks import faults, require
 from infra.kafka.letters import read_letters
+from infra.kafka.pool import Pool
+from infra.kafka.slices import transactional_id
 from infra.settings import Settings, load_settings
 from infra.stack.conditions import conditions
 from infra.wiring import Route
@@ -239,6 +242,22 @@ def test_a_missing_offset_stops_the_sensor(desk: Desk, start: Start) -> None:
     error = start("one").ended()
     assert isinstance(error, StopError)
     assert "has no committed offset for features-" in str(error)
+
+
+def test_a_dead_process_s_open_transaction_holds_nobody_up(desk: Desk, start: Start) -> None:
+    """It died with its progress sent and not committed; its successor does not wait for the time-out."""
+    stand_at_the_end(desk)
+    count = pour(desk, 1)
+    patient = Pool(load_settings(desk.settings.home, transaction_timeout_ms=600_000))
+    dead = patient.new_producer(transactional_id(desk.flow, SPOTS[1:2]))
+    dead.producer.begin_transaction()
+    done = {SPOTS[1]: OffsetAndMetadata(desk.end("features", 1), "", -1)}
+    dead.producer.send_offsets_to_transaction(done, desk.flow)
+    one = start("one")
+    eventually(lambda: bool(one.execute.results), "the slices are done")
+    eventually(lambda: caught_up(desk), "all is done")
+    require_each_once(desk, count)
+    dead.discard()
 
 
 def test_progress_behind_the_end_stops_the_sensor(desk: Desk, start: Start) -> None:

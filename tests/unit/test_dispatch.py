@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from prefect.exceptions import FlowRunWaitTimeout, PrefectException
 from prefect.states import Completed, Failed, Running, Scheduled
 
 from events.payloads import OffsetRange
 from infra import prefect_orphans, prefect_runs
+from infra.kafka.pool import Pool
 from infra.settings import load_settings
 from infra.wiring import Route
 from sensors import dispatch
@@ -76,6 +78,23 @@ def test_a_retry_goes_on_counting_where_the_last_one_was(server: Server, dispatc
     assert len(server.runs) == 5
 
 
+def test_a_worker_s_transaction_is_left_alone(worker: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be alive, and an hour's work; that of an inline run is nobody's once it is asked for."""
+    taken: list[str] = []
+
+    class Spy(Pool):
+        def new_producer(self, transactional_id: str) -> Any:
+            taken.append(transactional_id)
+            return SimpleNamespace(discard=lambda: None)
+
+    monkeypatch.setattr(dispatch, "Pool", Spy)
+    worker.release((TopicPartition("training", 0),))
+    assert taken == []
+    pair = TopicPartition("predictions", 2), TopicPartition("actuals", 2)
+    Dispatcher(worker.settings, Route("sensor-join", "join-errors", PAIR, paired=True)).release(pair)
+    assert taken == ["join-errors.2"]
+
+
 def test_a_topic_that_was_made_anew_has_runs_of_its_own(
     server: Server, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +131,7 @@ def under_way(state: Any, end: int = 4, tag: str = "topics:first") -> Any:
     return SimpleNamespace(id=f"run to {end}", state=state, tags=[tag], parameters={"slices": slices})
 
 
+PAIR = ("predictions", "actuals")
 HOUR_AGO = datetime.now(UTC) - timedelta(seconds=dispatch.WORKER_SECONDS + 60)
 ASKED = OffsetRange(topic="training", partition=0, start=3, end=4)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import FencedInstanceIdError, OffsetOutOfRangeError
+from kafka.errors import FencedInstanceIdError, KafkaTimeoutError, OffsetOutOfRangeError
 
-from infra.errors import StopError, SupersededError
+from infra.errors import StopError, SupersededError, UnstableError
 from infra.kafka import clients
 from infra.settings import load_settings
 from infra.wiring import Route
@@ -24,6 +24,7 @@ class Consumer:
     def __init__(self) -> None:
         """Be settled, with a heart that beats."""
         self.failure: Exception | None = None
+        self.lost: Exception | None = None
         self.first, self.partitions = 0, 3
         self._coordinator = SimpleNamespace(
             stable=lambda: True, need_rejoin=lambda: False, _lock=Lock(), _heartbeat_enabled=True
@@ -34,17 +35,18 @@ class Consumer:
 
     def poll(self, **_: int) -> dict[Any, Any]:
         """Read nothing, or fail."""
-        if self.failure:
-            raise self.failure
+        if failure := self.failure or self.lost:
+            raise failure
         return {}
 
     def partitions_for_topic(self, _: str) -> set[int]:
         """Tell the partitions of every topic."""
         return set(range(self.partitions))
 
-    @staticmethod
-    def committed(_: TopicPartition) -> int:
-        """Tell the group's progress."""
+    def committed(self, _: TopicPartition, **__: int) -> int:
+        """Tell the group's progress, or fail."""
+        if self.failure:
+            raise self.failure
         return 5
 
     def beginning_offsets(self, spots: list[TopicPartition], **_: int) -> dict[TopicPartition, int]:
@@ -92,8 +94,15 @@ def test_a_position_out_of_range_stops_where_the_progress_is_out_of_range(
     member: Membership, consumer: Consumer
 ) -> None:
     """Records that were removed before they were read are missed; a position alone may lag behind."""
-    consumer.failure = OffsetOutOfRangeError({SPOT: 2})
+    consumer.lost = OffsetOutOfRangeError({SPOT: 2})
     member.keep()
     member.polled, consumer.first = 0.0, 7
     with pytest.raises(StopError, match="records 5 to 6 were removed before predict had read them"):
         member.keep()
+
+
+def test_progress_that_a_transaction_holds_back_is_told_apart(member: Membership, consumer: Consumer) -> None:
+    """The client is well, and waits for an offset that is neither committed nor aborted."""
+    consumer.failure = KafkaTimeoutError()
+    with pytest.raises(UnstableError, match="predict's progress on features-0 is not settled"):
+        member.progress((SPOT,))

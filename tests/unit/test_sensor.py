@@ -65,6 +65,9 @@ class Execute:
             raise self.failure
         return []
 
+    def release(self, unit: tuple[TopicPartition, ...]) -> None:
+        """End nothing."""
+
 
 def a_sensor(home: Path, execute: Any = None, **parameters: Any) -> Sensor:
     """Make one that has not run."""
