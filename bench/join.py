@@ -28,7 +28,6 @@ OWN_PYTHON = HERE / ".venv" / "bin" / "python"
 SECONDS = 1_800
 TAIL_PAIRS = 20_000
 SMALL_SLICES = 100
-ALONE = ("--threads", "1", "--slices", str(SMALL_SLICES))
 GRACE_DAYS = "30"
 """How long Quix keeps a side, in days of the events; more than the lag, or it would miss pairs."""
 KILL_AFTER_SLICES = 2
@@ -69,7 +68,7 @@ def measure(settings: Settings, figures: Figures, sample: int, *, with_quix: boo
         figures.joins["quix"] = measured("quix", [*command, GRACE_DAYS])
         compare("quix", read(settings, "bench-quix"), wanted, complete)
     feed.publish(settings, events, lonely)
-    small = measured("ours, a record a slice", ours(settings, 1, *ALONE))
+    small = measured("ours, a record a slice", ours(settings, 1, "--slices", str(SMALL_SLICES)))
     figures.one_record = {part: seconds / SMALL_SLICES * 1000 for part, seconds in small["spent"].items()}
     kill_and_go_on(settings, figures)
     compare("ours, after kill -9", read(settings, "errors"), wanted, len(wanted))

@@ -31,12 +31,12 @@ Spots = tuple[TopicPartition, ...]
 
 
 class Join:
-    """The join's partitions, each sliced from where its group stands, side by side, as their sensor does."""
+    """The join's partitions, each sliced from where its group stands."""
 
-    def __init__(self, home: Path, most: int, slices: int | None, threads: int | None) -> None:
+    def __init__(self, home: Path, most: int, slices: int | None, threads: int) -> None:
         """Connect; `most` offsets make a slice, so many slices are done at most, by so many threads."""
         self.loop, self.most, self.left = Loop(load_settings(home)), most, slices
-        self.threads = threads or self.loop.settings.partitions
+        self.threads = threads
         numbers = range(self.loop.settings.partitions)
         self.units: list[Spots] = [tuple(TopicPartition(t, n) for t in TOPICS) for n in numbers]
         self.lock = threading.Lock()
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--slice-records", type=int, default=20_000)
     parser.add_argument("--slices", type=int, help="end after so many")
-    parser.add_argument("--threads", type=int, help="as many as partitions unless given")
+    parser.add_argument("--threads", type=int, default=1, help="partitions that are worked side by side")
     parser.add_argument("--profile", type=Path, help="write a profile there")
     options = parser.parse_args()
     expect_many_objects()

@@ -35,9 +35,8 @@ Written by `make bench`. Compare the ratios; the times are this machine's.
 {pairs:,} predictions and {pairs:,} actuals of 350 symbols, in three partitions of one real broker; half of
 the actuals come three sessions before their prediction, half three sessions after it. Each join runs in one
 process, alone; that of Quix Streams from its first record to its last, ours from its first poll to the last
-commit, its partitions side by side in threads, as its sensor does. First the answers are compared: every
-pair's error is there once, with the same figures; only then is time told. The chapter's join gets a sample:
-it would take half an hour and more.
+commit, one partition after the other. First the answers are compared: every pair's error is there once, with
+the same figures; only then is time told. The chapter's join gets a sample: it would take half an hour.
 
 | join | records | seconds | records/s | times slower than ours | records per CPU second of its process |
 |---|---|---|---|---|---|

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Queue
 
 from tests.guards.table import GUARDS, ROOT, Guard
 
@@ -82,6 +84,31 @@ def missed(folder: Path, guard: Guard) -> str:
     return "" if code == FAILED else f"pytest ended with {code}:\n{printed[-2_000:]}"
 
 
+def tried(folders: Iterable[Path], guards: Sequence[Guard]) -> int:
+    """Try guards on copies of the source, one at a time on each; returns how many were not missed."""
+    free: Queue[Path] = Queue()
+    for folder in folders:
+        free.put(folder)
+
+    def missing(guard: Guard) -> str:
+        folder = free.get()
+        try:
+            return missed(folder, guard)
+        finally:
+            free.put(folder)
+
+    silent = 0
+    with ThreadPoolExecutor(free.qsize()) as threads:
+        for number, (guard, why) in enumerate(
+            zip(guards, threads.map(missing, guards), strict=True), start=1
+        ):
+            silent += bool(why)
+            told = f"NOT NOTICED, {why}" if why else "noticed"
+            sys.stdout.write(f"{number}/{len(guards)} {guard.promise}: {told}\n")
+            sys.stdout.flush()
+    return silent
+
+
 def page(guards: Iterable[Guard]) -> str:
     """Write the table."""
     rows = [
@@ -99,19 +126,14 @@ def main() -> None:
     """Try the guards, all or those whose promise or file holds a text."""
     parser = argparse.ArgumentParser(prog="python -m tests.guards", description=__doc__)
     parser.add_argument("--only", default="", help="a part of the promise, the file or the test")
+    parser.add_argument("--jobs", type=int, default=2, help="how many are tried side by side")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} if all tests failed")
     options = parser.parse_args()
     chosen = [g for g in GUARDS if options.only in f"{g.promise} {g.file} {g.test}"]
-    silent = 0
     with tempfile.TemporaryDirectory(prefix="nepse-guards-") as name:
-        folder = copied(Path(name))
-        require_whole(folder, chosen)
-        for number, guard in enumerate(chosen, start=1):
-            why = missed(folder, guard)
-            silent += bool(why)
-            told = f"NOT NOTICED, {why}" if why else "noticed"
-            sys.stdout.write(f"{number}/{len(chosen)} {guard.promise}: {told}\n")
-            sys.stdout.flush()
+        folders = [copied(Path(name) / str(number)) for number in range(options.jobs)]
+        require_whole(folders[0], chosen)
+        silent = tried(folders, chosen)
     if silent:
         message = f"{silent} guards can be taken out without their test failing"
         raise SystemExit(message)
