@@ -17,8 +17,8 @@ from infra.kafka import clients, topics
 from infra.settings import Settings, inherited_environment, load_settings
 from infra.stack import broker, jars, ports
 from infra.stack.java import java
+from tests.faults.parts import until
 from tests.faults.proxy import Proxy
-from tests.faults.system import until
 
 HOST = "127.0.0.1"
 HEAP = "320m"

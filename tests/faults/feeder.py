@@ -11,7 +11,7 @@ from infra.kafka.source import Source
 from infra.settings import Settings
 from sensors.failures import classify
 from tests.desk import event, vector
-from tests.faults.system import until
+from tests.faults.parts import until
 from tests.faults.worker import TRANSIENT
 
 PARTITIONS = 3

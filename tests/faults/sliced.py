@@ -21,7 +21,7 @@ from tests.faults import checker, journal
 from tests.faults.checker import Finding
 from tests.faults.cluster import tied
 from tests.faults.feeder import PARTITIONS, Feeder
-from tests.faults.system import until
+from tests.faults.parts import until
 from tests.faults.table import Report
 
 RECOVERY_SECONDS = 45.0

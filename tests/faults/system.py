@@ -1,15 +1,13 @@
 """The real stack under test: feed it, hurt it, wait until it has settled, judge it."""
 
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,27 +25,25 @@ from infra.kafka.lag import unsettled
 from infra.kafka.source import Source
 from infra.kafka.topics import partitions
 from infra.settings import Settings
-from infra.stack import state
 from infra.wiring import routes
 from tasks.ingestion import PRODUCER, Session, ingest_batch
 from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
 from tests.faults.evidence import Evidence
 from tests.faults.hostile import Sent
+from tests.faults.parts import REACH_SECONDS, Parts, ended, until
 from tests.faults.sessions import Collected, Market
 
 NEPSE = str(Path(sys.executable).with_name("nepse"))
 RECOVERY_SECONDS = 45.0
 SETTLE_SECONDS = 150.0
-REACH_SECONDS = 60.0
-LOOK_SECONDS = 0.2
 END_MS = 5_000
 ISOLATIONS = ("read_committed", "read_uncommitted")
 FEED_SECONDS = 90.0
 
 
 @dataclass
-class System:
+class System(Parts):
     """A running stack, the folder in which its faults are armed, and the sessions still to be fed."""
 
     settings: Settings
@@ -217,47 +213,6 @@ class System:
             return psutil.Process(pid)
         return None
 
-    def part(self, name: str) -> psutil.Process:
-        """Find the process of a part of the stack, once it runs."""
-        found: list[psutil.Process] = []
-
-        def there() -> bool:
-            known = state.read_state(self.settings.home)
-            one = known.parts.get(name) if known else None
-            process = state.alive(one.pid, one.created) if one else None
-            found.extend([process] if process else [])
-            return bool(found)
-
-        until(there, REACH_SECONDS, f"a process of {name}")
-        return found[0]
-
-    def kill(self, name: str) -> None:
-        """Kill a part with all its children, as the kernel does when memory runs out."""
-        each(self.part(name), signal.SIGKILL)
-
-    @contextmanager
-    def hung(self, name: str) -> Iterator[None]:
-        """Let a part neither answer nor end while the block lasts."""
-        process = self.part(name)
-        each(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            each(process, signal.SIGCONT)
-
-    @contextmanager
-    def stopped(self, name: str) -> Iterator[None]:
-        """Let a part be gone while the block lasts: who would start it again is asleep."""
-        known = state.read_state(self.settings.home)
-        assert known
-        supervisor = psutil.Process(known.pid)
-        supervisor.suspend()
-        try:
-            self.kill(name)
-            yield
-        finally:
-            supervisor.resume()
-
     def superseded(self, flow: str) -> int:
         """Count the runs of a flow that gave way to a newer process."""
         asked = {
@@ -299,23 +254,3 @@ class System:
 def _closes(session: Session) -> dict[str, float]:
     rows = session.content.rows
     return dict(zip(rows["symbol"], rows["close"], strict=True))
-
-
-def ended(command: list[str]) -> int:
-    """Run a command to its end; returns its code, negative where a signal ended it."""
-    return subprocess.run(command, capture_output=True, timeout=FEED_SECONDS, check=False).returncode
-
-
-def each(process: psutil.Process, number: signal.Signals) -> None:
-    """Signal a process and its children, the parent first."""
-    for one in [process, *process.children(recursive=True)]:
-        with suppress(ProcessLookupError):
-            os.kill(one.pid, number)
-
-
-def until(done: Callable[[], bool], seconds: float, what: str, why: Sequence[object] = ()) -> None:
-    """Wait for a condition, not longer than `seconds`; `why` fills with what stood in its way."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"{what} took more than {seconds:g} s {why[-1:]}"
-        time.sleep(LOOK_SECONDS)

@@ -8,8 +8,8 @@ import pytest
 
 from infra.kafka import checks
 from tests.faults.cluster import Cluster, Node, java_hash, running_cluster
+from tests.faults.parts import until
 from tests.faults.sliced import Sliced, slicing
-from tests.faults.system import until
 from tests.faults.table import Report
 
 BACK_SECONDS = 60

@@ -14,8 +14,8 @@ import pytest
 from infra.settings import Settings
 from infra.stack import state
 from tests.faults import disk
+from tests.faults.parts import until
 from tests.faults.sliced import Sliced, slicing
-from tests.faults.system import until
 from tests.faults.table import Report
 
 SHORT_SECONDS, LONG_SECONDS = 5, 15
