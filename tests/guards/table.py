@@ -1097,4 +1097,26 @@ GUARDS: tuple[Guard, ...] = (
         "            spare.append(reader)\n            raise\n",
         f"{POOL}::test_a_reader_that_saw_an_error_is_not_lent_again",
     ),
+    Guard(
+        "a model gets only vectors of the feature set that it was trained on",
+        "tasks/core/training.py",
+        "return same and all(",
+        "return all(",
+        f"{UNIT}/test_predictions.py"
+        "::test_a_version_predicts_from_the_feature_set_that_it_was_trained_on[1-2-v0]",
+    ),
+    Guard(
+        "a model is trained on vectors of one feature set",
+        "tasks/core/dataset.py",
+        'rows = known[are_of(known["feature_set"], feature_set)]',
+        "rows = known",
+        f"{UNIT}/test_dataset.py::test_rows_of_another_feature_set_are_no_training_rows",
+    ),
+    Guard(
+        "what came two sessions later is not taken for what came next",
+        "tasks/core/dataset.py",
+        'pairwise(sorted(known["date"].unique()))',
+        'pairwise(sorted(known.loc[are_of(known["feature_set"], feature_set), "date"].unique()))',
+        f"{UNIT}/test_dataset.py::test_rows_of_another_feature_set_are_no_training_rows",
+    ),
 )
