@@ -83,8 +83,15 @@ def last_dates(rows: "pa.Table") -> dict[str, date]:
     return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
 
 
-def scan(table: Any, columns: list[str] | None, since: date | None, until: date | None) -> "pa.Table":
+def scan(
+    table: Any,
+    columns: list[str] | None,
+    since: date | None,
+    until: date | None,
+    symbols: Iterable[str] | None = None,
+) -> "pa.Table":
     """Read columns of sessions `since`..`until`, sorted by (date, symbol), from the loaded version."""
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
     condition = pc.scalar(value=True)
@@ -92,6 +99,11 @@ def scan(table: Any, columns: list[str] | None, since: date | None, until: date 
         condition = condition & (pc.field("date") >= since)
     if until is not None:
         condition = condition & (pc.field("date") <= until)
+    if symbols is not None:
+        # the cast keeps the files' bounds of it, which are of another text type, from being compared; every
+        # file holds a whole market, so that they would leave out none
+        plain = pc.field("symbol").cast(pa.string())
+        condition = condition & plain.isin(pa.array(list(symbols), pa.string()))
     wanted = columns and list(dict.fromkeys([*columns, "date", "symbol"]))
     found = table.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
     return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(

@@ -6,14 +6,13 @@ the table's own conflict check. Columns: symbol, date, feature_set, revision, la
 topic partition and offset of the event, then one float64 column per feature (null where an event has none).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from infra.errors import ReplanError, StopError, TryAgainError
-from infra.feature_rows import arrow_rows, last_dates, own_schema, scan, with_columns
+from infra.delta_access import storage_options, translated
+from infra.errors import ReplanError, UsageError
+from infra.feature_rows import OWN_COLUMNS, arrow_rows, last_dates, own_schema, scan, with_columns
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 Positions = Mapping[tuple[str, int], int]
 """Next offset by (topic, partition)."""
 
-_TIMEOUT = "30s"
-_DECORATION = re.compile(r"\x1b\[[0-9;]*m|\u21b3")  # colours and arrows of the library's messages
 _SAME_KEY = "new.symbol = old.symbol AND new.date = old.date"
 _NEWER = (
     "new.revision > old.revision OR (new.revision = old.revision AND (new.offset > old.offset"
@@ -38,19 +35,19 @@ class FeatureTable:
     def __init__(self, settings: Settings, *, name: str = "features") -> None:
         """Nothing is contacted yet."""
         self.uri = f"s3://{settings.features_bucket}/{name}"
-        self._options = _storage_options(settings)
+        self._options = storage_options(settings)
         self._opened: Any = None
         self._newest: dict[str, date] = {}
         self._newest_version = -1
 
     def version(self) -> int:
         """Tell the newest version."""
-        with _translated(self.uri):
+        with translated(self.uri):
             return int(self._current().version())
 
     def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Look up the next offset of each topic-partition; those never written are left out."""
-        with _translated(self.uri):
+        with translated(self.uri):
             return self._positions(self._current(), partitions)
 
     def apply(self, frame: "pd.DataFrame", starts: Positions, ends: Positions) -> int:
@@ -69,7 +66,7 @@ class FeatureTable:
             ReplanError: the table is not at `starts`: somebody else wrote, begin from its positions.
             TryAgainError: the store is away.
         """
-        with _translated(self.uri):
+        with translated(self.uri):
             table = self._current()
             _assert_at(self._positions(table, starts), starts)
             rows = arrow_rows(frame, _columns(table))
@@ -85,23 +82,31 @@ class FeatureTable:
         until: date | None = None,
         since: date | None = None,
         version: int | None = None,
+        symbols: Iterable[str] | None = None,
     ) -> tuple["pd.DataFrame", int]:
         """Read rows of sessions `since`..`until` (both included) from one pinned version.
 
         Returns:
             The rows sorted by (date, symbol), `date` as datetime64, and the version they are from.
+
+        Raises:
+            UsageError: there is no such version.
+            TryAgainError: the store is away.
         """
-        with _translated(self.uri):
-            table = self._current()
-            if version is not None:
-                table.load_as_version(version)
+        with translated(self.uri):
+            table = self._at(version)
             wanted = list(columns) if columns is not None else None
-            found = scan(table, wanted, since, until)
+            found = scan(table, wanted, since, until, symbols)
             return found.to_pandas(date_as_object=False), int(table.version())
+
+    def features(self, version: int | None = None) -> list[str]:
+        """Name the features that a version has columns for; raises as `read` does."""
+        with translated(self.uri):
+            return [name for name in _columns(self._at(version)) if name not in OWN_COLUMNS]
 
     def frames(self) -> Iterator["pd.DataFrame"]:
         """Read all rows of the newest version in portions, in no particular order."""
-        with _translated(self.uri):
+        with translated(self.uri):
             for batch in self._current().to_pyarrow_dataset().to_batches():
                 yield batch.to_pandas(date_as_object=False)
 
@@ -114,7 +119,7 @@ class FeatureTable:
         """
         from deltalake import write_deltalake  # noqa: PLC0415
 
-        with _translated(self.uri):
+        with translated(self.uri):
             begin = _carrying(dict.fromkeys(partitions, 0))
             nothing = own_schema().empty_table()
             table = self._current()
@@ -124,7 +129,7 @@ class FeatureTable:
 
     def compact(self) -> None:
         """Rewrite the many small files of live sessions into few; readers notice nothing."""
-        with _translated(self.uri):
+        with translated(self.uri):
             self._current().optimize.compact()
 
     def _current(self) -> Any:
@@ -141,6 +146,17 @@ class FeatureTable:
             )
         self._opened.update_incremental()
         return self._opened
+
+    def _at(self, version: int | None) -> Any:
+        table = self._current()
+        newest = int(table.version())
+        if version is None:
+            return table
+        if not 0 <= version <= newest:
+            message = f"the feature table has no version {version}: its versions are 0 to {newest}"
+            raise UsageError(message)
+        table.load_as_version(version)
+        return table
 
     def _positions(self, table: Any, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         found = {place: table.transaction_version(_app_id(*place)) for place in partitions}
@@ -188,21 +204,6 @@ class FeatureTable:
         return version
 
 
-def _storage_options(settings: Settings) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": settings.s3_url,
-        "AWS_ACCESS_KEY_ID": settings.s3_access_key,
-        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key.get_secret_value(),
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-        "aws_conditional_put": "etag",
-        "timeout": _TIMEOUT,
-        "connect_timeout": "5s",
-        "max_retries": "3",
-        "retry_timeout": _TIMEOUT,
-    }
-
-
 def _columns(table: Any) -> list[str]:
     return [column.name for column in table.schema().fields]
 
@@ -224,22 +225,3 @@ def _assert_at(stored: Positions, starts: Positions) -> None:
         if (found := stored.get((topic, partition), 0)) != start:
             message = f"the feature table is at {found} of {topic}-{partition}, this batch starts at {start}"
             raise ReplanError(message)
-
-
-@contextmanager
-def _translated(uri: str) -> Iterator[None]:
-    """Turn the library's failures into ours."""
-    from deltalake.exceptions import CommitFailedError, DeltaProtocolError, SchemaMismatchError  # noqa: PLC0415
-
-    try:
-        yield
-    except CommitFailedError as error:
-        message = f"somebody else committed to {uri} at the same time: {error}"
-        raise ReplanError(message) from error
-    except (DeltaProtocolError, SchemaMismatchError) as error:
-        message = f"the feature table {uri} does not fit this program: {error}"
-        raise StopError(message) from error
-    except OSError as error:  # the library's way of saying that the store failed
-        cause = " ".join(_DECORATION.sub("", str(error)).split())[:500]
-        message = f"the object store did not serve {uri}: {cause}"
-        raise TryAgainError(message) from error

@@ -50,7 +50,7 @@ def make_predictions(book: ModelBook, vectors: Vectors) -> list[Made]:
 
 
 def _by_version(book: ModelBook, vectors: list[FeaturesComputed]) -> dict[str, list[int]]:
-    """Group vectors by the version that may predict their target session and has all it needs."""
+    """Group vectors by the version that may predict their target session and was trained on such vectors."""
     groups: dict[str, list[int]] = defaultdict(list)
     for place, vector in enumerate(vectors):
         groups[_able(book, book.version_for(target_of(vector.date)), vector)].append(place)
@@ -61,10 +61,10 @@ def _able(book: ModelBook, version: str, vector: FeaturesComputed) -> str:
     if version == PERSISTENCE or vector.last_close is None:
         return PERSISTENCE
     try:
-        needed = book.model(version).card.features
+        model = book.model(version)
     except RejectError:
         return book.version_for(target_of(vector.date))  # the book has struck the broken version off
-    return version if all(name in vector.features for name in needed) else PERSISTENCE
+    return version if model.takes(vector.feature_set, vector.features) else PERSISTENCE
 
 
 def _predict_by(book: ModelBook, version: str, vectors: list[FeaturesComputed]) -> list[Made]:

@@ -57,9 +57,10 @@ def unanswered(loop: Loop, triggers: list[Trigger]) -> list[Trigger]:
 
 @task
 def stored_features(loop: Loop, until: date) -> Rows:
-    """Read the feature table once it holds every feature that is committed now.
+    """Read the vectors of this code's feature set, once the table holds every one that is committed now.
 
     Raises:
+        NotTrainableError: all that is stored is of other feature sets.
         TryAgainError: the projector did not catch up within three minutes, or the store is away.
     """
     features = FeatureTable(loop.settings)
@@ -69,8 +70,8 @@ def stored_features(loop: Loop, until: date) -> Rows:
         if time.monotonic() > deadline or wait(0.25):
             message = f"the feature table lags for {PROJECTOR_SECONDS:g} s: is project-features running?"
             raise TryAgainError(message)
-    frame, version = features.read(["symbol", "date", "last_close", *FEATURES], until=until)
-    return Rows(with_target(frame, until), version)
+    frame, version = features.read(["symbol", "date", "feature_set", "last_close", *FEATURES], until=until)
+    return Rows(with_target(frame, until, FEATURE_SET), version)
 
 
 def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bool:
@@ -102,7 +103,7 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
 
 
 def _champion(loop: Loop, held: pd.DataFrame) -> Evaluation | None:
-    """Evaluate the version that serves now on the same rows; None if there is none or it is broken."""
+    """Evaluate the version that serves now on the same rows; None if it can't take them, or there is none."""
     book = model_book(loop)
     version = book.version_for(date.max)
     if version == PERSISTENCE:
@@ -111,7 +112,7 @@ def _champion(loop: Loop, held: pd.DataFrame) -> Evaluation | None:
         champion = book.model(version)
     except RejectError:
         return None
-    return None if champion.missing(list(held.columns)) else evaluate(champion, held)
+    return evaluate(champion, held) if champion.takes(FEATURE_SET, held.columns) else None
 
 
 @task

@@ -11,7 +11,18 @@ from infra.cli import shared
 from infra.errors import LoopError, UsageError
 
 # Each module has `register(app)`. None of them imports a heavy library at its top: `--help` stays quick.
-MODULES = ("stack", "data", "topics", "dlq", "replay", "reconcile", "lineage", "rebuild", "demo.command")
+MODULES = (
+    "stack",
+    "data",
+    "topics",
+    "dlq",
+    "replay",
+    "reconcile",
+    "lineage",
+    "features",
+    "rebuild",
+    "demo.command",
+)
 FAILED, MISUSED = 1, 2
 
 app = typer.Typer(

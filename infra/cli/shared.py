@@ -21,6 +21,7 @@ __all__ = [
     "err",
     "escape",
     "home_of",
+    "listens",
     "out",
     "plain",
     "print_json",
@@ -83,6 +84,21 @@ def print_json(value: object) -> None:
 def plain(text: str) -> str:
     """Make foreign text harmless for a terminal: control and other unprintable characters become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def listens(server: str, host: str, port: int) -> None:
+    """Say at once that nobody listens, where a client would try again for half a minute.
+
+    Raises:
+        TryAgainError: the address accepts no connection.
+    """
+    from infra.stack.probes import connects  # noqa: PLC0415
+
+    try:
+        connects(host, port)
+    except TryAgainError as error:
+        message = f"no {server} at {host}:{port}: run 'nepse up'"
+        raise TryAgainError(message) from error
 
 
 def reachable(settings: "Settings") -> "Settings":

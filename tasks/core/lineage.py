@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
 from events.envelope import Event, derive_id
 from events.payloads import Payload
+from tasks.core.naming import unknown
 
 Node = dict[str, Any]
 
@@ -23,8 +23,6 @@ TOLD: dict[str, tuple[str, ...]] = {
     "ModelPromoted": ("model_version", "previous_version", "reason"),
 }
 """Which fields of an event a lineage tells."""
-
-SUGGESTED = 3
 
 
 def node(event: Event[Payload], place: str) -> Node:
@@ -67,13 +65,7 @@ def model_url(ui: str, model: str, version: str) -> str | None:
 
 def unknown_symbol(symbol: str, known: Iterable[str]) -> str:
     """Explain a symbol that nobody knows, with names that look alike."""
-    names = sorted(known)
-    if not names:
-        return "nothing was predicted or closed yet: ingest prices first"
-    folded = {name.upper(): name for name in names}
-    alike = [folded[name] for name in get_close_matches(symbol.upper(), folded, SUGGESTED, 0.5)]
-    told = f"did you mean {' or '.join(alike)}?" if alike else f"known are {len(names)}, such as {names[0]}"
-    return f"no symbol {symbol!r}: {told}"
+    return unknown("symbol", symbol, known) or "nothing was predicted or closed yet: ingest prices first"
 
 
 def unknown_date(symbol: str, day: date, nearest: Iterable[date]) -> str:

@@ -1,6 +1,6 @@
 """Fit a model on what was known by a date, and turn its returns back into rupees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Self
@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import VotingRegressor
 
+from tasks.core.feature_sets import set_of
 from tasks.core.intervals import LEVELS, calibrate, half_width, row_scale
 from tasks.core.learners import fit_blend, one_thread
 from tasks.core.skill import Vector
@@ -68,6 +69,11 @@ class TrainedModel:
     def missing(self, available: Sequence[str]) -> list[str]:
         """Features that the model needs and `available` lacks."""
         return [name for name in self.card.features if name not in set(available)]
+
+    def takes(self, feature_set: str | None, names: Container[str]) -> bool:
+        """Tell whether vectors of this set, with features of these names, are what it was trained on."""
+        same = set_of(feature_set) == set_of(self.card.feature_set)
+        return same and all(name in names for name in self.card.features)
 
 
 def train(  # noqa: PLR0913  (all but the frame are by name)

@@ -1097,4 +1097,47 @@ GUARDS: tuple[Guard, ...] = (
         "            spare.append(reader)\n            raise\n",
         f"{POOL}::test_a_reader_that_saw_an_error_is_not_lent_again",
     ),
+    Guard(
+        "a model gets only vectors of the feature set that it was trained on",
+        "tasks/core/training.py",
+        "return same and all(",
+        "return all(",
+        f"{UNIT}/test_predictions.py"
+        "::test_a_version_predicts_from_the_feature_set_that_it_was_trained_on[1-2-v0]",
+    ),
+    Guard(
+        "a model is trained on vectors of one feature set",
+        "tasks/core/dataset.py",
+        'rows = known[are_of(known["feature_set"], feature_set)]',
+        "rows = known",
+        f"{UNIT}/test_dataset.py::test_rows_of_another_feature_set_are_no_training_rows",
+    ),
+    Guard(
+        "what came two sessions later is not taken for what came next",
+        "tasks/core/dataset.py",
+        'pairwise(sorted(known["date"].unique()))',
+        'pairwise(sorted(known.loc[are_of(known["feature_set"], feature_set), "date"].unique()))',
+        f"{UNIT}/test_dataset.py::test_rows_of_another_feature_set_are_no_training_rows",
+    ),
+    Guard(
+        "a frame for a notebook never holds a vector of a later session",
+        "tasks/core/point_in_time.py",
+        'on="date", by="symbol")',
+        'on="date", by="symbol", direction="nearest")',
+        f"{UNIT}/test_point_in_time.py::test_what_is_stored_later_changes_nothing",
+    ),
+    Guard(
+        "a time of day is no date: a vector is not known in the morning of its session",
+        "tasks/core/point_in_time.py",
+        " or (read != read.dt.normalize()).any():",
+        ":",
+        f"{UNIT}/test_point_in_time.py::test_a_date_that_is_unclear_is_refused",
+    ),
+    Guard(
+        "the feature table can be read by symbol also after a merge",
+        "infra/feature_rows.py",
+        'plain = pc.field("symbol").cast(pa.string())',
+        'plain = pc.field("symbol")',
+        f"{UNIT}/test_feature_store.py::test_a_pinned_version_tells_what_was_stored_then",
+    ),
 )

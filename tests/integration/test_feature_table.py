@@ -6,9 +6,10 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from infra.errors import ReplanError
+from infra.errors import RejectError, ReplanError
 from infra.feature_table import FeatureTable
 from infra.settings import Settings
+from tasks.feature_store import feature_frame, vector_as_of
 
 pytestmark = pytest.mark.stack
 
@@ -132,3 +133,32 @@ def test_a_cleared_table_begins_anew(table: FeatureTable, stack: Settings, name:
     table.apply(rows(0, RSI=2.0), {PLACE: 0}, {PLACE: 2})
     assert table.read()[0]["RSI"].tolist() == [2.0, 2.0]
     assert FeatureTable(stack, name=name).read(version=before)[0]["RSI"].tolist() == [1.0, 1.0]
+
+
+def test_a_frame_for_people_never_looks_ahead(table: FeatureTable) -> None:
+    """Appended, merged, revised: each pair has the newest row at or before its date, as stored then."""
+    table.apply(rows(0, days=3, RSI=1.0), {PLACE: 0}, {PLACE: 6})
+    pinned = table.version()
+    later = FIRST + timedelta(9)
+    table.apply(rows(6, first=later, RSI=9.0, beta=0.5), {PLACE: 6}, {PLACE: 8})
+    table.apply(rows(8, first=FIRST + timedelta(2), revision=1, RSI=2.0), {PLACE: 8}, {PLACE: 10})
+    days = [later, later - timedelta(1), FIRST, FIRST - timedelta(1)]
+    pairs = pd.DataFrame({"symbol": "NICAD 85/86", "date": days}, index=[3, 1, 1, 0])
+    found = feature_frame(pairs, table=table)
+    assert found.index.tolist() == [3, 1, 1, 0]
+    assert found["RSI"].fillna(-1).tolist() == [9.0, 2.0, 1.0, -1.0]
+    assert found["revision"].fillna(-1).tolist() == [0, 1, 0, -1]
+    assert found["as_of"].tolist()[:2] == [pd.Timestamp(later), pd.Timestamp(FIRST + timedelta(2))]
+    then = feature_frame(pairs, version=pinned, max_age_sessions=0, table=table)
+    assert "beta" not in then.columns
+    assert then["RSI"].fillna(-1).tolist() == [1.0, 1.0, 1.0, -1.0]
+
+
+def test_a_vector_is_told_as_of_a_day(table: FeatureTable) -> None:
+    """With its place; an unknown symbol is explained by those of the table."""
+    table.apply(rows(0, days=2, RSI=1.0), {PLACE: 0}, {PLACE: 4})
+    found = vector_as_of(table, "NABIL", FIRST + timedelta(7))
+    assert (found["session"], found["place"]) == (str(FIRST + timedelta(1)), "features-0@1")
+    assert found["features"] == {"RSI": 1.0}
+    with pytest.raises(RejectError, match=r"did you mean NICAD 85/86\?"):
+        vector_as_of(table, "NICAD85/86", FIRST)

@@ -2,8 +2,11 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,8 @@ from infra.settings import Settings
 
 pytestmark = pytest.mark.stack
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+SECONDS = 60.0
+_NOTHING: dict[str, Any] = {"place": ""}
 
 
 def test_the_loop_reconciles(stack: Settings, market: Path, cli: Cli) -> None:
@@ -49,3 +54,34 @@ def test_a_lineage_is_a_tree_for_people(stack: Settings, market: Path, cli: Cli)
         "s3://",
     ):
         assert part in done.stdout
+
+
+def test_features_are_those_of_the_topic_whichever_store_is_asked(
+    stack: Settings, market: Path, cli: Cli
+) -> None:
+    """The read side's newest vector is the feature table's of that day; an earlier day has an earlier one."""
+    assert market.exists()
+    home = ("--home", str(stack.home))
+    listed = cli("tail", "predictions", *home, "--from-beginning", "--count", "1", "--json")
+    symbol = json.loads(listed.stdout)["event"]["payload"]["symbol"]
+    newest, stored, deadline = _NOTHING, _NOTHING | {"place": "none"}, time.monotonic() + SECONDS
+    while (
+        stored["place"] != newest["place"] and time.monotonic() < deadline
+    ):  # two projectors, each in its time
+        newest = _vector(cli("features", symbol, *home, "--json"))
+        stored = _vector(cli("features", symbol, *home, "--as-of", newest["session"], "--json"))
+    session = newest["session"]
+    assert (stored["place"], stored["event_id"]) == (newest["place"], newest["event_id"])
+    # the table has a column for every feature of any event
+    known = [{n: x for n, x in one["features"].items() if x is not None} for one in (stored, newest)]
+    assert known[0] == known[1] != {}
+    before = str(date.fromisoformat(session) - timedelta(1))
+    assert _vector(cli("features", symbol, *home, "--as-of", before, "--json"))["session"] < session
+    done = cli("features", "N0BODY", *home)
+    assert (done.returncode, "no symbol 'N0BODY'" in done.stderr) == (1, True)
+
+
+def _vector(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -7,6 +7,8 @@ import pytest
 
 from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained
 from infra.errors import RejectError
+from tasks import predictions
+from tasks.core.training import Card, TrainedModel
 from tasks.predictions import Vectors, make_predictions
 from tasks.serving import PERSISTENCE, ModelBook, Models
 
@@ -126,3 +128,49 @@ def test_nothing_to_predict_from_is_said(features: dict[str, Any]) -> None:
     (made,) = make_predictions.fn(book_of(), Vectors([a_vector(features=features)]))
     assert made.prediction is None
     assert "nothing to predict from" in made.reason
+
+
+def a_model(feature_set: str | None) -> TrainedModel:
+    """A model that needs RSI, of a feature set; there is nothing to predict with."""
+    nothing: Any = None
+    card = Card(["RSI"], "2023-01-01", "2023-02-01", "2023-01-20", 20, 400, 5, 0, feature_set=feature_set)
+    return TrainedModel(nothing, card)
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "vector_of", "version"),
+    [
+        ("2", "2", "v1"),
+        ("1", "2", PERSISTENCE),
+        ("2", "1", PERSISTENCE),
+        # events and models from before sets were told are of the first one
+        ("1", None, "v1"),
+        (None, "1", "v1"),
+        (None, None, "v1"),
+        ("2", None, PERSISTENCE),
+        (None, "2", PERSISTENCE),
+    ],
+)
+def test_a_version_predicts_from_the_feature_set_that_it_was_trained_on(
+    trained_on: str | None, vector_of: str | None, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another set may hold another formula under the same name: persistence predicts instead."""
+    book = book_of(trained("v1", date(2023, 2, 1)))
+    monkeypatch.setattr(book, "model", lambda _version: a_model(trained_on))
+    vector = a_vector(last_close=1260.2, feature_set=vector_of)
+    (group,) = predictions._by_version(book, [vector])
+    assert group == version
+
+
+@pytest.mark.parametrize("features", [{}, {"SMA_20": 1.0}])
+def test_a_version_does_not_predict_without_a_feature_that_it_needs(
+    features: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its own set, but some are not there: persistence predicts instead."""
+    book = book_of(trained("v1", date(2023, 2, 1)))
+    monkeypatch.setattr(book, "model", lambda _version: a_model("1"))
+    (made,) = make_predictions.fn(
+        book, Vectors([a_vector(last_close=9.0, features=features, feature_set="1")])
+    )
+    assert made.prediction is not None
+    assert (made.prediction.model_version, made.prediction.predicted_close) == (PERSISTENCE, 9.0)

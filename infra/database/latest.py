@@ -1,0 +1,26 @@
+"""Reading each symbol's newest feature vector from the read side."""
+
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from infra.database.connection import transaction
+from infra.database.tables import latest_features
+
+
+def vector(engine: Engine, symbol: str) -> dict[str, Any] | None:
+    """Read a symbol's row by column name, None if there is none.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    query = select(latest_features).where(latest_features.c.symbol == symbol)
+    with transaction(engine) as connection:
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else dict(row)
+
+
+def symbols(engine: Engine) -> list[str]:
+    """List every symbol that has a vector; raises as `vector` does."""
+    with transaction(engine) as connection:
+        return list(connection.execute(select(latest_features.c.symbol)).scalars())

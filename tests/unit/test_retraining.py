@@ -1,0 +1,77 @@
+"""A training sees one feature set, and the version that serves is compared on rows that it can take."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import training
+from tasks.core.features import FEATURE_SET, FEATURES
+from tasks.core.training import Card, TrainedModel
+
+UNTIL = date(2024, 3, 5)
+DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
+OTHERS = f"{FEATURE_SET}-of-others"
+
+
+class FakeTable:
+    """A table with two sessions of one symbol a feature set, named like the set."""
+
+    def __init__(self, _settings: object) -> None:
+        """Need nothing."""
+
+    def positions(self, wanted: Mapping[Any, int]) -> Mapping[Any, int]:
+        """Have caught up."""
+        return wanted
+
+    def read(self, columns: list[str], until: date) -> tuple[pd.DataFrame, int]:
+        """Give the columns that are asked for, of version 7."""
+        assert until == UNTIL
+        rows = [(pd.Timestamp(day), name, name) for day in DAYS for name in (FEATURE_SET, OTHERS)]
+        frame = pd.DataFrame(rows, columns=["date", "symbol", "feature_set"])
+        return frame.reindex(columns=columns).assign(ret_1=0.01), 7
+
+
+class FakeBook:
+    """A book with one version in office, of a feature set."""
+
+    def __init__(self, feature_set: str) -> None:
+        """Let v1 be of this set."""
+        self.feature_set = feature_set
+
+    def version_for(self, _target: date) -> str:
+        """Name it."""
+        return "v1"
+
+    def model(self, _version: str) -> TrainedModel:
+        """Load it; there is nothing to predict with."""
+        nothing: Any = None
+        span = ("2023-01-01", "2023-02-01", "2023-01-20")
+        return TrainedModel(nothing, Card(["RSI"], *span, 20, 400, 5, 0, feature_set=self.feature_set))
+
+
+def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would else be told of one set, and see values of two under the same names."""
+    monkeypatch.setattr(training, "FeatureTable", FakeTable)
+    monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
+    loop: Any = type("FakeLoop", (), {"settings": None})
+    rows = training.stored_features.fn(loop, UNTIL)
+    assert rows.version == 7
+    assert set(rows.frame["symbol"]) == {FEATURE_SET}
+    assert set(FEATURES) <= set(rows.frame.columns)
+    assert np.isfinite(rows.frame["target"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("feature_set", "compared"), [(FEATURE_SET, True), (OTHERS, False)])
+def test_the_version_that_serves_is_judged_on_rows_of_its_own_set(
+    feature_set: str, compared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would look bad on values that it was never trained on; then persistence alone is compared."""
+    monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(feature_set))
+    monkeypatch.setattr(training, "evaluate", lambda _model, _rows: "judged")
+    nowhere: Any = None
+    found = training._champion(nowhere, pd.DataFrame(columns=["RSI"]))
+    assert (found is not None) == compared
