@@ -70,7 +70,7 @@ class Grid:
         """Take what rows `first` on can depend on; shorter histories are padded with unknown sessions."""
         start = first - (WINDOW - 1)
         fields, sessions, symbols = panel.values.shape
-        # C order whatever the panel's: logs of rows that do not lie together may differ in their last bit
+        # in C order whatever the panel's, so that a pass over rows is one through memory
         self._values = np.full((fields, sessions - start, symbols), np.nan)
         self._values[:, max(0, -start) :] = panel.values[:, max(0, start) :]
         self.dates = panel.dates[first:]
