@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.core.formulas import (
-    HISTOGRAM,
-    MACD,
     at_limit,
     beta,
     log_ratio,
+    macd,
+    macd_histogram,
     market_turnover,
     missed,
     open_gap,
@@ -61,14 +61,14 @@ _RUPEES: tuple[Feature, ...] = (
         "close of the session before, adjusted to today's rupees if the exchange adjusted it today",
         2,
         "rupees",
-        lambda v: v.in_rupees(v.lag(v.path, 1)),
+        lambda v: v.lag(v.before),
     ),
     Feature(
         "SMA_20",
         "mean close of 20 sessions, adjusted to today's rupees",
         20,
         "rupees",
-        lambda v: v.in_rupees(v.averages[20][0]),
+        lambda v: v.averages[20][0],
     ),
 )
 
@@ -91,7 +91,7 @@ _PATH: tuple[Feature, ...] = (
             f"standard deviation of the path's session returns over {k} sessions",
             k,
             "log",
-            lambda v, k=k: v.spread(v.steps, k)[1],  # type: ignore[misc]
+            lambda v, k=k: v.deviations[k],  # type: ignore[misc]
         )
         for k in (5, 20, 60)
     ),
@@ -101,7 +101,7 @@ _PATH: tuple[Feature, ...] = (
             f"log(close / mean close of {k} sessions)",
             k,
             "log",
-            lambda v, k=k: np.log(v.lag(v.path) / v.averages[k][0]),  # type: ignore[misc]
+            lambda v, k=k: np.log(v.lag(v.carried) / v.averages[k][0]),  # type: ignore[misc]
         )
         for k in (5, 20, 60)
     ),
@@ -110,35 +110,35 @@ _PATH: tuple[Feature, ...] = (
         "(EMA 12 - EMA 26) / close, both cut off after 60 sessions",
         60,
         "1",
-        lambda v: v.weighted(v.path, MACD) / v.lag(v.path),
+        macd,
     ),
     Feature(
         "macd_histogram",
         "macd less its EMA 9, cut off after 20 sessions, / close",
         79,
         "1",
-        lambda v: v.weighted(v.path, HISTOGRAM) / v.lag(v.path),
+        macd_histogram,
     ),
     Feature(
         "bollinger_20",
         "(close - mean) / (2 standard deviations), closes of 20 sessions",
         20,
         "1",
-        lambda v: ratio(v.lag(v.path) - v.averages[20][0], 2 * v.averages[20][1]),
+        lambda v: ratio(v.lag(v.carried) - v.averages[20][0], 2 * v.averages[20][1]),
     ),
     Feature(
         "high_100",
         "log(close / highest close of 100 sessions)",
         100,
         "log",
-        lambda v: np.log(v.lag(v.path) / v.extremes[0]),
+        lambda v: np.log(v.lag(v.carried) / v.extremes[0]),
     ),
     Feature(
         "low_100",
         "log(close / lowest close of 100 sessions)",
         100,
         "log",
-        lambda v: np.log(v.lag(v.path) / v.extremes[1]),
+        lambda v: np.log(v.lag(v.carried) / v.extremes[1]),
     ),
 )
 
@@ -194,7 +194,7 @@ _CONTEXT: tuple[Feature, ...] = (
         "standard deviation of mkt_mean over 20 sessions",
         20,
         "log",
-        lambda v: v.for_all(v.spread(v.market.mean, 20)[1]),
+        lambda v: v.for_all(v.spreads(v.market.mean, (20,))[20][1]),
     ),
     Feature("beta_60", "cov(path return, mkt_mean) / var(mkt_mean), 60 sessions", 60, "1", beta),
     Feature("rel_ret_1", "ret_1 - mkt_mean", 2, "log", lambda v: v.lag(v.move) - v.market_lag(v.market.mean)),

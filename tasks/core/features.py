@@ -1,8 +1,8 @@
 """The versioned feature set: a panel of prices in, one row of features a symbol and session out.
 
 Every value at session t depends on sessions t-WINDOW+1 .. t alone, so that one new session computed from a
-window of WINDOW sessions equals what a computation over all of history gives (up to rounding, 1e-9). What is
-not known is missing (NaN, null on the wire), never a made-up number. For each: `FEATURE_TABLE`.
+window of WINDOW sessions equals, bit for bit, what a computation over all of history gives (see `windows`).
+What is not known is missing (NaN, null on the wire), never a made-up number. For each: `FEATURE_TABLE`.
 """
 
 from datetime import date
@@ -27,6 +27,9 @@ FEATURES: tuple[str, ...] = tuple(entry.name for entry in FEATURE_TABLE)
 SIGNIFICANT = 7
 """Digits that a value keeps on the wire, so that rounding noise never makes two events differ."""
 
+BLOCK = 256
+"""Sessions computed at a time: bounds memory, and leaves out who traded in none of them."""
+
 _FINEST = 12
 """Decimals beyond which a value is noise whatever its size."""
 
@@ -45,13 +48,25 @@ def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
         the day), then `FEATURES` (float64, NaN where unknown).
     """
     first = 0 if since is None else sum(day < since for day in panel.dates)
-    if first == len(panel):
-        return _frame(panel, first, np.zeros((0, len(panel.symbols)), dtype=bool), {})
-    view = View(panel, first)
-    traded = view.lag(view.traded)
+    blocks = [
+        _block(panel, start, min(start + BLOCK, len(panel))) for start in range(first, len(panel), BLOCK)
+    ]
+    nothing = _frame(panel, first, np.zeros((0, len(panel.symbols)), dtype=bool), {})
+    return pd.concat(blocks, ignore_index=True) if blocks else nothing
+
+
+def _block(panel: Panel, start: int, stop: int) -> pd.DataFrame:
+    """Compute sessions `start` to `stop` (exclusive) from what they can depend on."""
+    until = panel if stop == len(panel) else panel.before(panel.dates[stop])
+    part = until.tail(stop - start + WINDOW - 1)
+    first = len(part) - (stop - start)
+    traded = np.isfinite(part["close"][first:])
+    if not traded.any():
+        return _frame(part, first, traded, {})
+    view = View(part, first)
     with np.errstate(invalid="ignore"):  # inf - inf and the like stay NaN, which is what is meant
         columns = {entry.name: entry.compute(view)[traded] for entry in FEATURE_TABLE}
-    return _frame(panel, first, traded, {"last_close": view.lag(view.field("close"))[traded], **columns})
+    return _frame(part, first, traded, {"last_close": view.lag(view.field("close"))[traded], **columns})
 
 
 def target(panel: Panel) -> pd.DataFrame:

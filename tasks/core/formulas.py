@@ -1,11 +1,11 @@
 """Formulas of single features, on the output rows of a view; see `feature_table` for what each is called."""
 
 import numpy as np
-import numpy.typing as npt
 
 from tasks.core.grid import BAND, LIMIT
 from tasks.core.panel import Wide
 from tasks.core.view import View
+from tasks.core.windows import decayed
 
 
 def ratio(top: Wide, bottom: Wide) -> Wide:
@@ -20,28 +20,27 @@ def log_ratio(top: Wide, bottom: Wide | float) -> Wide:
     return out
 
 
-def _ema_weights(span: int, length: int) -> npt.NDArray[np.float64]:
-    """Weights of an exponential mean cut off after `length` sessions and scaled to sum to 1."""
-    weights = (1 - 2 / (span + 1)) ** np.arange(length)
-    out: npt.NDArray[np.float64] = weights / weights.sum()
-    return out
+def macd(view: View) -> Wide:
+    """EMA 12 less EMA 26 of the path over its close, both cut off after 60 sessions."""
+    return view.lag(view.macd) / view.lag(view.carried)
 
 
-MACD = _ema_weights(12, 60) - _ema_weights(26, 60)
-_SIGNAL = np.convolve(MACD, _ema_weights(9, 20))
-HISTOGRAM = np.pad(MACD, (0, len(_SIGNAL) - len(MACD))) - _SIGNAL
+def macd_histogram(view: View) -> Wide:
+    """MACD less its EMA 9, cut off after 20 sessions, over the close."""
+    signal = decayed(view.macd, 2 / 10, 20, factor=view.recent(view.factor, 79))
+    return view.lag(view.macd - signal) / view.lag(view.carried)
 
 
 def rsi(view: View) -> Wide:
     """Cutler's relative strength index: plain sums of ups and downs, so the window is finite."""
-    up = view.sums(np.maximum(view.changes, 0), (14,))[14]
-    down = view.sums(np.maximum(-view.changes, 0), (14,))[14]
+    up = view.sums(np.maximum(view.changes, 0), (14,), rupees=True)[14]
+    down = view.sums(np.maximum(-view.changes, 0), (14,), rupees=True)[14]
     return 100 * ratio(up, up + down)
 
 
 def volume_z(view: View) -> Wide:
     """Volume in deviations from its mean; NaN while it never varies."""
-    mean, deviation = view.spread(view.volume, 20)
+    mean, deviation = view.spreads(view.volume, (20,))[20]
     return ratio(view.lag(view.volume) - mean, deviation)
 
 
@@ -59,10 +58,9 @@ def open_gap(view: View) -> Wide:
 
 def beta(view: View) -> Wide:
     """Slope of the path's returns on the market's."""
-    market, own = np.broadcast_to(view.market.mean, view.steps.shape), view.steps
-    mean_market, deviation = view.spread(view.market.mean, 60)
-    together = view.sums(own * market, (60,))[60] / 60
-    return ratio(together - view.sums(own, (60,))[60] / 60 * mean_market, deviation**2)
+    mean_market, deviation = view.spreads(view.market.mean, (60,))[60]
+    together = view.sums(view.steps * view.market.mean, (60,))[60] / 60
+    return ratio(together - view.returns[60] / 60 * mean_market, deviation**2)
 
 
 def at_limit(view: View, sign: int) -> Wide:

@@ -8,8 +8,9 @@ Three conventions:
 * **Reference price** of a session: the last close, unless the exchange's own previous close differs from it
   by more than 0.5 %. Then the exchange has adjusted for a bonus, right or dividend, and its figure counts.
 * **Carried path**: between trades a price stands as it was for at most CARRY sessions; longer, it is unknown.
+  Windows over it are in the adjusted rupees of their own last row (`Grid.factor`), whatever comes later.
 * **Moves outside the band** of +-10.5 % can't be trading (the exchange stops at 10 %): such a session's
-  return is unknown, the path is rescaled so that it runs on without a jump.
+  return is unknown, earlier prices are rescaled so that the path runs on without a jump.
 """
 
 from functools import cached_property
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.panel import FIELDS, Panel, Wide
+from tasks.core.windows import rolling_moments, rolling_sums
 
 WINDOW = 120
 """Sessions, the current one included, that any feature may look at."""
@@ -67,10 +69,11 @@ class Grid:
     def __init__(self, panel: Panel, first: int) -> None:
         """Take what rows `first` on can depend on; shorter histories are padded with unknown sessions."""
         start = first - (WINDOW - 1)
-        padding = np.full((panel.values.shape[0], max(0, -start), panel.values.shape[2]), np.nan)
-        self._values = np.concatenate([padding, panel.values[:, max(0, start) :]], axis=1)
+        fields, sessions, symbols = panel.values.shape
+        # in C order whatever the panel's, so that a pass over rows is one through memory
+        self._values = np.full((fields, sessions - start, symbols), np.nan)
+        self._values[:, max(0, -start) :] = panel.values[:, max(0, start) :]
         self.dates = panel.dates[first:]
-        self.first = WINDOW - 1
 
     def field(self, name: str) -> Wide:
         """A raw field with all rows of the window, in rupees of the day."""
@@ -79,38 +82,29 @@ class Grid:
 
     def lag(self, wide: npt.NDArray[_T], sessions: int = 0) -> npt.NDArray[_T]:
         """Values `sessions` before each output row; [n_output, ...]."""
-        return wide[self.first - sessions : len(wide) - sessions]
+        last = len(wide) - sessions
+        return wide[last - len(self.dates) : last]
 
-    def sums(
-        self, wide: npt.NDArray[np.float64], windows: tuple[int, ...]
-    ) -> dict[int, npt.NDArray[np.float64]]:
-        """Sums over the last so many sessions; NaN as soon as one of them is unknown.
+    def recent(self, wide: Wide, window: int) -> Wide:
+        """Rows that windows of so many sessions look at from the output rows."""
+        return wide[len(wide) - len(self.dates) - (window - 1) :]
 
-        Terms are added newest first, so the result does not depend on where the panel begins.
-        """
-        total = np.zeros_like(self.lag(wide))
-        out: dict[int, npt.NDArray[np.float64]] = {}
-        for sessions in range(1, max(windows) + 1):
-            total += self.lag(wide, sessions - 1)
-            if sessions in windows:
-                out[sessions] = total.copy()
+    def sums(self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False) -> dict[int, Wide]:
+        """Sums over the last so many sessions, by window; [n_output, ...], rupees are the output row's."""
+        factor = self.recent(self.factor, max(windows)) if rupees else 1.0
+        totals = rolling_sums(self.recent(wide, max(windows)), windows, factor)
+        return {window: self.lag(total) for window, total in totals.items()}
+
+    def spreads(
+        self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False
+    ) -> dict[int, tuple[Wide, Wide]]:
+        """Mean and population standard deviation, as `sums` gives sums; a constant's deviation is 0."""
+        factor, out = self.recent(self.factor, max(windows)) if rupees else 1.0, {}
+        moments = rolling_moments(self.recent(wide, max(windows)), windows, factor)
+        for window, (means, squares) in moments.items():
+            mean, deviation = self.lag(means), np.sqrt(self.lag(squares) / window)
+            out[window] = mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
         return out
-
-    def spread(self, wide: Wide, sessions: int) -> tuple[Wide, Wide]:
-        """Mean and population standard deviation over the last sessions; a constant's deviation is 0."""
-        mean = self.sums(wide, (sessions,))[sessions] / sessions
-        total = np.zeros_like(mean)
-        for back in range(sessions):
-            total += (self.lag(wide, back) - mean) ** 2
-        deviation = np.sqrt(total / sessions)
-        return mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
-
-    def weighted(self, wide: Wide, weights: npt.NDArray[np.float64]) -> Wide:
-        """Weighted sum over lags 0, 1, ..; NaN as soon as one of them is unknown."""
-        total = np.zeros_like(self.lag(wide))
-        for sessions, weight in enumerate(weights):
-            total += weight * self.lag(wide, sessions)
-        return total
 
     @cached_property
     def references(self) -> tuple[Wide, Wide, npt.NDArray[np.int64]]:
@@ -136,29 +130,18 @@ class Grid:
         return np.where(np.isfinite(self.move), self.move, np.where(still, 0.0, np.nan))
 
     @cached_property
-    def rescale(self) -> Wide:
-        """Factor of each row that brings earlier rupees to the rupees of the window's last row, cumulated."""
-        close, (_, last, _) = self.field("close"), self.references
-        jump = np.log(close / last) - self.move
-        outside = np.isfinite(close) & ~np.isfinite(self.move)
-        jump = np.where(outside, np.log(close / last), jump)
-        # Less than this is rounding, not an adjustment: a factor of exactly 1 keeps plain prices exact.
-        jump = np.where(np.abs(jump) > ADJUSTED / 2, jump, 0.0)
-        ahead = np.cumsum(jump[::-1], axis=0)[::-1]
-        return np.exp(np.vstack([ahead[1:], np.zeros((1, close.shape[1]))]))
-
-    def adjusted(self, wide: Wide) -> Wide:
-        """Prices on the basis of the window's last row."""
-        return wide * self.rescale
-
-    def in_rupees(self, wide: Wide) -> Wide:
-        """Output rows on that basis, turned back into rupees of their own day."""
-        return wide / self.lag(self.rescale)
+    def factor(self) -> Wide:
+        """What brings rupees of the row before to rupees of the row; exactly 1 where nothing was adjusted."""
+        close, (reference, last, _) = self.field("close"), self.references
+        believed = np.where(np.isfinite(self.move), reference, close)
+        factor = np.where(np.isfinite(close), believed / last, 1.0)
+        return np.where(np.abs(np.log(factor)) > ADJUSTED / 2, factor, 1.0)
 
     @cached_property
-    def path(self) -> Wide:
-        """Carried closes on the basis of the window's last row."""
-        return self.adjusted(self.carried)
+    def before(self) -> Wide:
+        """Carried close of the session before, in rupees of the row."""
+        none = np.full((1, self.carried.shape[1]), np.nan)
+        return np.vstack([none, self.carried[:-1]]) * self.factor
 
     @cached_property
     def traded(self) -> npt.NDArray[np.bool_]:

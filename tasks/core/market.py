@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.grid import LIMIT, Grid, Sessions
+from tasks.core.panel import Wide
 
 FEWEST = 5
 """Symbols with a known return that a session needs before it says anything about the market."""
@@ -29,17 +30,15 @@ class Market:
     @cached_property
     def mean(self) -> Sessions:
         """Equal-weighted log return."""
-        out: Sessions = np.where(self.known, self.grid.move, 0.0).sum(axis=1, keepdims=True) / self.count
-        return out
+        return _total(np.where(self.known, self.grid.move, 0.0)) / self.count
 
     @cached_property
     def weighted(self) -> Sessions:
         """Turnover-weighted log return; NaN while turnover is missing (before 2011-03)."""
         weight = np.where(self.known & np.isfinite(self.grid.turnover), self.grid.turnover, 0.0)
-        total = weight.sum(axis=1, keepdims=True)
-        moved = (weight * np.where(self.known, self.grid.move, 0.0)).sum(axis=1, keepdims=True)
-        out: Sessions = moved / np.where((total > 0) & np.isfinite(self.count), total, np.nan)
-        return out
+        total = _total(weight)
+        moved = _total(weight * np.where(self.known, self.grid.move, 0.0))
+        return moved / np.where((total > 0) & np.isfinite(self.count), total, np.nan)
 
     @cached_property
     def median(self) -> Sessions:
@@ -54,8 +53,7 @@ class Market:
     def dispersion(self) -> Sessions:
         """Standard deviation of log returns across symbols."""
         apart = np.where(self.known, self.grid.move - self.mean, 0.0) ** 2
-        out: Sessions = np.sqrt(apart.sum(axis=1, keepdims=True) / self.count)
-        return out
+        return np.sqrt(_total(apart) / self.count)
 
     @cached_property
     def breadth(self) -> Sessions:
@@ -76,5 +74,10 @@ class Market:
     @cached_property
     def turnover(self) -> Sessions:
         """Turnover of all symbols in rupees; NaN while it is missing."""
-        total = np.where(np.isfinite(self.grid.turnover), self.grid.turnover, 0.0).sum(axis=1, keepdims=True)
+        total = _total(np.where(np.isfinite(self.grid.turnover), self.grid.turnover, 0.0))
         return np.where(total > 0, total, np.nan)
+
+
+def _total(wide: Wide) -> Sessions:
+    """Sum over symbols in their order, so that one that adds 0, or is not in the panel, changes no bit."""
+    return np.cumsum(wide, axis=1)[:, -1:]

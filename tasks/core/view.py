@@ -8,6 +8,7 @@ import pandas as pd
 from tasks.core.grid import ROUNDING, Grid, Sessions
 from tasks.core.market import Market
 from tasks.core.panel import Panel, Wide
+from tasks.core.windows import decayed, rolling_extreme
 
 _ODD = 0.25
 """A VWAP or last price this far from the close (log) is an error of the source, not a gap."""
@@ -28,14 +29,19 @@ class View(Grid):
 
     @cached_property
     def averages(self) -> dict[int, tuple[Wide, Wide]]:
-        """Mean and deviation of the path."""
-        return {sessions: self.spread(self.path, sessions) for sessions in (5, 20, 60)}
+        """Mean and deviation of the path in rupees of the output row."""
+        return self.spreads(self.carried, (5, 20, 60), rupees=True)
+
+    @cached_property
+    def deviations(self) -> dict[int, Wide]:
+        """Deviation of the path's session returns."""
+        return {window: spread for window, (_, spread) in self.spreads(self.steps, (5, 20, 60)).items()}
 
     @cached_property
     def changes(self) -> Wide:
         """Rupee change of the path, all rows of the window; what rounding leaves of no change is 0."""
-        change = np.vstack([np.full((1, self.path.shape[1]), np.nan), np.diff(self.path, axis=0)])
-        return np.where(np.abs(change) <= ROUNDING * self.path, 0.0, change)
+        change = self.carried - self.before
+        return np.where(np.abs(change) <= ROUNDING * self.carried, 0.0, change)
 
     @cached_property
     def high(self) -> Wide:
@@ -50,12 +56,8 @@ class View(Grid):
     @cached_property
     def true_range(self) -> Wide:
         """Log of Wilder's true range: the session's range widened to the path before it; 0 if untraded."""
-        before = np.vstack([np.full((1, self.path.shape[1]), np.nan), self.path[:-1]])
-        top, bottom = (
-            np.maximum(self.adjusted(self.high), before),
-            np.minimum(self.adjusted(self.low), before),
-        )
-        idle = np.where(np.isfinite(self.path), 0.0, np.nan)
+        top, bottom = np.maximum(self.high, self.before), np.minimum(self.low, self.before)
+        idle = np.where(np.isfinite(self.carried), 0.0, np.nan)
         return np.where(self.traded, np.log(top / bottom), idle)
 
     @cached_property
@@ -71,17 +73,21 @@ class View(Grid):
         return np.where(np.abs(distance) <= _ODD, distance, np.nan)
 
     @cached_property
+    def macd(self) -> Wide:
+        """EMA 12 less EMA 26 of the path, cut off after 60 sessions; 20 sessions, each in its own rupees."""
+        path, factor = self.recent(self.carried, 79), self.recent(self.factor, 79)
+        return decayed(path, 2 / 13, 60, factor=factor) - decayed(path, 2 / 27, 60, factor=factor)
+
+    @cached_property
     def extremes(self) -> tuple[Wide, Wide]:
-        """Highest and lowest close of the path over 100 sessions."""
-        top, bottom = self.lag(self.path).copy(), self.lag(self.path).copy()
-        for back in range(1, 100):
-            np.maximum(top, self.lag(self.path, back), out=top)
-            np.minimum(bottom, self.lag(self.path, back), out=bottom)
-        return top, bottom
+        """Highest and lowest close of the path over 100 sessions, in rupees of the output row."""
+        path, factor = self.recent(self.carried, 100), self.recent(self.factor, 100)
+        top, bottom = (rolling_extreme(path, 100, choose, factor) for choose in (np.maximum, np.minimum))
+        return self.lag(top), self.lag(bottom)
 
     def for_all(self, sessions: Sessions) -> Wide:
         """A number per output session, given to every symbol."""
-        return np.broadcast_to(sessions, self.lag(self.path).shape)
+        return np.broadcast_to(sessions, self.lag(self.carried).shape)
 
     def market_lag(self, sessions: Sessions, back: int = 0) -> Wide:
         """A number of the market from `back` sessions ago, given to every symbol."""

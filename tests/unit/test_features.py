@@ -55,9 +55,7 @@ def _last(sessions: Sessions, symbol: str = "A") -> pd.Series:
 
 
 def _same(left: pd.DataFrame, right: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(
-        left.reset_index(drop=True), right.reset_index(drop=True), rtol=1e-9, atol=1e-9, check_exact=False
-    )
+    pd.testing.assert_frame_equal(left.reset_index(drop=True), right.reset_index(drop=True), check_exact=True)
 
 
 def test_names_are_unique_and_the_chapter_s_are_there() -> None:
