@@ -73,16 +73,28 @@ def _groups(windows: dict[Cause, list[Held]]) -> list[list[Cause]]:
     groups: list[list[Cause]] = []
     panel: dict[date, Held] = {}
     for cause, window in windows.items():
-        wider = panel | {held.day: held for held in window}
-        days = sorted(day for day in wider if day <= cause.payload.date)[-WINDOW:]
-        same = all(panel.get(held.day, held) == held for held in window)
-        if groups and same and days == [held.day for held in window]:
+        told = {held.day: held for held in window}
+        if groups and _serves(panel | told, cause, window) and _leaves_alone(groups[-1], told, panel):
             groups[-1].append(cause)
-            panel = wider
+            panel |= told
         else:
             groups.append([cause])
-            panel = {held.day: held for held in window}
+            panel = told
     return groups
+
+
+def _serves(panel: dict[date, Held], cause: Cause, window: list[Held]) -> bool:
+    days = sorted(day for day in panel if day <= cause.payload.date)[-WINDOW:]
+    return [panel[day] for day in days] == window
+
+
+def _leaves_alone(group: list[Cause], told: dict[date, Held], panel: dict[date, Held]) -> bool:
+    """Tell whether what a window adds to the panel is behind every session of the group.
+
+    A session that was announced after a later one is not in that one's window.
+    """
+    newest = max(cause.payload.date for cause in group)
+    return all(day > newest if day not in panel else panel[day] == held for day, held in told.items())
 
 
 def _compute_group(

@@ -284,41 +284,51 @@ def _forecast(
     return list((last * np.exp(returns)).round(4))
 
 
+Row = tuple[float, float]
+"""A share's close and previous close in a session."""
+
+
 def features(journal: Journal, fetch: Fetch) -> Iterator[Finding]:
     """Require the last close, Close_Lag_1 and SMA_20 of vectors whose window holds no adjustment or gap."""
     announced = first_of_each(journal.of("raw-data", "DataIngested", "ingest"))
-    causes = {record.place: record for record in announced}
-    prices = {r.place: session(fetch, r.payload["data_location"]).set_index("symbol") for r in announced}
+    prices = {r.place: _rows(session(fetch, r.payload["data_location"])) for r in announced}
+    windows = {cause.place: _window(cause, announced, prices) for cause in announced}
     compared = 0
     for record in journal.of("features", "FeaturesComputed", "compute-features"):
-        if cause := causes.get(record.cause):
-            known = [
-                r for r in announced if r.place <= cause.place and r.payload["date"] <= cause.payload["date"]
-            ]
-            days = {r.payload["date"]: prices[r.place] for r in sorted(known, key=lambda r: r.place)}
-            window = [days[day] for day in sorted(days)[-WINDOW - 1 :]]
+        if window := windows.get(record.cause):  # type: ignore[arg-type]
             compared += _is_plain(record.payload["symbol"], window)
             yield from _vector(record, window)
     if not compared:
         yield Finding("missing", "no vector has a window without gaps, so that none was compared")
 
 
-def _is_plain(symbol: str, window: list[pd.DataFrame]) -> bool:
+def _rows(rows: pd.DataFrame) -> dict[str, Row]:
+    close, before = (rows[name].to_numpy(float, na_value=np.nan) for name in ("close", "prev_close"))
+    return dict(zip(rows["symbol"], zip(close.tolist(), before.tolist(), strict=True), strict=True))
+
+
+def _window(
+    cause: Record, announced: list[Record], prices: dict[Place, dict[str, Row]]
+) -> list[dict[str, Row]]:
+    """List the sessions up to a cause's own that had been announced by then, the newest revision of each."""
+    known = [r for r in announced if r.place <= cause.place and r.payload["date"] <= cause.payload["date"]]
+    days = {r.payload["date"]: prices[r.place] for r in sorted(known, key=lambda r: r.place)}
+    return [days[day] for day in sorted(days)[-WINDOW - 1 :]]
+
+
+def _is_plain(symbol: str, window: list[dict[str, Row]]) -> bool:
     """Tell whether a symbol traded in all of a whole window, and the exchange adjusted nothing in it."""
-    rows = [day.loc[symbol] for day in window if symbol in day.index]
+    rows = [day[symbol] for day in window if symbol in day]
     return len(rows) == WINDOW + 1 and _plain(rows)
 
 
-def _vector(record: Record, window: list[pd.DataFrame]) -> Iterator[Finding]:
+def _vector(record: Record, window: list[dict[str, Row]]) -> Iterator[Finding]:
     said, symbol = record.payload, record.payload["symbol"]
-    if said["last_close"] != window[-1].loc[symbol, "close"]:
-        yield Finding(
-            "wrong", f"{record.place}: the last close of {symbol} is {window[-1].loc[symbol, 'close']}"
-        )
-    rows = [day.loc[symbol] for day in window if symbol in day.index]
+    if said["last_close"] != window[-1][symbol][0]:
+        yield Finding("wrong", f"{record.place}: the last close of {symbol} is {window[-1][symbol][0]}")
     if not _is_plain(symbol, window):
         return
-    closes = [float(row["close"]) for row in rows]
+    closes = [day[symbol][0] for day in window]
     wanted = {"Close_Lag_1": closes[-2], "SMA_20": sum(closes[-WINDOW:]) / WINDOW}
     for name, value in wanted.items():
         if abs(said["features"][name] - value) > NEAR * value:
@@ -327,9 +337,9 @@ def _vector(record: Record, window: list[pd.DataFrame]) -> Iterator[Finding]:
             )
 
 
-def _plain(rows: list[Any]) -> bool:
+def _plain(rows: list[Row]) -> bool:
     """Tell whether the exchange adjusted nothing and no move was beyond its band, as far as it says."""
-    if any(pd.isna(row["prev_close"]) or pd.isna(row["close"]) for row in rows):
+    if any(math.isnan(value) for row in rows for value in row):
         return False
-    pairs = [(float(b["prev_close"]), float(a["close"]), float(b["close"])) for a, b in pairwise(rows)]
+    pairs = [(prev, last, close) for (last, _), (close, prev) in pairwise(rows)]
     return all(abs(prev / last - 1) < 0.004 and abs(close / last - 1) < 0.1 for prev, last, close in pairs)

@@ -174,9 +174,10 @@ def test_what_is_planted_is_found(plant: Callable[[Journal], Journal], kind: str
 
 def test_a_window_without_a_previous_close_is_not_compared() -> None:
     """The exchange leaves it out now and then: nobody knows whether it adjusted something."""
-    rows = [{"prev_close": 10.0, "close": 10.0}, {"prev_close": 10.0, "close": 10.1}]
-    assert recompute._plain(rows)
-    assert not recompute._plain([rows[0], {"prev_close": pd.NA, "close": 10.1}])
+    told = pd.DataFrame({"symbol": ["A", "B"], "close": [10.1, 10.1], "prev_close": [10.0, pd.NA]})
+    rows = recompute._rows(told.astype({"prev_close": "Float64"}))
+    assert recompute._plain([(10.0, 10.0), rows["A"]])
+    assert not recompute._plain([(10.0, 10.0), rows["B"]])
 
 
 @pytest.mark.parametrize("module", [checker, journal, recompute])
