@@ -87,8 +87,9 @@ class Likeness:
 
         Between neighbouring sessions not one row looks opened and not continued.
         """
-        explained = self.equal + self.opened + max(self.after, self.before)
-        return self.opened > 0 and self._share(explained, SAME_LEAST) >= SAME_SHARE
+        neighbours = max(self.after, self.before)
+        explained = self.equal + self.opened + neighbours
+        return min(self.opened, neighbours) > 0 and self._share(explained, SAME_LEAST) >= SAME_SHARE
 
     def _share(self, rows: int, least: int) -> float:
         return rows / self.telling if self.telling >= least else 0.0
@@ -130,8 +131,12 @@ def fuller(rows: pd.DataFrame, held: pd.DataFrame) -> bool:
 
     Traded volume only grows within a session, so a thinner snapshot is the earlier one. There is no
     threshold: whatever the order of arrival, the fullest stays. A tie is a correction, and the later one
-    to arrive holds.
+    to arrive holds. Beside rows of the session before, the volume of these says nothing: what follows them
+    is fuller.
     """
+    like = likeness(held, rows)
+    if like.blended:
+        return like.after > like.before
     return covered(held, rows) >= covered(rows, held)
 
 

@@ -121,11 +121,10 @@ class Places:
         return [self._held[self._days[place]] for place in sorted(places) if 0 <= place < len(self._days)]
 
     def _doubtful(self, known: Known, changed: set[date]) -> bool:
-        """Tell whether the day that a session had to leave is free, or its rows are its new neighbour's."""
+        """Tell whether the day that a session had to leave changed, or its rows are its new neighbour's."""
         if known.claim.dated or self._held.get(known.day) is not known:
             return False
-        natural = natural_day(known.claim, self._closed)
-        if natural in changed and natural not in self._held:
+        if natural_day(known.claim, self._closed) in changed - {known.day}:
             return True
         place = bisect_left(self._days, known.day)
         before = self._held[self._days[place - 1]] if place else None

@@ -1,0 +1,118 @@
+"""Sessions end on their days whatever order files come in: a simulated folder with every oddity, and the real one."""
+
+import csv
+import io
+import random
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.settings import Settings
+from tasks.core.calendar import trading_day
+from tasks.core.identity import Claim, Kind
+from tasks.core.likeness import Relation, likeness
+from tasks.core.places import Places, in_order
+from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet
+from tasks.core.simulator import Oddities, write_market
+from tests.claims import Shelf, claim, mixture, snapshot
+
+SEEDS = 4
+SESSIONS = 12
+PHANTOMS = {date(2011, 6, 20), date(2016, 9, 3)}
+"""Days of the history whose rows are the session's before, or after."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Daily files as claims, and the sessions that they hold."""
+
+    claims: list[Claim]
+    truth: dict[date, str]
+
+    def own(self, day: date) -> Claim:
+        """The file that is named for a session."""
+        return next(one for one in self.claims if one.named == day)
+
+
+@cache
+def simulated(seed: int) -> Folder:
+    """A market's folder: a file every day of the week, repeats on weekends and holidays, doubled files."""
+    odd = Oddities(doubled=0.2, recomputed=0.5)
+    files = dict(
+        write_market(sessions=SESSIONS, symbols=24, seed=seed, daily=SESSIONS, start=date(2023, 4, 9), oddities=odd)
+    )
+    truth, claims = {}, []
+    for line in csv.DictReader(io.StringIO(files["manifest.csv"].decode())):
+        rows = read_daily(files[f"daily/{line['file']}"], line["file"]).rows
+        claims.append(claim(rows, file_date(line["file"])))
+        truth[date.fromisoformat(line["data_date"])] = content_hash(rows)
+    return Folder(claims, truth)
+
+
+@dataclass(frozen=True)
+class Spoil:
+    """An oddity, and how many of its rows are new where it has stale ones."""
+
+    oddity: str
+    fresh: int
+
+
+def spoiled(folder: Folder, spoils: dict[int, Spoil]) -> list[Claim]:
+    """Spoil the files of some sessions, by their number; the sessions can still be told from all files."""
+    claims = list(folder.claims)
+    for number, spoil in spoils.items():
+        before, day, after = _around(folder, number)
+        own = folder.own(day)
+        early = snapshot(own.rows())
+        mixed = claim(mixture(folder.own(before).rows(), early, early["symbol"].head(spoil.fresh)), day)
+        if spoil.oddity == "partial":
+            claims.append(claim(early, day))
+        elif spoil.oddity == "mixture":
+            claims.append(mixed)
+        elif spoil.oddity == "late mixture" and after not in folder.truth:  # whose file has this session, too
+            claims[claims.index(own)] = mixed
+        elif spoil.oddity == "misdated" and not trading_day(after):
+            claims.remove(own)
+        elif spoil.oddity == "stale" and not trading_day(after):
+            claims[claims.index(own)] = claim(folder.own(before).rows(), day)
+    return claims
+
+
+def _around(folder: Folder, number: int) -> tuple[date, date, date]:
+    """A session by its number, the one before it, and the day after it."""
+    before, day = list(folder.truth)[number - 1 : number + 1]
+    return before, day, day + timedelta(days=1)
+
+
+SPOILS = st.dictionaries(
+    st.integers(1, SESSIONS - 2),
+    st.builds(
+        Spoil,
+        st.sampled_from(["partial", "mixture", "late mixture", "misdated", "stale"]),
+        st.integers(2, 20),
+    ),
+    max_size=5,
+)
+
+
+@given(st.integers(0, SEEDS - 1), SPOILS, st.randoms(use_true_random=False))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_order_ends_in_the_same_sessions(
+    seed: int, spoils: dict[int, Spoil], order: random.Random
+) -> None:
+    """One file a command, in any order, ends as the truth says; so does one command with all of them."""
+    folder = simulated(seed)
+    claims = spoiled(folder, spoils)
+    order.shuffle(claims)
+    single, together = Shelf(), Shelf()
+    for one in claims:
+        single.command(one)
+    together.command(*in_order(claims))
+    assert together.days() == single.days() == folder.truth
