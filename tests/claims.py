@@ -1,4 +1,4 @@
-"""Claims about sessions for tests: what files say, early snapshots, mixtures, and a store that is kept beside."""
+"""Claims about sessions for tests: what files say, early snapshots, mixtures, and a store beside them."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -19,7 +19,7 @@ def claim(rows: pd.DataFrame, named: date | None, *, dated: bool = False, source
 
 
 def snapshot(rows: pd.DataFrame, share: float = 0.4) -> pd.DataFrame:
-    """Show the same session earlier: a share of the trade, other last prices, previous closes and opens as they are."""
+    """Show a session earlier in the day: less trade, other last prices, the same opens."""
     early = np.maximum((rows["volume"] * share).round(), 1.0)
     last = (rows["open"] * 0.999).round(2)
     low = np.minimum(rows["open"], last)

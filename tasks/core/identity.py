@@ -19,7 +19,7 @@ from tasks.core.likeness import SAME_LEAST, Relation, fuller, likeness, stale
 from tasks.core.prices import content_hash
 
 THIN = 5
-"""Rows below which equal rows tell nothing from afar: 456 rows of real neighbours are equal, mostly the single
+"""Rows below which equal rows tell nothing from afar: 456 rows of real neighbours are equal, mostly single
 trades of debentures, and 2011-11-29 has one row in all."""
 
 Closed = AbstractSet[date]
@@ -181,14 +181,14 @@ def _joined(claim: Claim, held: Known, near: Sequence[Known], closed: Closed) ->
     return Verdict(kind, kept, held.day, held)
 
 
-def _standing(claim: Claim, day: date, closed: Closed) -> tuple[int, bool, date]:
+def _standing(claim: Claim, day: date, closed: Closed) -> tuple[int, bool, date, date]:
     """Rank what a date rests on, the least first: rows that carry it, a name, the session before.
 
     Of two dates of the same kind the earlier holds. But a price history that has the same rows on a day
     without trading and on one with (2016-09-03 and 09-04) is right about the latter.
     """
     basis = 0 if claim.dated else 1 if claim.named else 2
-    return basis, claim.dated and not trading_day(day, closed), day
+    return basis, claim.dated and not trading_day(day, closed), day, claim.named or date.max
 
 
 def _new(claim: Claim, near: Sequence[Known], closed: Closed) -> Verdict:
@@ -206,16 +206,16 @@ def _new(claim: Claim, near: Sequence[Known], closed: Closed) -> Verdict:
 
 
 def _following(claim: Claim, near: Sequence[Known], closed: Closed) -> date | None:
-    """The day after the session that an undated claim continues; by the calendar, so a holiday misleads it."""
+    """The day after the session that an undated claim continues, by the calendar: a holiday misleads it."""
     before = [known for known in near if _relation(claim, known) is Relation.NEXT]
     day = next_session(before[-1].day, closed) if before else None
     return None if day and _at(near, day) else day
 
 
 def _nothing_against(claim: Claim, holder: Known) -> bool:
-    """Tell whether rows that the same day is claimed for can be one session's: too few may speak."""
+    """Tell whether two claims of a day can be one session: few rows tell, or one of them is a mixture."""
     like = likeness(holder.claim.rows(), claim.rows())
-    return like.common > 0 and (like.telling < SAME_LEAST or like.blended)
+    return like.common > 0 and (like.telling < SAME_LEAST or like.blended or like.left_over)
 
 
 class _Seat(NamedTuple):

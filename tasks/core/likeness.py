@@ -1,7 +1,7 @@
 """How two sessions' rows relate: the same session, the next one, the one before, or one mixed into the other.
 
-The thresholds lie between what the exchange's files show: 2,913 sessions of history (2011 to 2024) and the 266
-of the daily files, each beside the next one and the one after it.
+The thresholds lie between what the exchange's files show: 2,913 sessions of history (2011 to 2024) and the
+266 of the daily files, each beside the next one and the one after it.
 """
 
 from dataclasses import dataclass
@@ -91,6 +91,11 @@ class Likeness:
         explained = self.equal + self.opened + neighbours
         return min(self.opened, neighbours) > 0 and self._share(explained, SAME_LEAST) >= SAME_SHARE
 
+    @property
+    def left_over(self) -> bool:
+        """Tell whether the held rows are a mixture: some of the other's, left over among later ones."""
+        return self.equal >= STALE_LEAST and self.before > self.opened
+
     def _share(self, rows: int, least: int) -> float:
         return rows / self.telling if self.telling >= least else 0.0
 
@@ -131,10 +136,11 @@ def fuller(rows: pd.DataFrame, held: pd.DataFrame) -> bool:
 
     Traded volume only grows within a session, so a thinner snapshot is the earlier one. There is no
     threshold: whatever the order of arrival, the fullest stays. A tie is a correction, and the later one
-    to arrive holds. Beside rows of the session before, the volume of these says nothing: what follows them
-    is fuller.
+    to arrive holds. The volume of a mixture says nothing, since some of its rows are another session's.
     """
     like = likeness(held, rows)
+    if like.left_over:
+        return True
     if like.blended:
         return like.after > like.before
     return covered(held, rows) >= covered(rows, held)
@@ -142,8 +148,8 @@ def fuller(rows: pd.DataFrame, held: pd.DataFrame) -> bool:
 
 def _aligned(one: pd.DataFrame, other: pd.DataFrame) -> tuple[_Facts, _Facts]:
     """Facts of the symbols that both have, in the same order."""
-    symbols = [frame["symbol"].to_numpy("object") for frame in (one, other)]
-    _, left, right = np.intersect1d(*symbols, assume_unique=True, return_indices=True)
+    symbols, others = one["symbol"].to_numpy("object"), other["symbol"].to_numpy("object")
+    _, left, right = np.intersect1d(symbols, others, assume_unique=True, return_indices=True)
     return _taken(one, left), _taken(other, right)
 
 
@@ -162,8 +168,8 @@ def _equal(one: _Facts, other: _Facts) -> _Mask:
 def _opened(one: _Facts, other: _Facts) -> _Mask:
     """Rows of one session at two moments: the same previous close and open.
 
-    History has no previous closes for years, and 27 of 27 opens of 2012-01-08 stand again on 2012-01-10: there
-    range and trade of one moment must lie within the other's, too.
+    History has no previous closes for years, and 27 of 27 opens of 2012-01-08 stand again on 2012-01-10:
+    there range and trade of one moment must lie within the other's, too.
     """
     previous, opens = (one[name] == other[name] for name in ("prev_close", "open"))
     known = ~np.isnan(one["prev_close"]) & ~np.isnan(other["prev_close"])

@@ -1,4 +1,4 @@
-"""The sessions that are held, each on its day, while claims come in: what they change, and what is to be done."""
+"""The sessions held, each on its day, while claims come in, and what has to be done about the difference."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
@@ -122,7 +122,7 @@ class Places:
 
     def _doubtful(self, known: Known, changed: set[date]) -> bool:
         """Tell whether the day that a session had to leave changed, or its rows are its new neighbour's."""
-        if known.claim.dated or self._held.get(known.day) is not known:
+        if known.claim.dated:
             return False
         if natural_day(known.claim, self._closed) in changed - {known.day}:
             return True

@@ -1,5 +1,6 @@
 """Which session a file holds: every oddity of the exchange's files by hand."""
 
+import random
 from collections.abc import Sequence
 from datetime import date
 from itertools import permutations
@@ -32,9 +33,10 @@ def ends(claims: Sequence[Claim]) -> dict[date, str]:
 
 
 def always(claims: Sequence[Claim], *expected: tuple[date, pd.DataFrame]) -> None:
-    """Check that files end as the expected sessions in any order, twice over, and all in one command."""
+    """Check that files end as the expected sessions in 24 orders, twice over, and in one command."""
     truth = {day: content_hash(rows) for day, rows in expected}
-    for order in permutations(claims):
+    orders = list(permutations(claims))
+    for order in random.Random(0).sample(orders, min(len(orders), 24)):
         assert ends([*order, *order]) == truth
         together = Shelf()
         together.command(*in_order(order))
@@ -62,7 +64,7 @@ def test_a_stale_file_repeats_its_session(named: date) -> None:
 
 
 def test_a_repeat_before_its_original_is_corrected() -> None:
-    """Oddity 1: a holiday's file that came first was taken for a session, until an earlier one had its rows."""
+    """Oddity 1: a holiday's file came first, so it was a session until an earlier one had its rows."""
     shelf = Shelf()
     assert shelf.command(claim(A, WEDNESDAY))[0].day == WEDNESDAY
     [verdict] = shelf.command(claim(A, TUESDAY))
@@ -175,7 +177,7 @@ def test_a_history_without_previous_closes_is_recognised() -> None:
 
 
 def test_thin_sessions() -> None:
-    """Oddities 16 and 27: a single row repeats its neighbour's in a file, but not from afar or in a history."""
+    """Oddities 16 and 27: a file's single row repeats its neighbour's, not one from afar or a history's."""
     far = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(ONE_ROW, SUNDAY)]
     assert last(claim(ONE_ROW, TUESDAY), claim(ONE_ROW, WEDNESDAY)).kind is Kind.REPEAT
     assert last(claim(ONE_ROW, TUESDAY), *far).kind is Kind.SESSION
@@ -213,8 +215,12 @@ def test_a_file_without_a_date() -> None:
 
 def test_a_guess_makes_room() -> None:
     """The day after a session turns out to be another's, which the guessed one follows."""
-    late = claim(B.assign(prev_close=A["close"].reindex(B.index)), WEDNESDAY)
-    assert last(claim(A, TUESDAY), claim(B, None), late).kind in {Kind.REPEAT, Kind.REVISION, Kind.PARTIAL}
+    shelf = Shelf()
+    between = A.assign(prev_close=A["close"], volume=A["volume"] + 1)
+    for one in (claim(A, TUESDAY), claim(B, None), claim(between, WEDNESDAY)):
+        shelf.command(one)
+    expected = [(TUESDAY, A), (WEDNESDAY, between), (THURSDAY, B)]
+    assert shelf.days() == {day: content_hash(rows) for day, rows in expected}
 
 
 def test_no_usable_row() -> None:
@@ -243,6 +249,7 @@ def test_fullness() -> None:
     """Volume tells which of two snapshots is the later one; a tie goes to the newcomer."""
     assert [fuller(A, snapshot(A)), fuller(snapshot(A), A), fuller(A, A)] == [True, False, True]
     assert covered(A, A.head(10)) == pytest.approx(10 / len(A))
-    assert stale(A, mixture(A, B, B["symbol"].head(10))).sum() == len(A) - A["symbol"].isin(
-        B["symbol"].head(10)
-    ).sum()
+    assert (
+        stale(A, mixture(A, B, B["symbol"].head(10))).sum()
+        == len(A) - A["symbol"].isin(B["symbol"].head(10)).sum()
+    )
