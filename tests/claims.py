@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 import pandas as pd
 
-from tasks.core.identity import Claim, Known, Verdict
+from tasks.core.claims import Claim, Known, Verdict
 from tasks.core.places import Changes, Places
 from tasks.core.prices import content_hash
 from tasks.core.tidy import tidy

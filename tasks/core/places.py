@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from tasks.core.identity import Claim, Closed, Kind, Known, Verdict, identify, natural_day
+from tasks.core.claims import Claim, Closed, Kind, Known, Verdict, natural_day
+from tasks.core.identity import identify
 from tasks.core.likeness import Relation, likeness
 
 NEAR = 3

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.identity import Claim, Kind, Verdict
+from tasks.core.claims import Claim, Kind, Verdict
 from tasks.core.likeness import Relation, covered, fuller, likeness, stale
 from tasks.core.market_model import simulate
 from tasks.core.places import in_order

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from infra.settings import Settings
 from tasks.core.calendar import trading_day
-from tasks.core.identity import Claim, Kind
+from tasks.core.claims import Claim, Kind
 from tasks.core.likeness import Relation, likeness
 from tasks.core.places import in_order
 from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet
