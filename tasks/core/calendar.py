@@ -52,3 +52,16 @@ def next_session(day: date, closed: AbstractSet[date] = frozenset()) -> date:
             return after
     message = f"no session within {_LONGEST_CLOSURE} days after {day}: the set of closed days is wrong"
     raise ValueError(message)
+
+
+def on_or_before(day: date, closed: AbstractSet[date] = frozenset()) -> date:
+    """Newest session that what was published on `day` can hold: `day` itself, or the last one before it.
+
+    Raises:
+        ValueError: `closed` leaves no session for more than a year.
+    """
+    for back in range(_LONGEST_CLOSURE):
+        if trading_day(before := day - timedelta(days=back), closed):
+            return before
+    message = f"no session within {_LONGEST_CLOSURE} days before {day}: the set of closed days is wrong"
+    raise ValueError(message)

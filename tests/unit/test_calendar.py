@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.calendar import EXCHANGE_TZ, next_session, trading_day
+from tasks.core.calendar import EXCHANGE_TZ, next_session, on_or_before, trading_day
 
 
 def test_the_week_changes_in_april_2026() -> None:
@@ -33,8 +33,10 @@ def test_closed_days_are_skipped() -> None:
 
 def test_a_market_that_never_opens_is_an_error() -> None:
     """A search without end is refused with the likely cause."""
-    with pytest.raises(ValueError, match="closed days is wrong"):
-        next_session(date(2024, 1, 1), frozenset(date(2024, 1, 1) + timedelta(days=k) for k in range(500)))
+    closed = frozenset(date(2024, 1, 1) + timedelta(days=k) for k in range(-500, 500))
+    for search in (next_session, on_or_before):
+        with pytest.raises(ValueError, match="closed days is wrong"):
+            search(date(2024, 1, 1), closed)
 
 
 @given(st.dates(date(2000, 1, 1), date(2040, 1, 1)))
@@ -43,6 +45,20 @@ def test_next_session_is_the_first_trading_day_after(day: date) -> None:
     after = next_session(day)
     assert trading_day(after)
     assert not any(trading_day(day + timedelta(days=k)) for k in range(1, (after - day).days))
+
+
+@given(st.dates(date(2000, 1, 1), date(2040, 1, 1)))
+def test_on_or_before_is_the_newest_trading_day(day: date) -> None:
+    """It is the day itself on a trading day, and otherwise no trading day lies between."""
+    found = on_or_before(day)
+    assert trading_day(found)
+    assert not any(trading_day(found + timedelta(days=k)) for k in range(1, (day - found).days + 1))
+
+
+def test_a_weekend_or_a_known_holiday_points_back() -> None:
+    """Saturday's files are of Thursday, and of Wednesday where Thursday is known to be closed."""
+    assert on_or_before(date(2024, 3, 9)) == date(2024, 3, 7)
+    assert on_or_before(date(2024, 3, 9), frozenset({date(2024, 3, 7)})) == date(2024, 3, 6)
 
 
 def test_exchange_time_is_a_quarter_hour_off() -> None:
