@@ -323,8 +323,9 @@ def test_hostile_records_become_letters(campaign: Campaign) -> None:
 
 def test_values_are_what_pandas_computes(campaign: Campaign) -> None:
     """After all faults: features, predictions and errors once more from the raw objects."""
-    campaign.system.settle()
-    campaign.judged(values=True)
+    name = "none: at the end every value is computed once more"
+    campaign.settled(name)
+    campaign.judged(name, values=True)
 
 
 def test_projections_are_what_the_topics_say(campaign: Campaign, cli: Cli) -> None:
