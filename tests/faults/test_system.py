@@ -76,12 +76,16 @@ class Campaign:
             self.report.lines[name].seconds.append(seconds)
 
     def judged(self, *names: str, values: bool = False) -> None:
-        """Require that nothing is wrong and that the system came back in time."""
+        """Require that nothing is wrong; and, where faults are measured, that the system came back in time.
+
+        The short version tells the seconds, too. It shares a machine with whatever else is tested there, and
+        the bound that holds for it is that of `settle`.
+        """
         found = self.system.findings(values=values)
         for name in names:
             self.report.lines[name].findings.extend(found)
         assert not found, "\n".join(map(str, found[:MOST_TOLD]))
-        for name in names:
+        for name in names if self.rounds > 1 else ():
             assert max(self.report.lines[name].seconds) <= RECOVERY_SECONDS, name
 
 
