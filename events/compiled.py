@@ -4,18 +4,17 @@ It is narrower than the models on purpose. Whatever it does not take, good or ba
 verdict and whose message count; what it takes, they would have taken with the same values.
 """
 
-from collections.abc import Callable, Iterable
-from operator import attrgetter
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar, Union, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 from pydantic import ValidationError
 
 from events.fields import Name, Payload
 
 M = TypeVar("M", bound=Struct)
-_Values = Callable[[Any], tuple[Any, ...]]
 
 
 class Compiled(Generic[M]):
@@ -23,10 +22,7 @@ class Compiled(Generic[M]):
 
     def __init__(self, payloads: Iterable[type[Payload]], metadata: type[M]) -> None:
         """Compile; metadata that is present is read as `metadata`."""
-        self._models: dict[type[Struct], tuple[type[Payload], tuple[str, ...], _Values]] = {}
-        for model in payloads:
-            names = tuple(model.model_fields)
-            self._models[_envelope(model, metadata)] = model, names, attrgetter(*names)
+        self._models = {_envelope(model, metadata): model for model in payloads}
         known: Any = Union[tuple(self._models)]  # noqa: UP007  (made of a tuple)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(known, dec_hook=_model)
 
@@ -41,8 +37,7 @@ class Compiled(Generic[M]):
             found = self._decoder.decode(value)
         except (msgspec.MsgspecError, RecursionError):
             return None
-        model, names, values = self._models[type(found)]
-        payload = model.known(dict(zip(names, values(found.payload), strict=True)))
+        payload = self._models[type(found)].known(asdict(found.payload))
         return found.timestamp, found.producer, payload, found.metadata
 
 
@@ -67,7 +62,9 @@ def _fields(model: type[Payload]) -> list[tuple[str, Any, Any]]:
 
 
 def _model(kind: type[Payload], raw: object) -> Payload:
-    """Read a payload within a payload. Raises ValueError: it is none."""
+    """Read a payload within a payload. Raises ValueError: it is none, or has fields that are not its own."""
+    if not isinstance(raw, dict) or raw.keys() - kind.model_fields.keys():
+        raise ValueError(raw)
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from prefect.states import Pending, Scheduled
 
 from events.payloads import OffsetRange
 from infra import errors, prefect_lost, prefect_orphans, prefect_runs
+from infra.bootstrap import connect
 from infra.faults import reach
 from infra.kafka.identity import identity_tag
 from infra.kafka.pool import Pool
@@ -68,16 +69,20 @@ class Dispatcher:
     def release(self, unit: Unit) -> None:
         """End the transaction that a dead process left open over a unit, by taking its transactional id.
 
-        The unit is ours and nothing of it is under way here. A worker's run may be alive, and is left alone:
-        its transaction ends by itself, or by its time-out.
+        Nothing of the unit is under way here; this process's own warm producer is fenced as well, so it goes.
+        A worker's run may be alive, and is left alone: its transaction ends by itself, or by its time-out.
 
         Raises:
+            StopError: a number of partitions has changed.
             TryAgainError: no broker.
+            OutcomeUnknownError: the client gave no answer.
         """
         if self.route.mode != "inline":
             return
-        pool = Pool(self.settings)
-        pool.new_producer(transactional_id(self.route.flow, unit)).discard()
+        name = transactional_id(self.route.flow, unit)
+        if spare := connect().pool.take_producer(name):
+            spare.discard()
+        Pool(self.settings).new_producer(name).discard()
 
     def _execute(self, ranges: list[OffsetRange]) -> Result:
         reach("trigger-seen", self.route.flow)

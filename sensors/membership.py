@@ -137,7 +137,7 @@ class Membership:
 
         Raises:
             StopError: it is missing.
-            UnstableError: a transaction over it stays open.
+            UnstableError: a transaction over it stays open, or the broker is slow to answer.
         """
         found = {}
         for spot in unit:
@@ -145,7 +145,8 @@ class Membership:
             try:
                 offset = answered(ask, ANSWER_SECONDS, f"committed({spot})")
             except KafkaTimeoutError as error:
-                message = f"{self.route.flow}'s progress on {spot.topic}-{spot.partition} is not settled"
+                where = f"{spot.topic}-{spot.partition}"
+                message = f"{self.route.flow}'s progress on {where} is not settled after {STABLE_MS} ms"
                 raise UnstableError(message) from error
             if offset is None:
                 raise StopError(missing_offset(self.route.flow, spot))

@@ -41,7 +41,7 @@ class Execute(Protocol):
         """List the slices of each earlier attempt that ended with its process. Raises TryAgainError."""
 
     def release(self, unit: Unit) -> None:
-        """End what a process that died left open over a unit. Raises TryAgainError."""
+        """End what a process that died left open over a unit. Raises as `infra.kafka.pool.Pool` does."""
 
 
 @flow(name="sensor", flow_run_name="sensor {flow}", log_prints=True)
@@ -150,7 +150,7 @@ class Sensor:
         try:
             return member.progress(unit)
         except UnstableError as error:
-            self.log.warning("%s: ending the transaction that holds it back", error)
+            self.log.warning("%s: ending the transaction that may hold it back", error)
             self.execute.release(unit)
             return member.progress(unit)
 

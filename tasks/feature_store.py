@@ -124,7 +124,6 @@ def newest_vector(settings: Settings, symbol: str) -> Vector:
         RejectError: nothing is known of the symbol.
         TryAgainError: the database is away.
     """
-    connection.create(settings)
     engine = connection.engine(settings)
     row = latest.vector(engine, symbol)
     if row is None:

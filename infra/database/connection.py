@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
 from infra.database import older_shapes
+from infra.database.planning import keep_no_statistics
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
 from infra.errors import TryAgainError
@@ -55,6 +56,7 @@ def create(settings: Settings) -> None:
         connection.execute(CreateSchema(PRIVATE, if_not_exists=True))
         older_shapes.give_way(connection)
         metadata.create_all(connection)
+        keep_no_statistics(connection)
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:

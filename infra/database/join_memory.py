@@ -98,7 +98,7 @@ _OLDER = """
                 AND i."offset" + 0 < %(before)s AND {counts} OFFSET 0
         ) AS i
     ) AS i
-    WHERE i.symbol = ANY(string_to_array(%(symbols)s, E'\n'))
+    WHERE i.symbol IN (SELECT unnest(string_to_array(%(symbols)s, E'\n')))
 """
 _OLDER_OF = {
     topic: _OLDER.format(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, inspect, select
 
 from infra.database.connection import transaction
 from infra.database.tables import latest_features
@@ -16,11 +16,19 @@ def vector(engine: Engine, symbol: str) -> dict[str, Any] | None:
     """
     query = select(latest_features).where(latest_features.c.symbol == symbol)
     with transaction(engine) as connection:
-        row = connection.execute(query).mappings().one_or_none()
+        row = connection.execute(query).mappings().one_or_none() if _is_there(connection) else None
         return None if row is None else dict(row)
 
 
 def symbols(engine: Engine) -> list[str]:
     """List every symbol that has a vector; raises as `vector` does."""
     with transaction(engine) as connection:
-        return list(connection.execute(select(latest_features.c.symbol)).scalars())
+        known = (
+            connection.execute(select(latest_features.c.symbol)).scalars() if _is_there(connection) else ()
+        )
+        return list(known)
+
+
+def _is_there(connection: Connection) -> bool:
+    """Tell whether a projector has begun: whoever only looks makes no table."""
+    return inspect(connection).has_table(latest_features.name)

@@ -3,13 +3,10 @@
 The join's are named by partition: `predictions` and `actuals` are co-partitioned, so a number names both.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Date,
     Double,
     Index,
@@ -17,9 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    event,
     false,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -77,18 +72,7 @@ Index(
     join_actuals.c.date,
 )
 
-
-def _keep_no_statistics(table: Table, connection: Connection, **_: Any) -> None:
-    """Let the planner know nothing of partitions.
-
-    Statistics from before a partition had rows say that it has none. Then an index looked best that finds a
-    partition's rows and no more, and every id of a slice read all of them.
-    """
-    connection.execute(text(f"ALTER TABLE {table.fullname} ALTER COLUMN partition SET STATISTICS 0"))
-
-
-for _sides in (join_predictions, join_actuals):
-    event.listen(_sides, "after_create", _keep_no_statistics)
+SIDES = (join_predictions, join_actuals)
 
 join_sessions = Table(
     "join_sessions",

@@ -79,6 +79,8 @@ def missed(folder: Path, guard: Guard) -> str:
     file.write_text(guard.without)
     try:
         code, printed = outcome(folder, guard.test)
+    except subprocess.TimeoutExpired as error:
+        return str(error)
     finally:
         file.write_text(whole)
     return "" if code == FAILED else f"pytest ended with {code}:\n{printed[-2_000:]}"

@@ -369,8 +369,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a worker's transaction is left alone",
         "sensors/dispatch.py",
-        '        if self.route.mode != "inline":\n            return\n        pool',
-        "        pool",
+        '        if self.route.mode != "inline":\n            return\n        name',
+        "        name",
         f"{UNIT}/test_dispatch.py::test_a_worker_s_transaction_is_left_alone",
     ),
     Guard(
@@ -851,9 +851,9 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "ids of a partition that the planner does not know are probed",
-        "infra/database/private_tables.py",
-        '    event.listen(_sides, "after_create", _keep_no_statistics)',
-        "    pass",
+        "infra/database/connection.py",
+        "        keep_no_statistics(connection)\n",
+        "",
         f"{PLANNER}::test_a_partition_that_is_new_is_looked_up_by_its_ids_as_well",
     ),
     Guard(

@@ -80,19 +80,21 @@ def test_a_retry_goes_on_counting_where_the_last_one_was(server: Server, dispatc
 
 def test_a_worker_s_transaction_is_left_alone(worker: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be alive, and an hour's work; that of an inline run is nobody's once it is asked for."""
-    taken: list[str] = []
+    taken, gone = list[str](), list[str]()
 
     class Spy(Pool):
         def new_producer(self, transactional_id: str) -> Any:
             taken.append(transactional_id)
             return SimpleNamespace(discard=lambda: None)
 
+    own = SimpleNamespace(take_producer=lambda name: SimpleNamespace(discard=lambda: gone.append(name)))
+    monkeypatch.setattr(dispatch, "connect", lambda: SimpleNamespace(pool=own))
     monkeypatch.setattr(dispatch, "Pool", Spy)
     worker.release((TopicPartition("training", 0),))
     assert taken == []
     pair = TopicPartition("predictions", 2), TopicPartition("actuals", 2)
     Dispatcher(worker.settings, Route("sensor-join", "join-errors", PAIR, paired=True)).release(pair)
-    assert taken == ["join-errors.2"]
+    assert taken == gone == ["join-errors.2"], "the warm producer of this process is fenced, too"
 
 
 def test_a_topic_that_was_made_anew_has_runs_of_its_own(

@@ -448,6 +448,17 @@ def test_what_we_write_is_read_the_quick_way(name: str, causation: Causation | N
     assert decode(encode(event)) == event
 
 
+@SETTINGS
+@given(_one_of("topic", "partition", "start", "end"))
+@example({"else": 10**400})
+def test_a_payload_within_a_payload_is_read_the_same_both_ways(odd: dict[str, Any]) -> None:
+    """The models pass unknown fields over, but not what no reader of JSON takes."""
+    span = {"topic": "features", "partition": 0, "start": 0, "end": 1} | odd
+    payload = GOOD["SliceCommitted"] | {"ranges": [span]}
+    event = _whole(json.dumps(_raw(event_type="SliceCommitted", payload=payload, metadata=METADATA)).encode())
+    assert event is None or event.event_type == "SliceCommitted"
+
+
 @given(st.integers(0, 600), st.binary(max_size=3))
 @SETTINGS
 def test_damage_to_our_own_form_is_seen_the_same_both_ways(place: int, patch: bytes) -> None:

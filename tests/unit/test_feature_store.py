@@ -166,7 +166,6 @@ def test_an_unknown_symbol_or_a_day_too_early_is_explained(table: FeatureTable) 
 def read_side(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """Rows of the latest vectors, by symbol."""
     held: dict[str, dict[str, Any]] = {}
-    monkeypatch.setattr(feature_store.connection, "create", lambda _settings: None)
     monkeypatch.setattr(feature_store.connection, "engine", lambda _settings: None)
     monkeypatch.setattr(latest, "vector", lambda _engine, symbol: held.get(symbol))
     monkeypatch.setattr(latest, "symbols", lambda _engine: list(held))
