@@ -1,5 +1,6 @@
 """The exchange's calendar: which days are sessions. No holiday is known here but those that are passed in."""
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
 from typing import NamedTuple
@@ -47,11 +48,7 @@ def next_session(day: date, closed: AbstractSet[date] = frozenset()) -> date:
     Raises:
         ValueError: `closed` leaves no session for more than a year.
     """
-    for ahead in range(1, _LONGEST_CLOSURE):
-        if trading_day(after := day + timedelta(days=ahead), closed):
-            return after
-    message = f"no session within {_LONGEST_CLOSURE} days after {day}: the set of closed days is wrong"
-    raise ValueError(message)
+    return _nearest(day, range(1, _LONGEST_CLOSURE), closed, "after")
 
 
 def on_or_before(day: date, closed: AbstractSet[date] = frozenset()) -> date:
@@ -60,8 +57,13 @@ def on_or_before(day: date, closed: AbstractSet[date] = frozenset()) -> date:
     Raises:
         ValueError: `closed` leaves no session for more than a year.
     """
-    for back in range(_LONGEST_CLOSURE):
-        if trading_day(before := day - timedelta(days=back), closed):
-            return before
-    message = f"no session within {_LONGEST_CLOSURE} days before {day}: the set of closed days is wrong"
+    return _nearest(day, range(0, -_LONGEST_CLOSURE, -1), closed, "before")
+
+
+def _nearest(day: date, offsets: Iterable[int], closed: AbstractSet[date], side: str) -> date:
+    """Give the first trading day at so many days from `day`."""
+    for offset in offsets:
+        if trading_day(found := day + timedelta(days=offset), closed):
+            return found
+    message = f"no session within {_LONGEST_CLOSURE} days {side} {day}: the set of closed days is wrong"
     raise ValueError(message)

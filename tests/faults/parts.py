@@ -12,6 +12,8 @@ import psutil
 from infra.settings import Settings
 from infra.stack import state
 
+RECOVERY_SECONDS = 45.0
+SETTLE_SECONDS = 150.0
 REACH_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 COMMAND_SECONDS = 90.0

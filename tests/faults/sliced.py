@@ -21,11 +21,9 @@ from tests.faults import checker, journal
 from tests.faults.checker import Finding
 from tests.faults.cluster import tied
 from tests.faults.feeder import PARTITIONS, Feeder
-from tests.faults.parts import until
+from tests.faults.parts import RECOVERY_SECONDS, SETTLE_SECONDS, until
 from tests.faults.table import Report
 
-RECOVERY_SECONDS = 45.0
-SETTLE_SECONDS = 150.0
 STABLE_SECONDS = 30.0
 ASK_SECONDS = 10
 END_SECONDS = 40

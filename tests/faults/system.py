@@ -31,12 +31,10 @@ from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
 from tests.faults.evidence import Evidence
 from tests.faults.hostile import Sent
-from tests.faults.parts import REACH_SECONDS, Parts, ended, until
+from tests.faults.parts import REACH_SECONDS, RECOVERY_SECONDS, SETTLE_SECONDS, Parts, ended, until
 from tests.faults.sessions import Collected, Market
 
 NEPSE = str(Path(sys.executable).with_name("nepse"))
-RECOVERY_SECONDS = 45.0
-SETTLE_SECONDS = 150.0
 END_MS = 5_000
 ISOLATIONS = ("read_committed", "read_uncommitted")
 FEED_SECONDS = 90.0

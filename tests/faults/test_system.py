@@ -19,9 +19,9 @@ from infra.wiring import routes
 from tests.conftest import running_stack
 from tests.faults import journal
 from tests.faults.hostile import corpus
-from tests.faults.parts import each, until
+from tests.faults.parts import RECOVERY_SECONDS, each, until
 from tests.faults.sessions import HISTORY, market
-from tests.faults.system import RECOVERY_SECONDS, System
+from tests.faults.system import System
 from tests.faults.table import Report, repeats
 
 HISTORY_SECONDS = 400.0
