@@ -82,6 +82,10 @@ class Payload(BaseModel):
     schema_version: ClassVar[int] = 1
     _every: ClassVar[set[str]]
 
+    def __hash__(self) -> int:
+        """Hash by type and key: fields may be dicts and lists, which have no hash of their own."""
+        return hash((type(self), self.key))
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Note the names of all fields once."""

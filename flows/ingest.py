@@ -8,7 +8,8 @@ from prefect.artifacts import create_table_artifact
 
 from infra.bootstrap import connect
 from infra.inputs import gather
-from tasks.ingestion import ingest_all, read_sessions, require_some, unread
+from tasks.ingestion import ingest_all
+from tasks.reading import read_sessions, require_some, unread
 
 
 @flow(name="ingest", flow_run_name="ingest {paths}")

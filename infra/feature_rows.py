@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-OWN_COLUMNS = ("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset")
+OWN_COLUMNS = (
+    *("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset"),
+    "retracted",
+)
 """What is not a feature."""
 
 MOST_FEATURES = 1_000
@@ -24,7 +27,7 @@ def own_schema() -> "pa.Schema":
     import pyarrow as pa  # noqa: PLC0415
 
     texts, numbers = (pa.string(), pa.date32(), pa.string()), (pa.int64(), pa.float64(), pa.string())
-    types = (*texts, *numbers, pa.int32(), pa.int64())
+    types = (*texts, *numbers, pa.int32(), pa.int64(), pa.bool_())
     return pa.schema(list(zip(OWN_COLUMNS, types, strict=True)))
 
 
@@ -90,7 +93,10 @@ def scan(
     until: date | None,
     symbols: Iterable[str] | None = None,
 ) -> "pa.Table":
-    """Read columns of sessions `since`..`until`, sorted by (date, symbol), from the loaded version."""
+    """Read columns of sessions `since`..`until`, sorted by (date, symbol), from the loaded version.
+
+    Rows that were taken back are left out.
+    """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
@@ -105,7 +111,10 @@ def scan(
         plain = pc.field("symbol").cast(pa.string())
         condition = condition & plain.isin(pa.array(list(symbols), pa.string()))
     wanted = columns and list(dict.fromkeys([*columns, "date", "symbol"]))
-    found = table.to_pyarrow_dataset().to_table(columns=wanted, filter=condition)
+    stored = table.to_pyarrow_dataset()
+    if "retracted" in stored.schema.names:  # tables of older versions have it from the first new row on
+        condition = condition & pc.field("retracted").is_null() | condition & ~pc.field("retracted")
+    found = stored.to_table(columns=wanted, filter=condition)
     return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(
         columns or found.column_names
     )

@@ -83,6 +83,26 @@ class Store:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="store") as threads:
             return dict(zip(objects, threads.map(self.put_new, objects, objects.values()), strict=True))
 
+    def put_beside_many(self, objects: Mapping[str, bytes]) -> dict[str, str]:
+        """Write objects, one whose name is taken by other content under a name with a digest of its own.
+
+        The name may be taken by what a command stored that was killed before it announced it.
+
+        Returns:
+            The URI of each object by the name that it was to have. Raises as `put_new` does.
+        """
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="store") as threads:
+            return dict(zip(objects, threads.map(self._put_beside, objects, objects.values()), strict=True))
+
+    def _put_beside(self, uri: str, content: bytes) -> str:
+        try:
+            self.put_new(uri, content)
+        except OccupiedError:
+            stem, dot, kind = uri.rpartition(".")
+            uri = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}{dot}{kind}"
+            self.put_new(uri, content)
+        return uri
+
     def get_many(self, uris: Iterable[str]) -> dict[str, bytes]:
         """Do `get` for many objects, `PARALLEL` at a time; raises the first failure."""
         wanted = list(dict.fromkeys(uris))

@@ -122,12 +122,14 @@ def newest_vector(settings: Settings, symbol: str) -> Vector:
 
     Raises:
         RejectError: nothing is known of the symbol.
-        TryAgainError: the database is away.
+        TryAgainError: the database is away, or where the newest vector was taken back the object store.
     """
     engine = connection.engine(settings)
     row = latest.vector(engine, symbol)
     if row is None:
         raise RejectError(_unknown_symbol(symbol, latest.symbols(engine)))
+    if row["retracted"]:  # its session turned out to be none: the table has those before it
+        return vector_as_of(FeatureTable(settings), symbol, row["date"])
     return _vector(row, "the read side")
 
 

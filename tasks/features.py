@@ -107,21 +107,26 @@ def _compute_group(
     )
     table = compute(panel, since=min(cause.payload.date for cause in group))
     by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
-    return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
+    return [(cause, payloads(by_day.get(cause.payload.date), _standing(known, cause))) for cause in group]
 
 
-def _payloads(rows: pd.DataFrame | None, ingested: DataIngested) -> list[FeaturesComputed]:
+def _standing(known: Sessions, cause: Cause) -> int:
+    return known.index.standing(cause.payload.date, cause.place.offset)
+
+
+def payloads(rows: pd.DataFrame | None, revision: int) -> list[FeaturesComputed]:
+    """Build the vectors of one session's rows, as `compute` gives them."""
     if rows is None:
         return []
-    vectors = zip(rows["symbol"], rows["last_close"], to_payload_rows(rows), strict=True)
+    vectors = zip(rows["symbol"], rows["date"], rows["last_close"], to_payload_rows(rows), strict=True)
     return [
         FeaturesComputed(
             symbol=symbol,
-            date=ingested.date,
+            date=day,
             features=features,
             feature_set=FEATURE_SET,
             last_close=close,
-            revision=ingested.revision,
+            revision=revision,
         )
-        for symbol, close, features in vectors
+        for symbol, day, close, features in vectors
     ]

@@ -1,205 +1,125 @@
-"""Files become sessions: read, compare with what is there, store, announce."""
+"""Sessions are compared with what is held, stored, announced; what turned out wrong is taken back."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from dataclasses import replace
+from datetime import date
 
+import pandas as pd
 from prefect import task
 
-from events.envelope import Event, Metadata, derive_id, encode
-from events.payloads import ActualAvailable, DataIngested
+from events.payloads import DataIngested, DataRetracted
 from infra.bootstrap import Loop
-from infra.errors import RejectError
-from infra.inputs import InputFile, Unreadable
-from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
-from infra.kafka.work import CODE_VERSION
 from infra.progress import tell
-from tasks.core.layout import DailyFile, NotAPriceFileError
-from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet, session_to_parquet
-from tasks.core.sessions import SessionIndex
-from tasks.sessions import sessions
+from tasks.announcements import PRODUCER, Told, contents, store_and_tell
+from tasks.core.announcing import Plan, Planner
+from tasks.core.claims import Claim, Kind, Known, Verdict
+from tasks.core.layout import REJECTED
+from tasks.core.places import Places, in_order
+from tasks.core.prices import file_date
+from tasks.core.sessions import Held
+from tasks.quarantine import quarantine
+from tasks.reading import Line, Session
+from tasks.sessions import Sessions, sessions
 
-MARKET = "NEPSE"
-PRODUCER = "ingest"
-BATCH = 25
-"""Sessions stored and announced together when there are many: about 8,000 events a transaction."""
-REASONS = 3
-"""Refused files whose reasons are told when nothing at all could be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One session as a file tells it."""
-
-    source: str
-    day: date
-    content: DailyFile
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What became of one file (or of one session of a table), for people and scripts."""
-
-    file: str
-    session: str | None
-    accepted: int = 0
-    rejected: int = 0
-    events: int = 0
-    note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give the line as JSON types."""
-        return asdict(self)
-
-
-@task
-def read_sessions(files: Iterable[InputFile], since: date, until: date) -> tuple[list[Session], list[Line]]:
-    """Parse files into sessions, oldest first; what is no price file gets a line that says why."""
-    found: list[Session] = []
-    refused: list[Line] = []
-    for file in files:
-        try:
-            found.extend(_sessions_of(file, since, until))
-        except NotAPriceFileError as error:
-            refused.append(Line(file.name, None, note=f"refused: {error}"))
-    return sorted(found, key=lambda s: (s.day, s.source)), refused
-
-
-def _sessions_of(file: InputFile, since: date, until: date) -> list[Session]:
-    if file.name.endswith(".parquet"):
-        days = read_table_parquet(file.content, file.name, since, until)
-        return [Session(file.name, day, content, content_hash(content.rows)) for day, content in days]
-    day = file_date(file.name)
-    if day is None:
-        message = f"{file.name} names no date: call it YYYY_MM_DD.csv"
-        raise NotAPriceFileError(message)
-    if not since <= day <= until:
-        return []
-    content = read_daily(file.content, file.name)
-    return [Session(file.name, day, content, content_hash(content.rows))]
-
-
-def unread(unreadable: list[Unreadable]) -> list[Line]:
-    """Tell of places that can't be read in the same words as of files that are refused."""
-    return [Line(one.place, None, note=f"refused: {one.why}") for one in unreadable]
-
-
-def require_some(found: list[Session], refused: list[Line]) -> None:
-    """Let a run fail whose files were all refused, so that its page shows it.
-
-    Raises:
-        RejectError: files were refused and no session is left.
-    """
-    if refused and not found:
-        reasons = "; ".join(line.note.removeprefix("refused: ") for line in refused[:REASONS])
-        more = f"; and {len(refused) - REASONS} more" if len(refused) > REASONS else ""
-        message = f"nothing was ingested: {reasons}{more}"
-        raise RejectError(message)
+Verdicts = dict[Claim, Verdict]
+_ASIDE = {Kind.UNPLACED: "unplaced", Kind.EMPTY: "empty"}
 
 
 def ingest_all(loop: Loop, found: list[Session]) -> list[Line]:
-    """Store and announce sessions in batches; one that is there already is skipped.
+    """Store and announce the sessions of one command; one that is there already is skipped.
 
-    Each batch is one transaction, after its objects are stored: an event never names an object that is not
-    there. Raises like `Source.publish` and `Store.put_new`.
+    Raises like `Source.publish` and `Store.put_new`.
     """
     source = Source(loop.pool, PRODUCER)
     source.open()
-    lines: list[Line] = []
     try:
-        for start in range(0, len(found), BATCH):
-            tell("sessions", start, len(found))
-            lines += ingest_batch(loop, source, found[start : start + BATCH])
+        return ingest_batch(loop, source, found)
     finally:
         source.close()
-    return lines
 
 
 @task
 def ingest_batch(loop: Loop, source: Source, found: list[Session]) -> list[Line]:
-    """Store and announce one batch."""
-    index = sessions(loop).refresh()
-    fresh, lines = _without_repeats(index, found)
-    announced = _announce(loop, index, fresh)
-    loop.store.put_new_many(
-        {event.payload.data_location: session_to_parquet(s.content.rows) for s, event in announced}
+    """Place sessions among those held, whatever their order, and tell the difference.
+
+    A command that was killed is given again, and tells what is left.
+    """
+    known = sessions(loop)
+    index = known.refresh()
+    # An event of another client may name an object twice; the newest session of it is compared.
+    held = {one.location: one for one in index.alive()}
+    places = Places(_known(known, one) for one in held.values())
+    by_claim = {one.claim: one for one in found}
+    verdicts = {claim: places.take(claim) for claim in in_order(by_claim)}
+    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan(), found)
+    return [*_lines(loop, verdicts, by_claim, places, told), *_also(told, verdicts)]
+
+
+def _known(known: Sessions, held: Held) -> Known:
+    """See a session that is held as the claim that it rests on."""
+    said = held.said
+    source = (said.source if said else None) or held.location
+    named, dated = (said.named, said.dated) if said else (None, False)
+    if named is None:  # it was told before such events named it
+        named, dated = file_date(source) or held.day, source.endswith(".parquet")
+    return Known(
+        held.day, Claim(source, named, held.digest, lambda: known.rows_of(held), dated), held.location
     )
-    records = [record for session, event in announced for record in _records(session, event)]
-    source.publish(records)
-    return lines + [_line(session, event) for session, event in announced]
 
 
-def _without_repeats(index: SessionIndex, found: list[Session]) -> tuple[list[Session], list[Line]]:
-    """Leave out what repeats a session that is there, or an earlier one of the same batch."""
-    fresh: dict[str, Session] = {}
+def _tell(loop: Loop, source: Source, plan: Plan, found: list[Session]) -> list[Told]:
+    """Store and publish a plan's batches, each a transaction after its objects are stored."""
+    files, told = contents(found), list[Told]()
+    total = sum(map(len, plan.batches))
+    for batch in plan.batches:
+        tell("sessions", len(told), total)
+        steps = store_and_tell(loop, batch, files)
+        source.publish(record for one in steps for record in one.records)
+        told += steps
+    return told
+
+
+def _lines(
+    loop: Loop, verdicts: Verdicts, files: dict[Claim, Session], places: Places, told: list[Told]
+) -> list[Line]:
+    """Say what became of each file, as it is in the end: a later file may have thrown a light on it."""
+    said = {one.said.content_hash: one for one in told if isinstance(one.said, DataIngested)}
     lines = []
-    for session in found:
-        held = index.repeated(session.digest)
-        original = held.day if held else fresh[session.digest].day if session.digest in fresh else None
-        if original:
-            lines.append(Line(session.source, str(original), note=f"repeat of {original}, skipped"))
-        else:
-            fresh[session.digest] = session
-    return list(fresh.values()), lines
+    for claim, verdict in verdicts.items():
+        line = _line(files[claim], verdict, places.day_of(claim.digest), said.pop(claim.digest, None))
+        if verdict.kind in _ASIDE:
+            place = quarantine(loop, None, _whole(files[claim], _ASIDE[verdict.kind]))
+            line = replace(line, note=f"{line.note} at {place}")
+        lines.append(line)
+    return lines
 
 
-def _announce(
-    loop: Loop, index: SessionIndex, fresh: list[Session]
-) -> list[tuple[Session, Event[DataIngested]]]:
-    """Name the objects and build DataIngested; each session knows those before it in the batch."""
-    return [(session, _ingested(loop, index, session, fresh[:n])) for n, session in enumerate(fresh)]
+def _line(file: Session, verdict: Verdict, day: date | None, told: Told | None) -> Line:
+    session = day or (verdict.of.day if verdict.of else None)
+    accepted, rejected = len(file.content.rows), len(file.content.rejected)
+    if told is None:
+        return Line(file.source, str(session) if session else None, note=verdict.why)
+    revision = told.said.revision if isinstance(told.said, DataIngested) else 0
+    note = f"revision {revision}" if revision else ""
+    return Line(file.source, str(session), accepted, rejected, len(told.records), note)
 
 
-def _ingested(
-    loop: Loop, index: SessionIndex, session: Session, before: list[Session]
-) -> Event[DataIngested]:
-    revision = len(index.revisions(session.day)) + sum(s.day == session.day for s in before)
-    suffix = f".r{revision}" if revision else ""
-    earlier = [index.previous(session.day), *(s.day for s in before if s.day < session.day)]
-    payload = DataIngested(
-        symbol=MARKET,
-        date=session.day,
-        data_location=f"s3://{loop.settings.raw_bucket}/{session.day}{suffix}.parquet",
-        row_count=len(session.content.rows),
-        content_hash=session.digest,
-        revision=revision,
-        rejected_rows=len(session.content.rejected),
-        previous_date=max((day for day in earlier if day), default=None),
-        source=session.source,
-    )
-    event_id = derive_id(PRODUCER, session.digest, f"{MARKET} {session.day}", revision)
-    return _event(payload, event_id, event_id)
+def _also(told: list[Told], verdicts: Verdicts) -> Iterable[Line]:
+    """Say what else was told: sessions taken back, moved, or after another one than they said."""
+    files = {claim.digest for claim in verdicts}
+    for one in told:
+        said = one.said
+        if isinstance(said, DataRetracted):
+            yield Line(
+                said.data_location, str(said.date), events=len(one.records), note=f"retracted: {said.reason}"
+            )
+        elif said.content_hash not in files:
+            note = f"revision {said.revision}, after session {said.previous_date}"
+            yield Line(said.source or said.data_location, str(said.date), events=len(one.records), note=note)
 
 
-def _records(session: Session, event: Event[DataIngested]) -> list[Outgoing]:
-    """DataIngested, and ActualAvailable for every symbol that traded."""
-    day = event.payload
-    records = [Outgoing("raw-data", MARKET.encode(), encode(event))]
-    rows = session.content.rows
-    for symbol, close in zip(rows["symbol"].tolist(), rows["close"].tolist(), strict=True):
-        actual = ActualAvailable(
-            symbol=symbol,
-            date=day.date,
-            actual_close=close,
-            previous_date=day.previous_date,
-            revision=day.revision,
-        )
-        event_id = derive_id(PRODUCER, event.id, symbol, day.revision)
-        records.append(Outgoing("actuals", symbol.encode(), encode(_event(actual, event_id, event.id))))
-    return records
-
-
-def _event(payload: Any, event_id: str, correlation_id: str) -> Event[Any]:
-    metadata = Metadata(event_id, correlation_id, payload.schema_version, None, CODE_VERSION)
-    event: Event[Any] = Event(datetime.now(UTC), PRODUCER, payload, metadata)
-    return event
-
-
-def _line(session: Session, event: Event[DataIngested]) -> Line:
-    rows = len(session.content.rows)
-    note = f"revision {event.payload.revision}" if event.payload.revision else ""
-    rejected = len(session.content.rejected)
-    return Line(session.source, str(session.day), rows, rejected, events=rows + 1, note=note)
+def _whole(file: Session, reason: str) -> pd.DataFrame:
+    """Give all rows of a file that is put aside, as rejected rows."""
+    rows = file.content.rows.assign(line=0, reason=reason)
+    return pd.concat([file.content.rejected, rows[[*REJECTED, *(n for n in rows if n not in REJECTED)]]])

@@ -1,10 +1,11 @@
 """Errors over many sessions: is the champion still as good as it promised?"""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from itertools import islice
 from statistics import fmean
+from typing import Any
 
 from events.envelope import derive_id
 from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTrained
@@ -75,7 +76,13 @@ def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
 
 def _row(received: Received[ErrorComputed]) -> state.WindowInput:
     error = received.payload
-    values = {"version": error.model_version, "pct_error": abs(error.pct_error or 0.0)}
+    values = {
+        "version": error.model_version,
+        "pct_error": abs(error.pct_error or 0.0),
+        "as_of": str(error.as_of),
+        "revision": error.revision,
+        "retracted": error.retracted,
+    }
     return state.WindowInput(*received.place, received.id, error.symbol, error.date, values)
 
 
@@ -99,13 +106,27 @@ def _judge(
     """Judge a version on its sessions that no requested training has seen."""
     day, version = cause.payload.date, cause.payload.model_version
     levels: dict[object, list[float]] = defaultdict(list)
-    for row in history:
+    for row in standing(history):
         if asked < row.date < day and row.values["version"] == version:
             levels[row.date].append(row.values["pct_error"])
     sessions = [fmean(levels[d]) for d in sorted(levels)]  # type: ignore[type-var]
     why = SustainedError().verdict(sessions, _promised(loop, str(version)))
     last = max((row.date for row in history if row.date < day), default=day)
     return ModelRetrainingTriggered(reason="sustained_error", data_end_date=last, detail=why) if why else None
+
+
+def standing(history: Iterable[state.WindowInput]) -> list[state.WindowInput]:
+    """Keep the newest revision of each error, and none that was taken back."""
+    newest: dict[tuple[Any, ...], state.WindowInput] = {}
+    for row in history:
+        key = row.symbol, row.date, row.values.get("as_of"), row.values["version"]
+        if key not in newest or _revision(row) >= _revision(newest[key]):
+            newest[key] = row
+    return [row for row in newest.values() if not row.values.get("retracted")]
+
+
+def _revision(row: state.WindowInput) -> int:
+    return int(row.values.get("revision", 0))  # rows of older versions have none
 
 
 def _promised(loop: Loop, version: str) -> float | None:

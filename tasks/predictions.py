@@ -124,4 +124,5 @@ def _prediction(  # noqa: PLR0913, PLR0917  (the parts of one event)
         interval_80=interval_80,
         interval_95=interval_95,
         revision=vector.revision,
+        retracted=vector.retracted,
     )

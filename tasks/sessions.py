@@ -8,10 +8,12 @@ import pandas as pd
 
 from infra.bootstrap import Loop
 from infra.errors import RejectError
-from tasks.core.layout import NotAPriceFileError
+from tasks.core.layout import TIDY, NotAPriceFileError
 from tasks.core.prices import session_from_parquet
 from tasks.core.sessions import Held, SessionIndex
+from tasks.core.tidy import tidy
 
+NO_ROWS = tidy(pd.DataFrame(columns=list(TIDY)))
 FRAMES_KEPT = 1_000
 """Stored sessions kept in memory, about 40 kB each."""
 
@@ -32,7 +34,7 @@ class Sessions:
         with self._lock:
             end = self._loop.raw_data.refresh()
             for entry in self._loop.raw_data.between(self._read, end):
-                self.index.add(entry.place.offset, entry.payload)
+                self.index.add(entry.place.offset, entry.payload, entry.id)
             self._read = end
             return self.index
 
@@ -46,6 +48,10 @@ class Sessions:
                 with suppress(RejectError, NotAPriceFileError):
                     found.update(self.frames([one]))
         return found
+
+    def rows_of(self, held: Held) -> pd.DataFrame:
+        """Read one session; no rows if its object is gone or is none. Raises TryAgainError."""
+        return self.usable([held]).get(held.location, NO_ROWS)
 
     def frames(self, held: list[Held]) -> dict[str, pd.DataFrame]:
         """Read the frames of sessions, by location. Raises like `Store.get`."""

@@ -54,6 +54,7 @@ def create(settings: Settings) -> None:
     with translated(), engine(settings).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATING})
         connection.execute(CreateSchema(PRIVATE, if_not_exists=True))
+        older_shapes.widen(connection)
         older_shapes.give_way(connection)
         metadata.create_all(connection)
         keep_no_statistics(connection)

@@ -27,9 +27,18 @@ Key = tuple[str, date, date | None]
 _HEAD = ("partition", "offset", "event_id", "correlation_id", "symbol", "date")
 PREDICTION_COLUMNS = (
     *_HEAD,
-    *("as_of", "predicted_close", "last_close", "low_95", "high_95", "model_version", "revision"),
+    *(
+        "as_of",
+        "predicted_close",
+        "last_close",
+        "low_95",
+        "high_95",
+        "model_version",
+        "revision",
+        "retracted",
+    ),
 )
-ACTUAL_COLUMNS = (*_HEAD, "previous_date", "actual_close", "revision")
+ACTUAL_COLUMNS = (*_HEAD, "previous_date", "actual_close", "revision", "retracted")
 
 
 class Span(NamedTuple):

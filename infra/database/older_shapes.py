@@ -1,11 +1,27 @@
 """Private tables of older versions: what can't be altered is dropped, and filled again from the topics."""
 
 from sqlalchemy import Connection, Inspector, Table, inspect, text
+from sqlalchemy.schema import CreateColumn
 
 from infra.database.private_tables import PRIVATE, refused
 from infra.database.tables import metadata
 
 _JOIN = "join_"
+
+
+def widen(connection: Connection) -> None:
+    """Add the columns that came later and have a default to tables that are there; call it first of all."""
+    found = inspect(connection)
+    for table in metadata.sorted_tables:
+        if not found.has_table(table.name, table.schema):
+            continue
+        there = {column["name"] for column in found.get_columns(table.name, table.schema)}
+        added = [c for c in table.columns if c.name not in there and c.server_default is not None]
+        for column in added:
+            told = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {table.fullname} ADD COLUMN {told}"))
+        for index in table.indexes if added else ():
+            index.create(connection, checkfirst=True)
 
 
 def give_way(connection: Connection) -> None:
@@ -18,18 +34,11 @@ def give_way(connection: Connection) -> None:
     there = {name for name in found.get_table_names(PRIVATE) if name.startswith(_JOIN)}
     ours = {name: metadata.tables.get(f"{PRIVATE}.{name}") for name in there}
     letters = _is_there(found, refused) and _lacking(found, refused)
-    doomed = [refused.name] if letters and letters != {"resolved"} else []
+    doomed = [refused.name] if letters else []
     if doomed or any(table is None or not _fits(found, table) for table in ours.values()):
         doomed += sorted(there)
     if doomed:
         connection.execute(text(f"DROP TABLE {', '.join(f'{PRIVATE}.{name}' for name in doomed)}"))
-    elif letters:
-        connection.execute(text(_RESOLVED))
-        for index in refused.indexes:
-            index.create(connection, checkfirst=True)
-
-
-_RESOLVED = f"ALTER TABLE {PRIVATE}.refused ADD COLUMN resolved boolean NOT NULL DEFAULT false"
 
 
 def _is_there(found: Inspector, table: Table) -> bool:

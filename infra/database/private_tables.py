@@ -38,6 +38,7 @@ join_predictions = Table(
     Column("high_95", Double),
     Column("model_version", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )
@@ -62,6 +63,7 @@ join_actuals = Table(
     Column("previous_date", Date),
     Column("actual_close", Double, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("partition", "event_id", "offset"),
     schema=PRIVATE,
 )

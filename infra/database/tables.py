@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -78,6 +79,7 @@ predictions = _of_event(
     Column("low_95", Double),
     Column("high_95", Double),
     Column("revision", BigInteger, nullable=False),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
 )
 Index("predictions_symbol_date", predictions.c.symbol, predictions.c.date)
 Index("predictions_date", predictions.c.date)
@@ -89,6 +91,7 @@ actuals = _of_event(
     Column("actual_close", Double, nullable=False),
     Column("previous_date", Date),
     Column("revision", BigInteger, nullable=False),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
 )
 Index("actuals_symbol_date", actuals.c.symbol, actuals.c.date)
 
@@ -106,6 +109,7 @@ errors = _of_event(
     Column("baseline_error", Double),
     Column("within_95", Boolean),
     Column("revision", BigInteger, nullable=False),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
 )
 Index("errors_symbol_date", errors.c.symbol, errors.c.date)
 Index("errors_date", errors.c.date)
@@ -191,6 +195,7 @@ latest_features = Table(
     Column("timestamp", DateTime(timezone=True), nullable=False),
     Column("feature_set", Text),
     Column("last_close", Double),
+    Column("retracted", Boolean, nullable=False, server_default=false()),
     Column("features", JSONB, nullable=False),
 )
 

@@ -51,8 +51,9 @@ class AlertManager:
     rules: list[AlertRule] = field(default_factory=lambda: list(DEFAULT_RULES))
 
     def process(self, errors: Iterable[ErrorComputed]) -> list[tuple[ErrorComputed, AlertRaised]]:
-        """Hold every error against every rule."""
-        return [(e, alert) for e in errors for rule in self.rules if (alert := rule.breached(e))]
+        """Hold every error against every rule; one that was taken back breaches none."""
+        held = [error for error in errors if not error.retracted]
+        return [(e, alert) for e in held for rule in self.rules if (alert := rule.breached(e))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ import pandas as pd
 
 from tasks.core.projection import Record, Skipped, event_of
 
-COLUMNS = ("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset")
+COLUMNS = (
+    *("symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset"),
+    "retracted",
+)
 
 
 def feature_frame(records: Iterable[Record]) -> tuple[pd.DataFrame, list[Skipped]]:
@@ -26,7 +29,7 @@ def feature_frame(records: Iterable[Record]) -> tuple[pd.DataFrame, list[Skipped
         if event is not None:
             said: Any = event.payload
             head = (said.symbol, said.date, said.feature_set, said.revision, said.last_close)
-            own.append((*head, event.id, record.partition, record.offset))
+            own.append((*head, event.id, record.partition, record.offset, said.retracted))
             # a feature named like one of our columns would stand twice in the frame
             features.append({name: x for name, x in said.features.items() if name not in COLUMNS})
     frame = pd.DataFrame.from_records(own, columns=list(COLUMNS))

@@ -43,6 +43,7 @@ class PredictionSide(NamedTuple):
     high_95: float | None
     model_version: str
     revision: int
+    retracted: bool = False
 
     @property
     def place(self) -> Spot:
@@ -62,6 +63,7 @@ class ActualSide(NamedTuple):
     previous_date: Date | None
     actual_close: float
     revision: int
+    retracted: bool = False
 
     @property
     def place(self) -> Spot:
@@ -88,6 +90,7 @@ def side_of_prediction(
         high,
         made.model_version,
         made.revision,
+        made.retracted,
     )
 
 
@@ -105,6 +108,7 @@ def side_of_actual(
         known.previous_date,
         known.actual_close,
         known.revision,
+        known.retracted,
     )
 
 
@@ -121,7 +125,8 @@ def new_pairs(
     when it is the one that came right after the session whose features were used (`as_of` is
     `previous_date`).
     Every revision of an actual makes a pair of its own, whatever came first: so a retry with other slice
-    boundaries finds the same pairs. Sides that `misfit` complains of have none.
+    boundaries finds the same pairs. What was taken back makes pairs too, the newest of which says so. Sides
+    that `misfit` complains of have none.
 
     Args:
         predictions: no id twice (`first_of_each`); below the slice's end, as are the actuals.
@@ -221,6 +226,7 @@ def error_of(prediction: PredictionSide, actual: ActualSide) -> ErrorComputed:
             "baseline_error": round(baseline - actual.actual_close, DIGITS) if baseline is not None else None,
             "within_95": None if low is None or high is None else low <= actual.actual_close <= high,
             "revision": prediction.revision + actual.revision,
+            "retracted": prediction.retracted or actual.retracted,
         }
     )
 

@@ -48,18 +48,22 @@ class Places:
 
     def __init__(self, held: Iterable[Known], closed: Closed = frozenset()) -> None:
         """Start from the sessions held, their locations unique, and the holidays known so far."""
-        self._start = tuple(held)
+        self.start = tuple(held)
         self._closed = closed
         self._days: list[date] = []
         self._held: dict[date, Known] = {}
         self._digests: dict[str, date] = {}
-        for known in self._start:
+        for known in self.start:
             self._put(known)
 
     @property
     def held(self) -> list[Known]:
         """The sessions as they stand now, oldest first."""
         return [self._held[day] for day in self._days]
+
+    def day_of(self, digest: str) -> date | None:
+        """Tell the session that holds these rows now."""
+        return self._digests.get(digest)
 
     def take(self, claim: Claim) -> Verdict:
         """Take a claim in: place it, and look again at the sessions that it throws a light on."""
@@ -71,7 +75,7 @@ class Places:
         """List what has to be retracted and stored to get from the start to now."""
         now = {known.location: known for known in self._held.values() if known.location}
         into = {location: known for known in self._held.values() for location in known.absorbed}
-        ends = [(known, now.get(known.location) or into[known.location]) for known in self._start]
+        ends = [(known, now.get(known.location) or into[known.location]) for known in self.start]
         # One that was absorbed by a session of its own day is replaced there, not retracted.
         gone = [Gone(known, end.day) for known, end in ends if end.day != known.day]
         before = {known.day: known for known, end in ends if end.day == known.day}

@@ -73,7 +73,7 @@ LETTER_COLUMNS = (
 )
 FEATURE_COLUMNS = (
     *("symbol", "date", "revision", "offset", "partition"),
-    *("event_id", "timestamp", "feature_set", "last_close", "features"),
+    *("event_id", "timestamp", "feature_set", "last_close", "retracted", "features"),
 )
 
 
@@ -104,7 +104,9 @@ def _prediction(made: p.PredictionMade) -> Row:
     return (*_PREDICTION(made), low_80, high_80, low_95, high_95)
 
 
-_PREDICTION_FIELDS = ("symbol", "date", "predicted_close", "model_version", "as_of", "last_close", "revision")
+_PREDICTION_FIELDS = (
+    *("symbol", "date", "predicted_close", "model_version", "as_of", "last_close", "revision", "retracted"),
+)
 _PREDICTION = attrgetter(*_PREDICTION_FIELDS)
 
 SHAPES: dict[str, Shape] = {
@@ -117,11 +119,13 @@ SHAPES: dict[str, Shape] = {
     "PredictionMade": Shape(
         "predictions", (*_PREDICTION_FIELDS, "low_80", "high_80", "low_95", "high_95"), _prediction
     ),
-    "ActualAvailable": _typed("actuals", "symbol", "date", "actual_close", "previous_date", "revision"),
+    "ActualAvailable": _typed(
+        "actuals", "symbol", "date", "actual_close", "previous_date", "revision", "retracted"
+    ),
     "ErrorComputed": _typed(
         "errors",
         *("symbol", "date", "predicted", "actual", "error", "abs_error", "pct_error", "model_version"),
-        *("as_of", "baseline_error", "within_95", "revision"),
+        *("as_of", "baseline_error", "within_95", "revision", "retracted"),
     ),
     "PredictionExpired": _typed(
         "expired", "symbol", "date", "predicted", "sessions_waited", "model_version", "as_of"
@@ -205,7 +209,7 @@ def feature_row(event: Event[Payload], record: Record) -> Row:
     """Build the row of a symbol's latest feature vector, columns FEATURE_COLUMNS."""
     payload: Any = event.payload
     features = orjson.dumps(payload.features).decode()
-    kept = (event.id, event.timestamp, payload.feature_set, payload.last_close, features)
+    kept = (event.id, event.timestamp, payload.feature_set, payload.last_close, payload.retracted, features)
     return (payload.symbol, *order_of(event, record), *kept)
 
 

@@ -1,11 +1,16 @@
 """The index of sessions: which stored object holds a session's prices, as of any offset of raw-data."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from sys import maxsize
+from typing import NamedTuple
 
 from events.payloads import DataIngested, DataRetracted, Payload
+
+NOW = maxsize
+"""An offset after all that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,21 @@ class Held:
     location: str
     content_hash: str | None
     revision: int
+    event_id: str = ""
+    said: DataIngested | None = field(default=None, compare=False, repr=False)
+    """The whole of what was told."""
+
+    @property
+    def digest(self) -> str:
+        """What tells its content from others': the hash, or where nobody told one, the object's name."""
+        return self.content_hash or self.location
+
+
+class Told(NamedTuple):
+    """An event of raw-data: where it lies, and the session that it is about."""
+
+    offset: int
+    day: date
 
 
 @dataclass
@@ -24,55 +44,86 @@ class SessionIndex:
     """Sessions by date, every revision kept; looking back costs the window, not the history."""
 
     days: list[date] = field(default_factory=list)
+    """Every day of which a session was ever told, oldest first."""
     _held: dict[date, list[Held]] = field(default_factory=dict)
     _gone: dict[str, int] = field(default_factory=dict)
-    _hashes: dict[str, Held] = field(default_factory=dict)
+    _told: list[Told] = field(default_factory=list)
+    _retractions: dict[date, int] = field(default_factory=dict)
 
-    def add(self, offset: int, payload: Payload) -> None:
+    def add(self, offset: int, payload: Payload, event_id: str = "") -> None:
         """Note an event of raw-data; offsets come in order."""
         if isinstance(payload, DataRetracted):
             self._gone[payload.data_location] = offset
-            return
-        if not isinstance(payload, DataIngested):
-            return
-        held = Held(offset, payload.date, payload.data_location, payload.content_hash, payload.revision)
-        if payload.date not in self._held:
-            insort(self.days, payload.date)
-        self._held.setdefault(payload.date, []).append(held)
-        if payload.content_hash:
-            self._hashes.setdefault(payload.content_hash, held)
+            self._told.append(Told(offset, payload.date))
+            self._retractions[payload.date] = self._retractions.get(payload.date, 0) + 1
+        if isinstance(payload, DataIngested):
+            self._told.append(Told(offset, payload.date))
+            if payload.date not in self._held:
+                insort(self.days, payload.date)
+            self._held.setdefault(payload.date, []).append(_held(offset, payload, event_id))
 
     def window(self, offset: int, day: date, sessions: int) -> list[Held]:
         """List the newest sessions up to and with `day`, as told at offsets <= `offset`, oldest first."""
         found: list[Held] = []
         for earlier in self._backwards(day):
-            held = self._as_of(offset, earlier)
+            held = self.as_of(offset, earlier)
             if held:
                 found.append(held)
             if len(found) == sessions:
                 break
         return found[::-1]
 
-    def previous(self, day: date) -> date | None:
-        """Name the last session before `day` that is known now."""
-        position = bisect_left(self.days, day)
-        return self.days[position - 1] if position else None
+    def alive(self, offset: int = NOW) -> list[Held]:
+        """List the sessions that are held as of an offset, oldest first."""
+        return [held for day in self.days if (held := self.as_of(offset, day))]
+
+    def after(self, day: date, sessions: int, offset: int = NOW) -> list[Held]:
+        """List the next sessions after `day` that are held as of an offset, oldest first."""
+        found: list[Held] = []
+        for later in self.days[bisect_right(self.days, day) :]:
+            if len(found) == sessions:
+                break
+            if held := self.as_of(offset, later):
+                found.append(held)
+        return found
 
     def revisions(self, day: date) -> list[Held]:
         """List what was ever ingested for a session."""
         return list(self._held.get(day, []))
 
-    def repeated(self, content_hash: str) -> Held | None:
-        """Find the session that has this content."""
-        return self._hashes.get(content_hash)
+    def next_revision(self, day: date) -> int:
+        """Give the number after all that were told of a session; its retraction has one of its own."""
+        newest = max((held.revision for held in self._held.get(day, [])), default=-1)
+        return newest + 1 + self._retractions.get(day, 0)
 
-    def _backwards(self, day: date) -> Iterator[date]:
-        position = bisect_left(self.days, day)
-        if position < len(self.days) and self.days[position] == day:
-            yield day
-        yield from (self.days[i] for i in range(position - 1, -1, -1))
+    def first_offset(self, day: date) -> int | None:
+        """Tell where a session was announced first."""
+        held = self._held.get(day)
+        return held[0].offset if held else None
 
-    def _as_of(self, offset: int, day: date) -> Held | None:
-        known = [h for h in self._held[day] if h.offset <= offset]
+    def standing(self, day: date, offset: int = NOW) -> int:
+        """Count what was told of a session and of those before it, from its first announcement to an offset.
+
+        It is the revision of what is computed from the session's window, whoever computes it: it grows with
+        everything that can change the window, and is 0 where sessions come in their order.
+        """
+        first = self.first_offset(day)
+        if first is None:
+            return 0
+        since, until = (bisect_right(self._told, (at, date.max)) for at in (first, offset))
+        return sum(told.day <= day for told in self._told[since:until])
+
+    def as_of(self, offset: int, day: date) -> Held | None:
+        """Find what is held for a day, as told at offsets <= `offset`."""
+        known = [h for h in self._held.get(day, []) if h.offset <= offset]
         alive = [h for h in known if not h.offset < self._gone.get(h.location, -1) <= offset]
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
+
+    def _backwards(self, day: date) -> Iterator[date]:
+        position = bisect_right(self.days, day)
+        yield from (self.days[i] for i in range(position - 1, -1, -1))
+
+
+def _held(offset: int, said: DataIngested, event_id: str) -> Held:
+    place = offset, said.date, said.data_location
+    return Held(*place, said.content_hash, said.revision, event_id, said)

@@ -37,7 +37,7 @@ MODEL_TYPES = [
 ]
 ERROR_FIELDS = (
     *("symbol", "date", "predicted", "actual", "error", "abs_error", "pct_error", "model_version"),
-    *("as_of", "baseline_error", "within_95", "revision"),
+    *("as_of", "baseline_error", "within_95", "revision", "retracted"),
 )
 
 
@@ -117,7 +117,7 @@ def _table(journal: Journal, topic: str, kind: str) -> pd.DataFrame:
     number = max(1, sum(spot[0] == topic for spot in journal.stable))
     rightly = [r for r in journal.of(topic, kind) if r.place.partition == _home(r, number)]
     kept = [r for r in first_of_each(rightly) if r.place not in refused]
-    return pd.DataFrame([{"revision": 0, **r.payload, "place": r.place} for r in kept])
+    return pd.DataFrame([{"revision": 0, "retracted": False, **r.payload, "place": r.place} for r in kept])
 
 
 def _home(record: Record, partitions: int) -> int:
@@ -163,6 +163,7 @@ def _error(pair: dict[str, Any]) -> tuple[Any, ...]:
         "baseline_error": None if last is None or pd.isna(last) else round(last - actual, 6),
         "within_95": band[0] <= actual <= band[1] if isinstance(band, list) else None,
         "revision": pair["revision_p"] + pair["revision_a"],
+        "retracted": pair["retracted_p"] or pair["retracted_a"],
     }
     return pair["place_a"], *(said[name] for name in ERROR_FIELDS)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from infra.inputs import InputFile
 from infra.kafka.records import Outgoing
 from tasks.core.simulator import Oddities, write_market
-from tasks.ingestion import Session, read_sessions
+from tasks.reading import Session, read_sessions
 
 HISTORY = 75
 """Sessions that are there before the first fault: a model can be trained on them."""

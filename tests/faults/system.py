@@ -26,7 +26,9 @@ from infra.kafka.source import Source
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.wiring import routes
-from tasks.ingestion import PRODUCER, Session, ingest_batch
+from tasks.announcements import PRODUCER
+from tasks.ingestion import ingest_batch
+from tasks.reading import Session
 from tests.faults import checker, journal, recompute
 from tests.faults.checker import Duty, Finding
 from tests.faults.evidence import Evidence

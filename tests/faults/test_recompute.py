@@ -57,7 +57,7 @@ def a_journal() -> Journal:
         "abs_error": 1.0,
     }
     error |= {"pct_error": 9.090909, "model_version": "v0", "as_of": "2023-12-31", "baseline_error": -1.0}
-    error |= {"within_95": True, "revision": 0}
+    error |= {"within_95": True, "revision": 0, "retracted": False}
     gone = {"symbol": "A", "date": "2023-12-01"}
     models = {
         "model_version": "v1",

@@ -34,6 +34,11 @@ def test_percentage_rule_takes_the_size_and_skips_null() -> None:
     assert [(alert.rule, alert.value) for _, alert in found] == [("pct_error", 12.0)]
 
 
+def test_an_error_that_was_taken_back_breaches_nothing() -> None:
+    """Nobody is to be told of what turned out not to be."""
+    assert not AlertManager().process([an_error(99.0, 50.0).model_copy(update={"retracted": True})])
+
+
 def test_sustained_error_needs_all_its_sessions() -> None:
     """Four bad sessions say nothing yet, five do, and a promise that is unknown never does."""
     rule = SustainedError(sessions=5, ratio=1.5)

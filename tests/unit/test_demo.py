@@ -1,6 +1,7 @@
 """The demo's plan and its figures."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -48,10 +49,12 @@ def test_too_few_sessions_are_refused() -> None:
         plan(history, daily, live=10, most=750)
 
 
-def an_error(error: float, baseline: float | None, version: str = "v1") -> ErrorComputed:
-    """An error event."""
+def an_error(
+    error: float, baseline: float | None, version: str = "v1", symbol: str = "", **fields: Any
+) -> ErrorComputed:
+    """An error event, by itself of a symbol of its own."""
     return ErrorComputed(
-        symbol="A",
+        symbol=symbol or f"A{error}",
         date=date(2024, 1, 1),
         predicted=1.0,
         actual=1.0,
@@ -59,6 +62,7 @@ def an_error(error: float, baseline: float | None, version: str = "v1") -> Error
         abs_error=abs(error),
         model_version=version,
         baseline_error=baseline,
+        **fields,
     )
 
 
@@ -69,6 +73,15 @@ def test_score_compares_on_the_same_pairs() -> None:
     assert (found.predictions, found.mae, found.baseline_mae) == (2, 2.0, 3.0)
     assert found.rmse == pytest.approx(5**0.5)
     assert found.baseline_rmse == pytest.approx(10**0.5)
+
+
+def test_score_counts_what_holds_in_the_end() -> None:
+    """Of an error's revisions the newest, and none that was taken back."""
+    told = [an_error(9.0, 9.0, symbol="A"), an_error(3.0, -4.0, symbol="A", revision=1)]
+    told += [an_error(5.0, 5.0, symbol="B"), an_error(5.0, 5.0, symbol="B", revision=1, retracted=True)]
+    found = score(told)
+    assert found is not None
+    assert (found.predictions, found.mae, found.baseline_mae) == (1, 3.0, 4.0)
 
 
 def test_no_trained_version_no_score() -> None:

@@ -30,7 +30,7 @@ def day(number: int) -> date:
 def rows(*of: tuple[str, int], revision: int = 0, offset: int = 0, **features: float) -> pd.DataFrame:
     """Vectors of symbols and days, at offsets one after the other."""
     made = [
-        (symbol, day(n), "1", revision, 10.0 + n, f"{symbol}-{n}", 0, offset + at)
+        (symbol, day(n), "1", revision, 10.0 + n, f"{symbol}-{n}", 0, offset + at, False)
         for at, (symbol, n) in enumerate(of)
     ]
     return pd.DataFrame(made, columns=list(COLUMNS)).assign(**features)
@@ -178,6 +178,7 @@ def test_the_newest_vector_is_the_read_sides(read_side: dict[str, dict[str, Any]
     with pytest.raises(RejectError, match="no features were computed yet"):
         newest_vector(settings, "NABIL")
     own = {"symbol": "NABIL", "date": FIRST, "feature_set": None, "revision": 3, "last_close": None}
+    own |= {"retracted": False}
     place = {"event_id": "e", "partition": 2, "offset": 9}
     read_side["NABIL"] = own | place | {"features": {"b": 1.0, "a": 2.0, "RSI": None, "Close_Lag_1": 5.0}}
     found = newest_vector(settings, "NABIL")
@@ -186,3 +187,17 @@ def test_the_newest_vector_is_the_read_sides(read_side: dict[str, dict[str, Any]
     assert found["feature_set"] == "1"
     with pytest.raises(RejectError, match="no symbol 'nabl': did you mean NABIL"):
         newest_vector(settings, "nabl")
+
+
+def test_a_vector_that_was_taken_back_is_none(
+    table: FeatureTable, read_side: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither in frames nor as the newest: the one before it is."""
+    gone = rows(("NABIL", 4), revision=1, offset=5).assign(retracted=True)
+    table.apply(gone, {PLACE: 5}, {PLACE: 6})
+    found = feature_frame(pairs(("NABIL", 4), ("NABIL", 0)), table=table)
+    assert [(at.date() - FIRST).days for at in found["as_of"]] == [1, 0]
+    monkeypatch.setattr(feature_store, "FeatureTable", lambda _settings: table)
+    read_side["NABIL"] = {"symbol": "NABIL", "date": day(4), "retracted": True}
+    newest = newest_vector(load_settings(tmp_path), "NABIL")
+    assert (newest["session"], newest["features"]["RSI"]) == (str(day(1)), 1.0)

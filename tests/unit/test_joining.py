@@ -197,3 +197,14 @@ def test_an_expired_prediction_says_what_it_was() -> None:
     told = expired(a_prediction(), 10)
     assert (told.symbol, told.date, told.as_of) == ("NABIL", TUE, MON)
     assert (told.predicted, told.model_version, told.sessions_waited) == (110.0, "v1", 10)
+
+
+def test_what_was_taken_back_takes_its_error_back() -> None:
+    """The newest of the pairs says so, whichever side was retracted, and a later revision counts again."""
+    predictions = [a_prediction(), a_prediction(1, name="q")._replace(revision=1, retracted=True)]
+    actuals = [an_actual(), an_actual(1, revision=1)]
+    made = [error_of(*pair) for pair in new_pairs(predictions, actuals, WHOLE)]
+    assert {e.revision: e.retracted for e in made if e.revision != 1} == {0: False, 2: True}
+    actuals = [an_actual(), an_actual(1, revision=1)._replace(retracted=True), an_actual(2, revision=2)]
+    made = [error_of(*pair) for pair in new_pairs([a_prediction()], actuals, WHOLE)]
+    assert [(e.revision, e.retracted) for e in made] == [(0, False), (1, True), (2, False)]

@@ -10,7 +10,7 @@ from events.envelope import Event, Metadata, derive_id
 from events.payloads import ModelRetrainingTriggered
 from infra.database import state
 from infra.kafka.records import Because, Place, Received
-from tasks.monitoring import FLOW, _asked, _is_ours, _judge
+from tasks.monitoring import FLOW, _asked, _is_ours, _judge, standing
 
 DAY = date(2024, 3, 3)
 CAUSE = Because("sustained error of v1", "chain", Place("errors", 0, 7))
@@ -76,3 +76,15 @@ def test_only_sessions_that_no_request_has_seen_count(
     assert (due is not None) is complains
     if due is not None:
         assert due.data_end_date == days[-1]
+
+
+def test_the_newest_revision_of_an_error_is_judged() -> None:
+    """Unless it was taken back; what older versions kept has no revision."""
+
+    def row(symbol: str, error: float, **values: Any) -> state.WindowInput:
+        kept = {"version": "v1", "pct_error": error, "as_of": "2024-03-02", **values}
+        return state.WindowInput("errors", 0, 0, "id", symbol, DAY, kept)
+
+    history = [row("A", 1.0), row("A", 2.0, revision=1), row("B", 3.0, revision=0)]
+    history += [row("B", 3.0, revision=2, retracted=True), row("B", 4.0, revision=1), row("C", 5.0)]
+    assert [one.values["pct_error"] for one in standing(history)] == [2.0, 5.0]

@@ -20,6 +20,16 @@ def ingested(day: int, revision: int = 0, digest: str | None = None) -> DataInge
     )
 
 
+def day(number: int) -> date:
+    """The n-th day."""
+    return FIRST + timedelta(days=number)
+
+
+def retracted(said: DataIngested) -> DataRetracted:
+    """What says that a session was none."""
+    return DataRetracted(symbol="NEPSE", date=said.date, data_location=said.data_location, reason="repeat")
+
+
 def index_of(*payloads: DataIngested | DataRetracted) -> SessionIndex:
     """An index that was told these, at offsets 0, 1, 2 ..."""
     index = SessionIndex()
@@ -46,23 +56,44 @@ def test_a_revision_replaces_its_session_from_its_offset_on() -> None:
 def test_a_retracted_session_is_gone_from_then_on() -> None:
     """What turned out to be no session is not looked back on any more."""
     wrong = ingested(1)
-    gone = DataRetracted(symbol="NEPSE", date=wrong.date, data_location=wrong.data_location, reason="repeat")
-    index = index_of(ingested(0), wrong, gone)
+    index = index_of(ingested(0), wrong, retracted(wrong))
     assert [h.offset for h in index.window(1, wrong.date, 10)] == [0, 1]
     assert [h.offset for h in index.window(2, wrong.date, 10)] == [0]
 
 
-def test_repeats_are_found_by_content() -> None:
-    """The first session with a content is the original."""
-    index = index_of(ingested(0, digest="x"), ingested(1, digest="y"))
-    repeated = index.repeated("x")
-    assert repeated is not None
-    assert repeated.day == FIRST
-    assert index.repeated("z") is None
+def test_what_was_retracted_can_be_told_again() -> None:
+    """The same object counts again from the event that names it again."""
+    index = index_of(ingested(0), retracted(ingested(0)), ingested(0))
+    assert [len(index.alive(offset)) for offset in range(3)] == [1, 0, 1]
 
 
-def test_previous_is_the_session_before() -> None:
-    """The market's last session before a day, None before the first."""
-    index = index_of(ingested(0), ingested(5))
-    assert index.previous(FIRST + timedelta(days=5)) == FIRST
-    assert index.previous(FIRST) is None
+def test_alive_are_the_newest_revisions_of_what_is_left() -> None:
+    """One entry a day, oldest first, without days that turned out to be none."""
+    index = index_of(ingested(2), ingested(0), ingested(1), ingested(0, revision=1), retracted(ingested(1)))
+    assert [(h.day, h.revision) for h in index.alive()] == [(day(0), 1), (day(2), 0)]
+    assert [h.day for h in index.alive(2)] == [day(0), day(1), day(2)]
+
+
+def test_the_sessions_after_a_day_are_those_that_are_held() -> None:
+    """A retracted one is passed over; no more than asked for are looked at."""
+    index = index_of(*(ingested(n) for n in (0, 1, 2, 3)), retracted(ingested(1)))
+    assert [h.day for h in index.after(day(0), 2)] == [day(2), day(3)]
+    assert [h.day for h in index.after(day(0), 1, offset=3)] == [day(1)]
+    assert index.after(day(3), 1) == []
+
+
+def test_every_event_about_a_session_has_a_revision_of_its_own() -> None:
+    """A retraction takes one as well, so that what is told afterwards is newer."""
+    index = index_of(ingested(0))
+    assert [index.next_revision(day(0)), index.next_revision(day(1))] == [1, 0]
+    index = index_of(ingested(0), retracted(ingested(0)))
+    assert index.next_revision(day(0)) == 2
+
+
+def test_standing_counts_what_can_have_changed_a_window() -> None:
+    """Events about the session and those before it, since its first: the later ones don't count."""
+    index = index_of(ingested(1), ingested(2), ingested(0), ingested(1, revision=1), retracted(ingested(0)))
+    assert [index.standing(day(1), offset) for offset in range(5)] == [0, 0, 1, 2, 3]
+    assert [index.standing(day(2), offset) for offset in range(1, 5)] == [0, 1, 2, 3]
+    assert [index.standing(day(0), offset) for offset in range(2, 5)] == [0, 0, 1]
+    assert index.standing(day(9)) == 0

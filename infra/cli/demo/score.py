@@ -20,10 +20,11 @@ class Score:
 
 def score(errors: Sequence[ErrorComputed]) -> Score | None:
     """Measure trained versions against persistence on the same symbols and sessions; None without any."""
+    newest = {(e.symbol, e.date, e.as_of): e for e in sorted(errors, key=lambda e: e.revision)}
     both = [
         (e.error, e.baseline_error)
-        for e in errors
-        if e.model_version != "v0" and e.baseline_error is not None
+        for e in newest.values()
+        if not e.retracted and e.model_version != "v0" and e.baseline_error is not None
     ]
     if not both:
         return None

@@ -1,0 +1,142 @@
+"""Steps of a plan become objects in the store and records of raw-data and actuals."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+
+from events.envelope import Event, Metadata, derive_id, encode
+from events.payloads import ActualAvailable, DataIngested, DataRetracted, Payload
+from infra.bootstrap import Loop
+from infra.kafka.records import Outgoing
+from infra.kafka.work import CODE_VERSION
+from tasks.core.announcing import Announce, Retract, Step
+from tasks.core.layout import MARKET, DailyFile
+from tasks.core.prices import session_to_parquet
+from tasks.quarantine import quarantine
+from tasks.reading import Session
+
+PRODUCER = "ingest"
+Contents = Mapping[tuple[str, date | None], DailyFile]
+"""What files said, by source and the day that they are named for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of one step."""
+
+    said: DataIngested | DataRetracted
+    records: list[Outgoing]
+
+
+def contents(found: list[Session]) -> Contents:
+    """Index what files said."""
+    return {(one.source, one.day): one.content for one in found}
+
+
+def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]:
+    """Store the objects of a batch, then build its records. Raises like `Store.put_new`."""
+    fresh = {_name(loop, step): step for step in batch if isinstance(step, Announce) and not step.relinked}
+    objects = {name: session_to_parquet(step.claim.rows()) for name, step in fresh.items()}
+    locations = loop.store.put_beside_many(objects)
+    return [
+        _retracted(step)
+        if isinstance(step, Retract)
+        else _announced(loop, step, locations.get(_name(loop, step), ""), files.get(_file(step)))
+        for step in batch
+    ]
+
+
+def _name(loop: Loop, step: Announce) -> str:
+    suffix = f".r{step.revision}" if step.revision else ""
+    return f"s3://{loop.settings.raw_bucket}/{step.day}{suffix}.parquet"
+
+
+def _file(step: Announce) -> tuple[str, date | None]:
+    return step.claim.source, step.claim.named
+
+
+def _retracted(step: Retract) -> Told:
+    """DataRetracted, and the actuals of the session taken back."""
+    held = step.held
+    said = DataRetracted(
+        symbol=MARKET,
+        date=held.day,
+        data_location=held.location,
+        reason=f"its rows are those of session {step.repeats}",
+        repeats=step.repeats,
+    )
+    event_id = derive_id(PRODUCER, held.event_id or held.location, "retracted")
+    told = held.said.previous_date if held.said else None
+    actuals = _actuals(event_id, step.claim.rows(), held.day, told, step.revision, retracted=True)
+    return Told(said, [_record("raw-data", said, event_id, event_id), *actuals])
+
+
+def _announced(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> Told:
+    """DataIngested, and ActualAvailable for every symbol that traded; first what no longer holds."""
+    said = _relinked(step) if step.relinked else _ingested(loop, step, location, file)
+    event_id = derive_id(PRODUCER, step.claim.digest, f"{MARKET} {step.day}", step.revision)
+    records = [_record("raw-data", said, event_id, event_id)]
+    if step.taken_back is not None:
+        told = step.instead.said.previous_date if step.instead and step.instead.said else None
+        records += _actuals(event_id, step.taken_back, step.day, told, step.revision - 1, retracted=True)
+    records += _actuals(event_id, step.claim.rows(), step.day, step.previous, step.revision)
+    return Told(said, records)
+
+
+def _relinked(step: Announce) -> DataIngested:
+    """Say again what was said of a session, but for the session before it."""
+    if step.instead is None or step.instead.said is None:
+        message = f"nothing was told of session {step.day} that could be corrected"
+        raise ValueError(message)
+    changes = {"revision": step.revision, "previous_date": step.previous}
+    return step.instead.said.model_copy(update=changes)
+
+
+def _ingested(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> DataIngested:
+    reasons = file.rejected["reason"].value_counts().to_dict() if file else {}
+    return DataIngested(
+        symbol=MARKET,
+        date=step.day,
+        data_location=location,
+        row_count=len(step.claim.rows()),
+        content_hash=step.claim.digest,
+        revision=step.revision,
+        rejected_rows=sum(reasons.values()),
+        previous_date=step.previous,
+        source=step.claim.source,
+        named=step.claim.named,
+        dated=step.claim.dated,
+        rejected_by=reasons,
+        doubled_rows=file.doubled if file else 0,
+        quarantine=quarantine(loop, step.day, file.rejected) if file else None,
+    )
+
+
+def _actuals(  # noqa: PLR0913  (the parts of one event)
+    origin: str,
+    rows: pd.DataFrame,
+    day: date,
+    previous: date | None,
+    revision: int,
+    *,
+    retracted: bool = False,
+) -> Iterator[Outgoing]:
+    for symbol, close in zip(rows["symbol"].tolist(), rows["close"].tolist(), strict=True):
+        actual = ActualAvailable(
+            symbol=symbol,
+            date=day,
+            actual_close=close,
+            previous_date=previous,
+            revision=revision,
+            retracted=retracted,
+        )
+        yield _record("actuals", actual, derive_id(PRODUCER, origin, symbol, revision), origin)
+
+
+def _record(topic: str, payload: Payload, event_id: str, correlation_id: str) -> Outgoing:
+    metadata = Metadata(event_id, correlation_id, payload.schema_version, None, CODE_VERSION)
+    event: Event[Any] = Event(datetime.now(UTC), PRODUCER, payload, metadata)
+    return Outgoing(topic, payload.key.encode(), encode(event))

@@ -1,0 +1,127 @@
+"""From what changed about the sessions to what has to be told: in which order, under which revisions.
+
+A session names the one before it, and predictions find their actual by that over a holiday. So a session that
+comes late, or turns out to be none, changes what the next one says; and what no longer holds is taken back
+before something else is told in its place.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+
+import pandas as pd
+
+from tasks.core.claims import Claim, Known
+from tasks.core.places import Changes, Stored
+from tasks.core.sessions import Held, SessionIndex
+
+BATCH = 25
+"""Sessions told together when there are many: about 8,000 events a transaction."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Retract:
+    """A session that is none, or not this day's: its rows are those of the session `repeats`."""
+
+    held: Held
+    claim: Claim
+    revision: int
+    """Of the actuals that are taken back."""
+    repeats: date
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Announce:
+    """The rows of a session, in place of `instead` where it is held already."""
+
+    day: date
+    claim: Claim
+    revision: int
+    previous: date | None
+    """The session before it."""
+    instead: Held | None = None
+    taken_back: pd.DataFrame | None = None
+    """Rows whose actuals no longer hold: they go under `revision` - 1, as they were told."""
+
+    @property
+    def relinked(self) -> bool:
+        """Tell whether only the session before is another; the stored object stays."""
+        return self.instead is not None and self.instead.digest == self.claim.digest
+
+
+Step = Retract | Announce
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to tell, in transactions each of which is right by itself."""
+
+    batches: list[list[Step]] = field(default_factory=list)
+
+
+class Planner:
+    """Tells what has to be told to get from the sessions of an index to those after `changes`."""
+
+    def __init__(self, index: SessionIndex, known: Iterable[Known], changes: Changes) -> None:
+        """Take the index, the same sessions as claims, and what became of them."""
+        self._index = index
+        self._known = {one.day: one for one in known}
+        self._changes = changes
+        self._alive = {held.day: held for held in index.alive()}
+        self._gone = {one.known.day for one in changes.gone}
+        self._new = {one.day for one in changes.stored}
+        days: list[date | None] = [None, *sorted((self._alive.keys() - self._gone) | self._new)]
+        self._before = {later: earlier for earlier, later in pairwise(days) if later}
+
+    def plan(self) -> Plan:
+        """Order the steps: what goes, and what is stored where that went, come first and together.
+
+        So no rows are ever without a session. The session after a new one is corrected along with it.
+        """
+        into = {one.repeats for one in self._changes.gone}
+        head: list[Step] = [self._retract(n) for n in range(len(self._changes.gone))]
+        news = [self._announce(one) for one in self._changes.stored]
+        head += [step for step in news if step.day in into]
+        later = [step for step in news if step.day not in into]
+        corrected = {link.previous: link for link in self._links()}
+        batches = [self._batch(later[at : at + BATCH], corrected) for at in range(0, len(later), BATCH)]
+        head += corrected.values()
+        return Plan([batch for batch in (head, *batches) if batch])
+
+    def _batch(self, news: list[Announce], corrected: dict[date | None, Announce]) -> list[Step]:
+        """Put the sessions that new ones correct beside them, and take them off the list."""
+        return [*news, *(corrected.pop(step.day) for step in news if step.day in corrected)]
+
+    def _retract(self, number: int) -> Retract:
+        one = self._changes.gone[number]
+        day = one.known.day
+        return Retract(self._alive[day], one.known.claim, self._index.next_revision(day), one.repeats)
+
+    def _announce(self, one: Stored) -> Announce:
+        instead = self._alive[one.day] if one.replaces else None
+        lost = self._taken_back(one.day, one.claim) if instead else None
+        number = self._index.next_revision(one.day) + (lost is not None or one.day in self._gone)
+        return Announce(one.day, one.claim, number, self._before[one.day], instead, lost)
+
+    def _links(self) -> list[Announce]:
+        """Correct the sessions that stay as they are, but after another one than they said."""
+        staying = sorted(self._alive.keys() - self._gone - self._new)
+        wrong = [day for day in staying if self._touched(day) and self._misnamed(day)]
+        return [self._announce(Stored(day, self._known[day].claim, self._known[day])) for day in wrong]
+
+    def _touched(self, day: date) -> bool:
+        """Tell whether a change lies right before a session: others are as they were."""
+        before = self._before[day]
+        return before in self._new or any((before or date.min) < gone < day for gone in self._gone)
+
+    def _misnamed(self, day: date) -> bool:
+        said = self._alive[day].said
+        return said is not None and said.previous_date != self._before[day]
+
+    def _taken_back(self, day: date, claim: Claim) -> pd.DataFrame | None:
+        """Find rows of a held session that no longer hold: all after another session, else those left out."""
+        rows = self._known[day].claim.rows()
+        if not self._misnamed(day):
+            rows = rows[~rows["symbol"].isin(claim.rows()["symbol"])]
+        return None if rows.empty else rows
