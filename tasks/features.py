@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from prefect import task
 
+from events.encoded import Encoded
 from events.payloads import DataIngested, FeaturesComputed
 from infra.bootstrap import Loop
 from infra.errors import RejectError
@@ -13,8 +14,8 @@ from infra.kafka.records import Received
 from tasks.core.features import FEATURE_SET, compute, to_payload_rows
 from tasks.core.grid import WINDOW
 from tasks.core.layout import NotAPriceFileError
-from tasks.core.panel import Panel
 from tasks.core.sessions import Held
+from tasks.panels import Panels, panels
 from tasks.sessions import Sessions, sessions
 
 Cause = Received[DataIngested]
@@ -52,7 +53,7 @@ def compute_vectors(loop: Loop, causes: list[Cause]) -> Vectors:
         else:
             windows[cause] = window
     for group in _groups(windows):
-        vectors.computed.extend(_compute_group(known, group, windows))
+        vectors.computed.extend(_compute_group(panels(loop), group, windows))
     return vectors
 
 
@@ -98,13 +99,10 @@ def _leaves_alone(group: list[Cause], told: dict[date, Held], panel: dict[date, 
 
 
 def _compute_group(
-    known: Sessions, group: list[Cause], windows: dict[Cause, list[Held]]
+    warm: Panels, group: list[Cause], windows: dict[Cause, list[Held]]
 ) -> list[tuple[Cause, list[FeaturesComputed]]]:
     held = {h.day: h for cause in group for h in windows[cause]}
-    frames = known.usable(list(held.values()))
-    panel = Panel.from_sessions(
-        [(day, frames[h.location]) for day, h in held.items() if h.location in frames]
-    )
+    panel = warm.of(held.values())
     table = compute(panel, since=min(cause.payload.date for cause in group))
     by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
     return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
@@ -114,14 +112,17 @@ def _payloads(rows: pd.DataFrame | None, ingested: DataIngested) -> list[Feature
     if rows is None:
         return []
     vectors = zip(rows["symbol"], rows["last_close"], to_payload_rows(rows), strict=True)
-    return [
-        FeaturesComputed(
-            symbol=symbol,
-            date=ingested.date,
-            features=features,
-            feature_set=FEATURE_SET,
-            last_close=close,
-            revision=ingested.revision,
-        )
-        for symbol, close, features in vectors
-    ]
+    return [_payload(ingested, symbol, close, features) for symbol, close, features in vectors]
+
+
+def _payload(ingested: DataIngested, symbol: str, close: float, features: Encoded) -> FeaturesComputed:
+    """Check everything but the features, which would be copied into a dict: they are our own numbers."""
+    made = FeaturesComputed(
+        symbol=symbol,
+        date=ingested.date,
+        features={},
+        feature_set=FEATURE_SET,
+        last_close=close,
+        revision=ingested.revision,
+    )
+    return FeaturesComputed.known(made.__dict__ | {"features": features})
