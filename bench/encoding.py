@@ -8,7 +8,7 @@ import argparse
 import gzip
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -26,6 +26,7 @@ from events.payloads import FeaturesComputed, Payload
 from tasks.core import features
 from tasks.core.panel import Panel
 from tasks.core.simulator import simulate
+from tasks.core.written import written
 
 NAMES, SYMBOLS, SESSIONS, ROUNDS = 180, 350, 4, 5
 BATCH_BYTES = 1024 * 1024
@@ -87,15 +88,16 @@ def _joined(by_day: Any, days: list[date], digits: int) -> Iterator[Vector]:
         yield dict(zip(table.columns, known, strict=True))
 
 
-def events(rows: list[Vector]) -> list[Event[Payload]]:
+def events(rows: Sequence[Mapping[str, Any]]) -> list[Event[Payload]]:
     """Put vectors into events as compute-features does."""
     made: list[Event[Payload]] = []
     for number, row in enumerate(rows):
         identity = derive_id("compute-features", "cause", str(number))
         symbol, day = f"SYM{number % SYMBOLS}", date(2024, 1, 1 + number // SYMBOLS)
         payload = FeaturesComputed(
-            symbol=symbol, date=day, features=row, feature_set=features.FEATURE_SET, last_close=row["SMA_20"]
+            symbol=symbol, date=day, features={}, feature_set=features.FEATURE_SET, last_close=512.5
         )
+        payload = FeaturesComputed.known(payload.__dict__ | {"features": row})
         moment = datetime(2024, 1, 1, 10, 0, 0, number, tzinfo=UTC)
         made.append(Event(moment, "compute-features", payload, Metadata(identity, identity)))
     return made
@@ -171,9 +173,29 @@ def compressions(made: list[Event[Payload]], digits: int) -> str:
     return text
 
 
+def ways(rows: list[Vector]) -> str:
+    """Tell what an event costs from its numbers, not yet rounded, to its bytes."""
+    table, names = np.array([list(row.values()) for row in rows], dtype="float64"), list(rows[0])
+
+    def by_dicts() -> list[bytes]:
+        cells = np.where(np.isfinite(table), table, 0.0).round(7).tolist()
+        return [encode(one) for one in events([dict(zip(names, row, strict=True)) for row in cells])]
+
+    def ahead() -> list[bytes]:
+        return [encode(one) for one in events(written(table, names))]
+
+    text = _row("way from numbers to bytes", "µs an event", "bytes held beside the event's own")
+    text += "|---|---|---|\n"
+    held = sum(map(sys.getsizeof, rows)) / len(rows) + len(names) * sys.getsizeof(0.1)
+    text += _row("a dict for each", f"{spent(by_dicts) / len(rows) * 1e6:.1f}", f"{held:,.0f}")
+    size = sum(len(one.json) for one in written(table, names)) / len(rows)
+    return text + _row("written ahead", f"{spent(ahead) / len(rows) * 1e6:.1f}", f"{size:,.0f}") + "\n"
+
+
 def report() -> str:
     """Measure everything and write the tables."""
-    made = {digits: events(vectors(digits)) for digits in (7, 6)}
+    rows = {digits: vectors(digits) for digits in (7, 6)}
+    made = {digits: events(some) for digits, some in rows.items()}
     text = _row("encoding, 7 digits", "bytes an event", "with lz4", "with zstd") + "|---|---|---|---|\n"
     for name, values in encodings(made[7]).items():
         bodies, count = batches(values), len(values)
@@ -181,7 +203,7 @@ def report() -> str:
         text += _row(name, *(f"{size:,.0f}" for size in sizes))
     text += "\n" + _row("digits", "codec", "bytes an event", "µs to pack", "µs to unpack", "sent/s", "read/s")
     text += "|---|---|---|---|---|---|---|\n"
-    return text + "".join(compressions(some, digits) for digits, some in made.items())
+    return ways(rows[7]) + text + "".join(compressions(some, digits) for digits, some in made.items())
 
 
 def main() -> None:
