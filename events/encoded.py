@@ -11,6 +11,7 @@ class Encoded(Mapping[str, Any]):
     """A JSON object as its bytes: they are sent as they are, and read when somebody looks into them.
 
     Takes the place of a dict in a payload; whoever makes one answers for its bytes, which nothing checks.
+    `encode` writes it; pydantic's own `model_dump_json` does not know it.
     """
 
     def __init__(self, json: bytes) -> None:
