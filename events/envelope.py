@@ -12,7 +12,6 @@ from msgspec.structs import asdict, force_setattr, replace
 from pydantic import Field, ValidationError
 
 from events.compiled import Compiled
-from events.encoded import Encoded
 from events.fields import LARGEST_INTEGER, LONGEST_NAME, Count, Name, Ordinal
 from events.payloads import PAYLOADS, Payload
 
@@ -103,10 +102,8 @@ def encode(event: Event[Payload]) -> bytes:
     )
 
 
-def _fields(thing: object) -> dict[str, Any] | orjson.Fragment:
+def _fields(thing: object) -> dict[str, Any]:
     """Give a thing's fields as they are; `model_dump` would copy them first, as slow as the JSON."""
-    if isinstance(thing, Encoded):
-        return orjson.Fragment(thing.json)
     if isinstance(thing, Payload):
         return thing.__dict__
     if isinstance(thing, Struct):

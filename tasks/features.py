@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 from prefect import task
 
-from events.encoded import Encoded
 from events.payloads import DataIngested, FeaturesComputed
 from infra.bootstrap import Loop
 from infra.errors import RejectError
@@ -19,6 +18,7 @@ from tasks.panels import Panels, panels
 from tasks.sessions import Sessions, sessions
 
 Cause = Received[DataIngested]
+Features = dict[str, float | None]
 
 
 class Vectors:
@@ -115,8 +115,8 @@ def _payloads(rows: pd.DataFrame | None, ingested: DataIngested) -> list[Feature
     return [_payload(ingested, symbol, close, features) for symbol, close, features in vectors]
 
 
-def _payload(ingested: DataIngested, symbol: str, close: float, features: Encoded) -> FeaturesComputed:
-    """Check everything but the features, which would be copied into a dict: they are our own numbers."""
+def _payload(ingested: DataIngested, symbol: str, close: float, features: Features) -> FeaturesComputed:
+    """Check everything but the features: they are our own numbers, and most of the work."""
     made = FeaturesComputed(
         symbol=symbol,
         date=ingested.date,

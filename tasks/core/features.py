@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from events.encoded import Encoded
 from tasks.core.feature_table import FEATURE_TABLE
 from tasks.core.grid import CARRY, WINDOW, Grid
 from tasks.core.panel import Panel
@@ -94,7 +93,7 @@ def _frame(
     return pd.DataFrame({**identity, **names})
 
 
-def to_payload_rows(frame: pd.DataFrame) -> list[Encoded]:
+def to_payload_rows(frame: pd.DataFrame) -> list[dict[str, float | None]]:
     """Features of each row as they go on the wire: `SIGNIFICANT` digits, null where unknown.
 
     Args:

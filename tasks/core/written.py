@@ -1,12 +1,9 @@
-"""Numbers as they go on the wire: rows of an array become JSON objects, without a dict for each."""
+"""Numbers as they go on the wire: rows of an array become mappings of short numbers, all at once."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import orjson
-
-from events.encoded import Encoded
 
 SIGNIFICANT = 7
 """Digits that a value keeps on the wire, so that rounding noise never makes two events differ."""
@@ -17,29 +14,28 @@ _FINEST = 12
 _POWERS = 10.0 ** np.arange(_FINEST + 1)
 
 
-def written(values: npt.NDArray[np.float64], names: Sequence[str]) -> list[Encoded]:
-    """Write each row as an object of `SIGNIFICANT` digits a number, null where it is not finite.
+def written(values: npt.NDArray[np.float64], names: Sequence[str]) -> list[dict[str, float | None]]:
+    """Round each row to `SIGNIFICANT` digits; None where a number is not finite.
 
     Args:
         values: [n_rows, n_names].
-        names: the fields, in the order of the columns.
+        names: of the columns.
 
     Returns:
-        n_rows objects, each with the very bytes that a dict of the same numbers would be encoded to.
+        n_rows mappings, in the order of the rows.
     """
-    if not values.size:
-        return [Encoded(b"{}") for _ in values]
-    text = orjson.dumps(_rounded(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    keys = [orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names]
-    pattern = b"{" + b",".join(keys) + b"}"
-    return [Encoded(pattern % tuple(row.split(b","))) for row in text[2:-2].split(b"],[")]
+    known = np.isfinite(values)
+    rows: list[list[float | None]] = _rounded(np.where(known, values, 0.0)).tolist()
+    for row, column in np.argwhere(~known).tolist():
+        rows[row][column] = None
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Round to `SIGNIFICANT` digits, in C order; whole powers of ten keep the shortest decimals."""
-    known = np.isfinite(values)
-    finite = np.where(known, values, 0.0)
-    size = np.floor(np.log10(np.maximum(np.abs(finite), 10.0**-_FINEST))).astype("int64")
+    """Round finite numbers to `SIGNIFICANT` digits; whole powers of ten keep the shortest decimals."""
+    size = np.floor(np.log10(np.maximum(np.abs(values), 10.0**-_FINEST))).astype("int64")
     scale = _POWERS[np.clip(SIGNIFICANT - 1 - size, 0, _FINEST)]
-    rounded = np.rint(finite * scale) / scale + 0.0  # + 0.0 turns minus zero into 0.0
-    return np.ascontiguousarray(np.where(known, rounded, np.nan))
+    rounded: npt.NDArray[np.float64] = (
+        np.rint(values * scale) / scale + 0.0
+    )  # + 0.0 turns minus zero into 0.0
+    return rounded

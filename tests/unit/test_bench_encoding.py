@@ -3,12 +3,14 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 import orjson
 import pytest
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from bench import encoding
 from events.envelope import decode
+from tasks.core.written import written
 
 ROWS: list[dict[str, float | None]] = [{"RSI": number / 7, "OBV": None} for number in range(40)]
 
@@ -57,5 +59,11 @@ def test_vectors_are_of_the_size_that_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert len(found) > encoding.SESSIONS
     numbers = [x for row in found for x in row.values() if x is not None]
     assert all(x == float(f"{x:.3g}") for x in numbers)
-    told = encoding.ways(found)
-    assert told.count("\n") == 5
+    assert encoding.ways(found).count("\n") == 5
+
+
+def test_both_ways_write_the_same_bytes() -> None:
+    """What is written ahead is what a dict gives, whatever the names and the numbers."""
+    names = ["A", 'with "quotes"', "100%", "%s%b", "ünï"]
+    table = np.array([[0.0, -0.0, np.nan, np.inf, 1e-15], [123456789.4, 1e22, 0.1, -5e-324, 1e-7]])
+    assert encoding._sent_by(encoding.ahead, table, names) == encoding._sent_by(written, table, names)

@@ -255,7 +255,7 @@ def test_a_session_that_moves_to_another_day_moves() -> None:
 
 
 def test_payload_rows_of_a_warm_panel_are_those_of_a_cold_one() -> None:
-    """Features are the same bytes from a panel that moved on session by session."""
+    """Features are the same numbers from a panel that moved on session by session."""
     days = [(session.date, session.rows) for session in simulate(WINDOW + 6, 8, seed=3)]
     frames = {str(day): rows for day, rows in days}
     placed = Placed.none()
@@ -263,4 +263,4 @@ def test_payload_rows_of_a_warm_panel_are_those_of_a_cold_one() -> None:
         placed = moved(placed, [(day, str(day)) for day, _ in days[last - WINDOW + 1 : last + 1]], frames)
     cold = Panel.from_sessions(days[-WINDOW:])
     rows = [to_payload_rows(compute(panel, days[-1][0])) for panel in (placed.panel, cold)]
-    assert [one.json for one in rows[0]] == [one.json for one in rows[1]]
+    assert rows[0] == rows[1]
