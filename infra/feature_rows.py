@@ -86,6 +86,20 @@ def last_dates(rows: "pa.Table") -> dict[str, date]:
     return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
 
 
+def last_session(table: Any) -> date:
+    """Find the last session of a Delta table from the bounds of its files, which its log holds.
+
+    Returns:
+        `date.min` where there is no row, `date.max` where a file of another writer tells no bounds.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    files = pa.table(table.get_add_actions(flatten=True))
+    known = "max.date" in files.column_names
+    last = files["max.date"].to_pylist() if known else [None] * files.num_rows
+    return max((date.max if day is None else day for day in last), default=date.min)
+
+
 def scan(
     table: Any,
     columns: list[str] | None,

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from infra.delta_access import storage_options, translated
 from infra.errors import ReplanError, UsageError
-from infra.feature_rows import OWN_COLUMNS, arrow_rows, last_dates, own_schema, scan, with_columns
+from infra.feature_rows import (
+    OWN_COLUMNS,
+    arrow_rows,
+    last_dates,
+    last_session,
+    own_schema,
+    scan,
+    with_columns,
+)
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +45,7 @@ class FeatureTable:
         self.uri = f"s3://{settings.features_bucket}/{name}"
         self._options = storage_options(settings)
         self._opened: Any = None
+        self._last = date.min
         self._newest: dict[str, date] = {}
         self._newest_version = -1
 
@@ -163,14 +172,15 @@ class FeatureTable:
         return {place: offset for place, offset in found.items() if offset is not None}
 
     def _all_new(self, table: Any, rows: "pa.Table") -> bool:
-        """Tell whether every row lies after its symbol's last date, so that none can be there yet."""
+        """Tell whether no row can be there yet, without reading any.
+
+        Each then lies after the last session of the table's files, and of what we have added to them since.
+        """
         if self._newest_version != table.version():
-            stored = scan(table, ["symbol", "date"], None, None)
-            self._newest = last_dates(stored)
+            self._last, self._newest = last_session(table), {}
             self._newest_version = table.version()
-        last = self._newest
         pairs = zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)
-        return all(symbol not in last or day > last[symbol] for symbol, day in pairs)
+        return all(day > self._newest.get(symbol, self._last) for symbol, day in pairs)
 
     def _append(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
         from deltalake import write_deltalake  # noqa: PLC0415
@@ -199,7 +209,7 @@ class FeatureTable:
         version = int(self._opened.version())
         if version == self._newest_version + 1:
             for symbol, day in last_dates(rows).items():
-                self._newest[symbol] = max(day, self._newest.get(symbol, day))
+                self._newest[symbol] = max(day, self._newest.get(symbol, self._last))
             self._newest_version = version
         return version
 

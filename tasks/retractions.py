@@ -7,9 +7,9 @@ from infra.bootstrap import Loop
 from infra.kafka.records import Received
 from tasks.core.features import compute
 from tasks.core.grid import WINDOW
-from tasks.core.panel import Panel
 from tasks.core.sessions import Held
 from tasks.features import payloads
+from tasks.panels import Panels, panels
 from tasks.sessions import Sessions, sessions
 
 Withdrawn = list[tuple[Received[DataIngested] | Received[DataRetracted], list[FeaturesComputed]]]
@@ -26,14 +26,14 @@ def withdrawn_vectors(
     Raises:
         TryAgainError: the store or the broker is away.
     """
-    known = sessions(loop)
+    known, warm = sessions(loop), panels(loop)
     known.refresh()
-    found = [(cause, _withdrawn(known, cause)) for cause in causes]
+    found = [(cause, _withdrawn(known, warm, cause)) for cause in causes]
     return [(cause, vectors) for cause, vectors in found if vectors]
 
 
 def _withdrawn(
-    known: Sessions, cause: Received[DataIngested] | Received[DataRetracted]
+    known: Sessions, warm: Panels, cause: Received[DataIngested] | Received[DataRetracted]
 ) -> list[FeaturesComputed]:
     """Compare a session as it was told before the cause with what is left of it."""
     day, offset = cause.payload.date, cause.place.offset
@@ -42,13 +42,13 @@ def _withdrawn(
         return []
     left = set(known.rows_of(after)["symbol"]) if after else set()
     gone = set(known.rows_of(before)["symbol"]) - left
-    return _marked(known, before, offset, gone) if gone else []
+    return _marked(known, warm, before, offset, gone) if gone else []
 
 
-def _marked(known: Sessions, before: Held, offset: int, symbols: set[str]) -> list[FeaturesComputed]:
-    window = known.index.window(offset - 1, before.day, WINDOW)
-    frames = known.usable(window)
-    told = [(held.day, frames[held.location]) for held in window if held.location in frames]
+def _marked(
+    known: Sessions, warm: Panels, before: Held, offset: int, symbols: set[str]
+) -> list[FeaturesComputed]:
+    panel = warm.of(known.index.window(offset - 1, before.day, WINDOW))
     revision = known.index.standing(before.day, offset)
-    vectors = payloads(compute(Panel.from_sessions(told), since=before.day), revision)
+    vectors = payloads(compute(panel, since=before.day), revision)
     return [v.model_copy(update={"retracted": True}) for v in vectors if v.symbol in symbols]

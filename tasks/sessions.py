@@ -15,11 +15,14 @@ from tasks.core.tidy import tidy
 
 NO_ROWS = tidy(pd.DataFrame(columns=list(TIDY)))
 FRAMES_KEPT = 1_000
-"""Stored sessions kept in memory, about 40 kB each."""
+"""Stored sessions kept in memory, about 40 kB each; panels of them are kept apart (`tasks.panels`)."""
 
 
 class Sessions:
-    """Follows raw-data; raw objects never change, so their frames are kept."""
+    """Follows raw-data; raw objects never change, so their frames are kept, those used last.
+
+    Safe for threads.
+    """
 
     def __init__(self, loop: Loop) -> None:
         """Nothing is read yet."""
@@ -27,6 +30,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._read = 0
         self._frames: OrderedDict[str, pd.DataFrame] = OrderedDict()
+        self._refused: dict[str, str] = {}
         self.index = SessionIndex()
 
     def refresh(self) -> SessionIndex:
@@ -54,15 +58,44 @@ class Sessions:
         return self.usable([held]).get(held.location, NO_ROWS)
 
     def frames(self, held: list[Held]) -> dict[str, pd.DataFrame]:
-        """Read the frames of sessions, by location. Raises like `Store.get`."""
+        """Read the frames of sessions, by location; the store is asked once for those that are not kept.
+
+        Raises:
+            NotAPriceFileError: an object is no session; it never will be, so that it is read once.
+            RejectError, TryAgainError: as `Store.get`.
+        """
+        found = self._kept([h.location for h in held])
+        missing = [h.location for h in held if h.location not in found]
+        if not missing:
+            return found
+        # nobody waits for the lock meanwhile: a cold window of a backfill is hundreds of objects
+        contents = self._loop.store.get_many(missing)
+        read = {location: self._parsed(content, location) for location, content in contents.items()}
+        self._keep(read)
+        return found | read
+
+    def _kept(self, locations: list[str]) -> dict[str, pd.DataFrame]:
+        """Give what is kept; that is the last to be thrown out from now on."""
         with self._lock:
-            missing = [h.location for h in held if h.location not in self._frames]
-            for location, content in self._loop.store.get_many(missing).items():
-                self._frames[location] = session_from_parquet(content, location)
-            found = {h.location: self._frames[h.location] for h in held}
+            if refused := [self._refused[one] for one in locations if one in self._refused]:
+                raise NotAPriceFileError(refused[0])
+            found = {one: self._frames[one] for one in locations if one in self._frames}
+            for one in found:
+                self._frames.move_to_end(one)
+        return found
+
+    def _parsed(self, content: bytes, location: str) -> pd.DataFrame:
+        try:
+            return session_from_parquet(content, location)
+        except NotAPriceFileError as error:
+            self._refused[location] = str(error)
+            raise
+
+    def _keep(self, read: dict[str, pd.DataFrame]) -> None:
+        with self._lock:
+            self._frames.update(read)
             while len(self._frames) > FRAMES_KEPT:
                 self._frames.popitem(last=False)
-        return found
 
 
 def sessions(loop: Loop) -> Sessions:

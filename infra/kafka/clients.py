@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.codec import has_zstd
 from kafka.errors import KafkaConfigurationError, KafkaError
 
 from infra.errors import StopError, TryAgainError
@@ -18,6 +19,9 @@ REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 6_000
 """How long a new client looks for the broker; its own default is 30 s, also where nobody listens."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""Of a record before it is compressed: the client judges it when it is sent."""
+COMPRESSION = "zstd" if has_zstd() else None
+"""How flows compress their batches (docs/decisions/0014); all readers of a stack need the codec then."""
 
 
 def consumer(settings: Settings, *, group: str | None = None, **options: Any) -> KafkaConsumer:
@@ -50,6 +54,7 @@ def producer(settings: Settings, transactional_id: str) -> KafkaProducer:
         retry_backoff_ms=10,
         linger_ms=20,
         batch_size=1024 * 1024,
+        compression_type=COMPRESSION,
         max_request_size=MAX_REQUEST_BYTES,
     )
 

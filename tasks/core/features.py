@@ -15,6 +15,7 @@ from tasks.core.feature_table import FEATURE_TABLE
 from tasks.core.grid import CARRY, WINDOW, Grid
 from tasks.core.panel import Panel
 from tasks.core.view import View
+from tasks.core.written import written
 
 __all__ = ["CARRY", "FEATURES", "FEATURE_SET", "WINDOW", "Panel", "compute", "target", "to_payload_rows"]
 
@@ -24,16 +25,8 @@ FEATURE_SET = "1"
 FEATURES: tuple[str, ...] = tuple(entry.name for entry in FEATURE_TABLE)
 """Names of the features, in the order of the columns."""
 
-SIGNIFICANT = 7
-"""Digits that a value keeps on the wire, so that rounding noise never makes two events differ."""
-
 BLOCK = 256
 """Sessions computed at a time: bounds memory, and leaves out who traded in none of them."""
-
-_FINEST = 12
-"""Decimals beyond which a value is noise whatever its size."""
-
-_POWERS = 10.0 ** np.arange(_FINEST + 1)
 
 
 def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
@@ -109,22 +102,4 @@ def to_payload_rows(frame: pd.DataFrame) -> list[dict[str, float | None]]:
     Returns:
         n mappings of feature name to number or None, in the order of the rows.
     """
-    columns = []
-    for name in FEATURES:
-        values = frame[name].to_numpy("float64")
-        known = np.isfinite(values)
-        cells: list[float | None] = _rounded(np.where(known, values, 0.0)).tolist()
-        for row in np.flatnonzero(~known).tolist():
-            cells[row] = None
-        columns.append(cells)
-    return [dict(zip(FEATURES, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Round finite numbers to `SIGNIFICANT` digits; whole powers of ten keep the shortest decimals."""
-    size = np.floor(np.log10(np.maximum(np.abs(values), 10.0**-_FINEST))).astype("int64")
-    scale = _POWERS[np.clip(SIGNIFICANT - 1 - size, 0, _FINEST)]
-    rounded: npt.NDArray[np.float64] = (
-        np.rint(values * scale) / scale + 0.0
-    )  # + 0.0 turns minus zero into 0.0
-    return rounded
+    return written(frame[list(FEATURES)].to_numpy("float64"), FEATURES)

@@ -668,6 +668,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{UNIT}/test_feature_groups.py::test_one_panel_serves_every_session_of_its_group",
     ),
     Guard(
+        "a session that may be in the feature table is merged, not added",
+        "infra/feature_table.py",
+        "return all(day > self._newest.get(symbol, self._last) for symbol, day in pairs)",
+        "return True",
+        f"{UNIT}/test_feature_appends.py::test_what_may_be_there_is_merged",
+    ),
+    Guard(
+        "the live window stays warm whatever a backfill computes",
+        "tasks/panels.py",
+        "if one is not newest",
+        "if True",
+        f"{UNIT}/test_panels.py::test_jumps_through_history_spare_the_newest_window",
+    ),
+    Guard(
         "an event that is delivered twice counts once",
         "tasks/deliveries.py",
         "return [r for r in received if tuple(r.place) not in repeats]",

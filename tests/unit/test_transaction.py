@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,6 +183,16 @@ def test_a_send_waits_no_longer_than_a_delivery(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(clients, "KafkaProducer", told.update)
     make(load_settings())
     assert 1_000 <= told["max_block_ms"] < told["delivery_timeout_ms"] < 20_000
+
+
+def test_flows_compress_and_people_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow's batches are compressed where the codec is; what people send is written as they give it."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(clients, "KafkaProducer", told.update)
+    clients.plain_producer(load_settings())
+    assert "compression_type" not in told
+    clients.producer(load_settings(), "x")
+    assert told["compression_type"] == ("zstd" if find_spec("zstandard") else None)
 
 
 def test_a_question_that_hangs_is_asked_again() -> None:
