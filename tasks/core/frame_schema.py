@@ -45,9 +45,19 @@ class Rule:
     """Broken, it is counted and rejects nothing."""
 
 
+def _price(rows: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """A price where it is known; 0 and below is missing, which has a code of its own."""
+    return rows[name].where(rows[name] > 0)
+
+
 def _within(name: str) -> Callable[[pd.DataFrame], "pd.Series[bool]"]:
     """A price lies between low and high, where all three are known."""
-    return lambda rows: ~((rows[name] < rows["low"]) | (rows[name] > rows["high"]))
+
+    def holds(rows: pd.DataFrame) -> "pd.Series[bool]":
+        price = _price(rows, name)
+        return ~((price < _price(rows, "low")) | (price > _price(rows, "high")))
+
+    return holds
 
 
 RULES = (
@@ -72,7 +82,7 @@ RULES = (
         if name != "close"
     ),
     Rule("trades_no_count", "trades", lambda trades: ~((trades < 0) | (trades % 1 > 0)), doubt=True),
-    Rule("high_below_low", None, lambda rows: ~(rows["high"] < rows["low"]), doubt=True),
+    Rule("high_below_low", None, lambda rows: ~(_price(rows, "high") < _price(rows, "low")), doubt=True),
     Rule("open_outside_range", None, _within("open"), doubt=True),
     Rule("close_outside_range", None, _within("close"), doubt=True),
     Rule(
@@ -82,16 +92,7 @@ RULES = (
         doubt=True,
     ),
 )
-"""The rules on a row, in the order in which the reason that decides is taken.
-
-The prices of the cross-column rules are those above 0: a zero is a missing price, told by its own code.
-"""
-
-
-def _known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Prices of 0 and below as missing, which is what they are."""
-    prices = [name for name in PRICES if name != "close"]
-    return rows.assign(**{name: rows[name].where(rows[name] > 0) for name in prices})
+"""The rules on a row, in the order in which the reason that decides is taken."""
 
 
 @cache
@@ -103,8 +104,7 @@ def price_schema() -> "pa.DataFrameSchema":
     import pandera.pandas as pa  # noqa: PLC0415  (slow to import; only ingestion checks frames)
 
     def check(rule: Rule) -> pa.Check:
-        holds = rule.holds if rule.column else lambda rows: rule.holds(_known(rows))
-        return pa.Check(holds, error=rule.code, ignore_na=False, n_failure_cases=1)
+        return pa.Check(rule.holds, error=rule.code, ignore_na=False, n_failure_cases=1)
 
     types = {"symbol": str, **dict.fromkeys(TIDY[1:], "float64"), **dict.fromkeys((WHOLE, *READABLE), bool)}
     columns = {
