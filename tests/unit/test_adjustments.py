@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.adjustments import COLUMNS, daily_adjustments, factors, last_rows
@@ -142,6 +142,7 @@ sessions = st.lists(st.none() | st.tuples(prices, prices | st.just(NAN)), min_si
 
 
 @given(sessions)
+@settings(deadline=None)
 def test_factors_are_those_of_the_features(closes: list[Close]) -> None:
     """In any history the factors are the grid's, and their kind follows from the previous close alone."""
     frames = _frames(closes)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.layout import TIDY, NotAPriceFileError, number
@@ -108,6 +108,7 @@ def test_number_never_raises(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """No input makes the reader fail in any other way than its own error."""
     try:
