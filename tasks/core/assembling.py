@@ -72,7 +72,7 @@ def _spelled(raw: Raw, named: Names) -> "pd.Series[str]":
         stem = PurePosixPath(raw.source.split("?")[0]).stem
         return pd.Series([stem] * len(raw.table), dtype="str")
     given = raw.table[named["symbol"]].reset_index(drop=True)
-    return given.where(given.notna(), "").astype("str").str.strip()
+    return given.astype(object).where(given.notna(), "").astype("str").str.strip()
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:

@@ -130,10 +130,12 @@ def broken_rules(rows: pd.DataFrame) -> dict[str, Flags]:
     Raises:
         pandera.errors.SchemaErrors: The frame has other columns or types, a fault of the caller's.
     """
-    from pandera.errors import SchemaErrors  # noqa: PLC0415  (as above)
+    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415  (as above)
+    from pandera.errors import SchemaErrors  # noqa: PLC0415
 
-    try:
-        price_schema().validate(rows, lazy=True)
+    try:  # whatever PANDERA_VALIDATION_ENABLED says
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            price_schema().validate(rows, lazy=True)
     except SchemaErrors as broken:
         if any(error.check_output is None for error in broken.schema_errors):
             raise

@@ -79,7 +79,7 @@ def from_parquet(data: bytes, source: str, expected: str = EXPECTED_TABLE) -> Ra
     except (ValueError, OSError) as error:  # pyarrow's ArrowInvalid is a ValueError
         message = f"{source}: {expected}; this is not parquet ({error})"
         raise NotAPriceFileError(message) from error
-    return from_frame(frame, source)
+    return from_frame(frame.reset_index() if any(frame.index.names) else frame, source)
 
 
 def from_frame(frame: pd.DataFrame, source: str) -> Raw:
@@ -121,7 +121,7 @@ def numbers(column: "pd.Series[Any]") -> tuple[npt.NDArray[np.float64], npt.NDAr
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy("float64", na_value=np.nan)
         return values, np.ones(len(values), dtype=np.bool_)
-    cells: Sequence[Any] = column.where(column.notna(), "").tolist()
+    cells: Sequence[Any] = column.astype(object).where(column.notna(), "").tolist()
     found = [number(cell if isinstance(cell, str) else str(cell)) for cell in cells]
     readable = np.array([value is not None for value in found], dtype=np.bool_)
     return np.array([np.nan if value is None else value for value in found], dtype="float64"), readable
@@ -136,8 +136,7 @@ def dates(column: "pd.Series[Any]", source: str) -> "pd.Series[Any]":
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         found: pd.Series[Any] = column.dt.date
     else:
-        known = {cell: _date(cell) for cell in column.unique()}
-        found = column.map(known)
+        found = column.astype(object).map(_date)
     if len(bad := column[found.isna()]):
         message = f"{source}: {EXPECTED_TABLE}; row {bad.index[0]} has no date ({bad.iloc[0]!r})"
         raise NotAPriceFileError(message)

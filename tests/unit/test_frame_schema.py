@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.config import config_context
 from pandera.errors import SchemaErrors
 
 from tasks.core.assembling import CONFLICT
@@ -106,6 +107,12 @@ def test_another_frame_is_a_fault() -> None:
         broken_rules(_frame({}).astype({"open": "int64"}))
     with pytest.raises(SchemaErrors):
         broken_rules(_frame({}).drop(columns="vwap"))
+
+
+def test_the_environment_does_not_switch_the_rules_off() -> None:
+    """Pandera can be told to check nothing; bad prices are found all the same."""
+    with config_context(validation_enabled=False):
+        assert list(broken_rules(_frame({"close": 0.0}))) == ["close_not_positive"]
 
 
 def test_pandera_is_imported_by_those_who_check() -> None:

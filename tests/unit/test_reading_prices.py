@@ -11,6 +11,7 @@ from tasks.core.prices import content_hash, read_daily, read_prices, read_table_
 from tasks.core.simulator import Oddities, daily_csv, simulate, write_market
 from tasks.core.symbols import canonical
 from tests.realdata import manifest, real_folder
+from tests.spelling import as_read
 
 MARKET = list(simulate(6, 12, seed=2))
 DAY = date(2024, 3, 5)
@@ -142,6 +143,14 @@ def test_what_is_no_price_file_is_refused(data: bytes, why: str) -> None:
     """Anything else is refused whole, in a sentence that says what was expected and what came."""
     with pytest.raises(NotAPriceFileError, match=f"x: expected a daily price file.*{why}"):
         _read(data)
+
+
+def test_a_table_with_an_index_and_categories() -> None:
+    """Dates in the index and symbols as categories, as pandas likes to store them, are read."""
+    table = MARKET[0].rows.assign(date=DAY).astype({"symbol": "category"}).set_index("date")
+    [(day, found)] = _read(_parquet(table))
+    assert day == DAY
+    pd.testing.assert_frame_equal(found.rows, as_read(MARKET[0].rows))
 
 
 def test_cells_that_are_no_numbers_are_rejected_not_raised() -> None:
