@@ -12,9 +12,11 @@ from events.payloads import ActualAvailable, DataIngested, DataRetracted, Payloa
 from infra.bootstrap import Loop
 from infra.kafka.records import Outgoing
 from infra.kafka.work import CODE_VERSION
+from tasks.core.adjustments import daily_adjustments, last_rows
 from tasks.core.announcing import Announce, Retract, Step
-from tasks.core.layout import MARKET, DailyFile
+from tasks.core.layout import DailyFile, counts, quarantine_frame
 from tasks.core.prices import session_to_parquet
+from tasks.core.symbols import MARKET
 from tasks.quarantine import quarantine
 from tasks.reading import Session
 
@@ -91,12 +93,22 @@ def _relinked(step: Announce) -> DataIngested:
     if step.instead is None or step.instead.said is None:
         message = f"nothing was told of session {step.day} that could be corrected"
         raise ValueError(message)
-    changes = {"revision": step.revision, "previous_date": step.previous}
+    changes = {
+        "revision": step.revision,
+        "previous_date": step.previous,
+        "adjustments": adjustments(step),
+    }
     return step.instead.said.model_copy(update=changes)
 
 
+def adjustments(step: Announce) -> dict[str, float]:
+    """Find what has to be known to compare the session with those before it."""
+    frames = [rows for claim in step.history if not (rows := claim.rows()).empty]
+    return daily_adjustments(last_rows(frames), step.claim.rows()) if frames else {}
+
+
 def _ingested(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> DataIngested:
-    reasons = file.rejected["reason"].value_counts().to_dict() if file else {}
+    reasons = dict(counts(file)) if file else {}
     return DataIngested(
         symbol=MARKET,
         date=step.day,
@@ -111,7 +123,8 @@ def _ingested(loop: Loop, step: Announce, location: str, file: DailyFile | None)
         dated=step.claim.dated,
         rejected_by=reasons,
         doubled_rows=file.doubled if file else 0,
-        quarantine=quarantine(loop, step.day, file.rejected) if file else None,
+        quarantine=quarantine(loop, step.day, quarantine_frame(file)) if file else None,
+        adjustments=adjustments(step),
     )
 
 

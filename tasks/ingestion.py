@@ -14,7 +14,7 @@ from infra.progress import tell
 from tasks.announcements import PRODUCER, Told, contents, store_and_tell
 from tasks.core.announcing import Plan, Planner
 from tasks.core.claims import Claim, Kind, Known, Verdict
-from tasks.core.layout import REJECTED
+from tasks.core.layout import quarantine_frame
 from tasks.core.places import Places, in_order
 from tasks.core.prices import file_date
 from tasks.core.sessions import Held
@@ -50,7 +50,8 @@ def ingest_batch(loop: Loop, source: Source, found: list[Session]) -> list[Line]
     # An event of another client may name an object twice; the newest session of it is compared.
     held = {one.location: one for one in index.alive()}
     places = Places(_known(known, one) for one in held.values())
-    by_claim = {one.claim: one for one in found}
+    digests = {one.digest for one in held.values()}
+    by_claim = {one.claim(digests): one for one in found}
     verdicts = {claim: places.take(claim) for claim in in_order(by_claim)}
     told = _tell(loop, source, Planner(index, places.start, places.changes()).plan(), found)
     return [*_lines(loop, verdicts, by_claim, places, told), *_also(told, verdicts)]
@@ -121,5 +122,5 @@ def _also(told: list[Told], verdicts: Verdicts) -> Iterable[Line]:
 
 def _whole(file: Session, reason: str) -> pd.DataFrame:
     """Give all rows of a file that is put aside, as rejected rows."""
-    rows = file.content.rows.assign(line=0, reason=reason)
-    return pd.concat([file.content.rejected, rows[[*REJECTED, *(n for n in rows if n not in REJECTED)]]])
+    rows = file.content.rows.assign(source=file.source, reason=reason)
+    return pd.concat([quarantine_frame(file.content), rows], ignore_index=True)

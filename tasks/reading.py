@@ -1,6 +1,6 @@
 """Files become claims: sessions as files tell them, and what could not be used."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -10,8 +10,8 @@ from prefect import task
 from infra.errors import RejectError
 from infra.inputs import InputFile, Unreadable
 from tasks.core.claims import Claim
-from tasks.core.layout import DailyFile, NotAPriceFileError
-from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet
+from tasks.core.layout import DailyFile, NotAPriceFileError, NoUsableRowError
+from tasks.core.prices import content_hash, file_date, read_prices
 
 REASONS = 3
 """Refused files whose reasons are told when nothing at all could be used."""
@@ -29,10 +29,14 @@ class Session:
     dated: bool = False
     """The rows carry their date."""
 
-    @property
-    def claim(self) -> Claim:
-        """What it says about the date of its rows."""
-        return Claim(self.source, self.day, self.digest, lambda: self.content.rows, self.dated)
+    def claim(self, held: Container[str] = ()) -> Claim:
+        """Tell what it says about the date of its rows; `held` are the digests of what is there already.
+
+        Sessions from before spellings were unified are known by the digest that the file's own spelling has.
+        """
+        former = self.content.former_hash
+        digest = former if former and former in held else self.digest
+        return Claim(self.source, self.day, digest, lambda: self.content.rows, self.dated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,19 @@ def read_sessions(files: Iterable[InputFile], since: date, until: date) -> tuple
 
 
 def _sessions_of(file: InputFile, since: date, until: date) -> list[Session]:
-    if file.name.endswith(".parquet"):
-        days = read_table_parquet(file.content, file.name, since, until)
+    named = file_date(file.name)
+    try:
         return [
-            Session(file.name, day, content, content_hash(content.rows), dated=True) for day, content in days
+            _session(file, day or named, content, dated=day is not None)
+            for day, content in read_prices(file.content, file.name, since, until)
+            if day or not named or since <= named <= until
         ]
-    day = file_date(file.name)
-    if day and not since <= day <= until:
-        return []
-    content = read_daily(file.content, file.name)
-    return [Session(file.name, day, content, content_hash(content.rows))]
+    except NoUsableRowError as error:  # a price file all the same: it is put aside, not refused
+        return [_session(file, named, error.content, dated=False)]
+
+
+def _session(file: InputFile, day: date | None, content: DailyFile, *, dated: bool) -> Session:
+    return Session(file.name, day, content, content_hash(content.rows), dated)
 
 
 def unread(unreadable: list[Unreadable]) -> list[Line]:

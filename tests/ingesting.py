@@ -13,10 +13,9 @@ from events.payloads import ActualAvailable, Payload
 from infra.errors import RejectError
 from infra.kafka.records import Outgoing, Place, Received
 from infra.store import OccupiedError
-from tasks.core.layout import DailyFile
+from tasks.core.layout import REJECTED, DailyFile
 from tasks.core.prices import content_hash, session_from_parquet
 from tasks.core.sessions import SessionIndex
-from tasks.core.tidy import rejected
 from tasks.ingestion import ingest_batch
 from tasks.reading import Line, Session
 
@@ -136,6 +135,7 @@ class Exchange:
 
 def told(rows: pd.DataFrame, named: date | None, *, dated: bool = False, bad: int = 0) -> Session:
     """A file with these rows, and some that were rejected."""
-    left_out = rejected([(n + 2, f"BAD{n}", "missing_close") for n in range(bad)])
+    cells = [(n + 2, f"BAD{n}", "missing_close", "missing_close", "{}") for n in range(bad)]
+    left_out = pd.DataFrame(cells, columns=list(REJECTED))
     content = DailyFile(f"{named}.csv", rows, left_out)
     return Session(content.source, named, content, content_hash(rows), dated)

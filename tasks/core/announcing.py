@@ -5,6 +5,7 @@ comes late, or turns out to be none, changes what the next one says; and what no
 before something else is told in its place.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +14,7 @@ from itertools import pairwise
 import pandas as pd
 
 from tasks.core.claims import Claim, Known
+from tasks.core.grid import CARRY
 from tasks.core.places import Changes, Stored
 from tasks.core.sessions import Held, SessionIndex
 
@@ -41,6 +43,8 @@ class Announce:
     previous: date | None
     """The session before it."""
     instead: Held | None = None
+    history: tuple[Claim, ...] = ()
+    """The sessions before it that adjustments are found from, oldest first."""
     taken_back: pd.DataFrame | None = None
     """Rows whose actuals no longer hold: they go under `revision` - 1, as they were told."""
 
@@ -73,6 +77,9 @@ class Planner:
         self._new = {one.day for one in changes.stored}
         days: list[date | None] = [None, *sorted((self._alive.keys() - self._gone) | self._new)]
         self._before = {later: earlier for earlier, later in pairwise(days) if later}
+        self._days = [day for day in days if day]
+        self._claims = {day: self._known[day].claim for day in self._days if day in self._known}
+        self._claims |= {one.day: one.claim for one in changes.stored}
 
     def plan(self) -> Plan:
         """Order the steps: what goes, and what is stored where that went, come first and together.
@@ -102,7 +109,9 @@ class Planner:
         instead = self._alive[one.day] if one.replaces else None
         lost = self._taken_back(one.day, one.claim) if instead else None
         number = self._index.next_revision(one.day) + (lost is not None or one.day in self._gone)
-        return Announce(one.day, one.claim, number, self._before[one.day], instead, lost)
+        place = bisect_left(self._days, one.day)
+        history = tuple(self._claims[day] for day in self._days[max(0, place - CARRY) : place])
+        return Announce(one.day, one.claim, number, self._before[one.day], instead, history, lost)
 
     def _links(self) -> list[Announce]:
         """Correct the sessions that stay as they are, but after another one than they said."""

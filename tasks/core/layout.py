@@ -10,7 +10,8 @@ Two decisions that every reader here shares:
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,8 +21,13 @@ PRICES = ("open", "high", "low", "close", "prev_close", "vwap", "ltp")
 TIDY = ("symbol", "open", "high", "low", "close", "volume", "turnover", "prev_close", "vwap", "trades", "ltp")
 """Columns of a session's tidy frame: symbol str, trades Int64, the rest float64 (volume in units)."""
 
-REJECTED = ("line", "symbol", "reason")
-"""Columns of the frame of rejected rows; `line` counts from 1 in the file or the table."""
+REJECTED = ("line", "symbol", "reason", "reasons", "cells")
+"""Columns of the frame of rejected rows.
+
+`line` counts from 1 in the file or the table, `symbol` is spelled as there; `reason` is the code that
+decided, `reasons` all that apply, with spaces between; `cells` is the row as it stood, a JSON object by
+column name.
+"""
 
 SOURCE_NAMES = {
     "Symbol": "symbol",
@@ -35,16 +41,62 @@ SOURCE_NAMES = {
     "VWAP": "vwap",
     "Trans.": "trades",
     "LTP": "ltp",
+    "Date": "date",
 }
-"""The exchange's column names. They are read by name: their number (20 to 24) and order have moved."""
+"""The exchange's column names. They are read by name: their number (20 to 24) and order have moved.
+
+Daily files carry no date; a history under the same names does.
+"""
 
 REQUIRED = ("Symbol", "Open", "High", "Low", "Close", "Vol", "Turnover")
 """Without these a file is not a price file; the others may be absent."""
 
-MARKET = "NEPSE"
-"""Key of the whole market's events; no instrument may carry it."""
 
-MAX_SYMBOL = 64
+@dataclass(frozen=True)
+class Layout:
+    """How a kind of price file names its columns."""
+
+    names: Mapping[str, str]
+    """The file's name of a column -> ours (`TIDY`, or date)."""
+    required: tuple[str, ...]
+    """Names of the file that have to be there exactly once."""
+
+    def missing(self, header: list[str]) -> list[str]:
+        """List what a header lacks of this layout, or names twice."""
+        return [name for name in self.required if header.count(name) != 1]
+
+
+EXCHANGE = Layout(SOURCE_NAMES, REQUIRED)
+OURS = Layout({name: name for name in (*TIDY, "date")}, tuple(SOURCE_NAMES[name] for name in REQUIRED))
+TABLE = Layout(OURS.names, ("date", *OURS.required))
+COMPANY = Layout(
+    {
+        "published_date": "date",
+        "open": "open",
+        "high": "high",
+        "low": "low",
+        "close": "close",
+        "traded_quantity": "volume",
+        "traded_amount": "turnover",
+    },
+    ("published_date", "open", "high", "low", "close", "traded_quantity", "traded_amount"),
+)
+"""One company's history; the file's name is the symbol."""
+COMPANY_LTP = Layout(
+    {
+        "Date": "date",
+        "Open": "open",
+        "High": "high",
+        "Low": "low",
+        "Ltp": "close",  # what it calls so is the close
+        "Qty": "volume",
+        "Turnover": "turnover",
+    },
+    ("Date", "Open", "High", "Low", "Ltp", "Qty", "Turnover"),
+)
+"""Another vendor's; the file's name is the symbol."""
+LAYOUTS = (EXCHANGE, TABLE, OURS, COMPANY, COMPANY_LTP)
+"""All that can be read; the first that a header fulfils counts."""
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{2,3})+)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _PLACEHOLDERS = frozenset({"", "-"})
 
@@ -61,9 +113,38 @@ class DailyFile:
     rows: pd.DataFrame
     """Tidy frame (`TIDY`), sorted by symbol, one row a symbol."""
     rejected: pd.DataFrame
-    """Rows left out (`REJECTED`) with a reason code each."""
+    """Rows left out (`REJECTED`) with their reason codes and the cells as they stood."""
     doubled: int = 0
     """Rows that repeated another row of the same file and were dropped."""
+    doubtful: Mapping[str, int] = field(default_factory=dict)
+    """Usable rows that break a rule which rejects nothing (`frame_schema.RULES`), by its code."""
+    former_hash: str | None = None
+    """`content_hash` with the symbols as the file spells them, None where that is `rows` itself.
+
+    Sessions that were stored before spellings were unified are known under it.
+    """
+
+
+class NoUsableRowError(NotAPriceFileError):
+    """A price file, every row of which is rejected: it is no session; `content` has the rejected rows."""
+
+    def __init__(self, message: str, content: DailyFile) -> None:
+        """Keep what was read, so that the rows can be put aside."""
+        super().__init__(message)
+        self.content = content
+
+
+def counts(content: DailyFile) -> dict[str, int]:
+    """Count the rejected rows by the reason that decided; the sum is the number of rejected rows."""
+    found = content.rejected["reason"].value_counts().sort_index()
+    return {str(reason): int(count) for reason, count in found.items()}
+
+
+def quarantine_frame(content: DailyFile) -> pd.DataFrame:
+    """Give the rejected rows as they are put aside: `source` and the columns of `REJECTED`."""
+    frame = content.rejected[list(REJECTED)].reset_index(drop=True)
+    frame.insert(0, "source", pd.Series([content.source] * len(frame), dtype="str"))
+    return frame
 
 
 def number(text: str) -> float | None:
@@ -76,29 +157,3 @@ def number(text: str) -> float | None:
     if text in _PLACEHOLDERS:
         return math.nan
     return float(text.replace(",", "")) if _NUMBER.fullmatch(text) else None
-
-
-def bad_symbol(symbol: str) -> str | None:
-    """Say why a ticker can't be one (reason code), or None: the contract's limits, checked early."""
-    if not symbol:
-        return "empty_symbol"
-    if len(symbol) > MAX_SYMBOL or not symbol.isprintable():
-        return "unusable_symbol"
-    return "reserved_symbol" if symbol == MARKET else None
-
-
-def bad_values(close: float, volume: float, turnover: float) -> str | None:
-    """Say why a row's numbers can't be used (reason code), or None. NaN means missing.
-
-    A missing turnover is tolerated (history has 0 there for years); a missing volume is not, since volume
-    tells a session from a stale repeat.
-    """
-    if math.isnan(close):
-        return "missing_close"
-    if math.isinf(close):
-        return "infinite_close"
-    if close <= 0:
-        return "close_not_positive"
-    if not (math.isfinite(volume) and volume >= 0):
-        return "bad_volume"
-    return "bad_turnover" if turnover < 0 or math.isinf(turnover) else None

@@ -1,13 +1,13 @@
-"""Building the frames that readers hand out: tidy rows, rejected rows, and their cut into days."""
+"""Building the frames that readers hand out: tidy rows, and their cut into days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from tasks.core.layout import PRICES, REJECTED, TIDY
+from tasks.core.layout import PRICES, TIDY
 
 
 def tidy(frame: pd.DataFrame) -> pd.DataFrame:
@@ -36,12 +36,6 @@ def _whole(values: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """Counts as nullable integers; what is no count is missing."""
     known = np.isfinite(values) & (values >= 0) & (values < 2**53) & (values == np.floor(values))
     return pd.arrays.IntegerArray(np.where(known, values, 0).astype("int64"), ~known)
-
-
-def rejected(rows: Sequence[tuple[int, str, str]]) -> pd.DataFrame:
-    """Build the frame of rejected rows (`REJECTED`) from (line, symbol, reason), in file order."""
-    frame = pd.DataFrame(sorted(rows), columns=list(REJECTED))
-    return frame.astype({"line": "int64", "symbol": "str", "reason": "str"})
 
 
 def by_day(frame: pd.DataFrame) -> Iterator[tuple[date, pd.DataFrame]]:

@@ -16,9 +16,10 @@ from tasks.core.places import in_order
 from tasks.core.prices import content_hash, read_daily
 from tasks.core.simulator import SimulatedSession, daily_csv
 from tests.claims import Shelf, claim, mixture, snapshot
+from tests.spelling import as_read
 
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY, MONDAY = (date(2024, 3, 5 + k) for k in range(7))
-MARKET = [session.rows for session in simulate(8, 40, seed=5)]
+MARKET = [as_read(session.rows) for session in simulate(8, 40, seed=5)]
 A, B, C, D = MARKET[3:7]
 """Four consecutive sessions; tests put them on days of their own."""
 ONE_ROW = A.head(1)

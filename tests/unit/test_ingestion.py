@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 
@@ -194,3 +195,24 @@ def test_any_order_and_any_commands_end_in_the_same(seed: int, order: random.Ran
     before = len(exchange.records)
     exchange.command(*files)
     assert len(exchange.records) == before
+
+
+def test_what_adjusts_a_session_is_told_with_it() -> None:
+    """A bonus halves the reference price: the factor makes earlier closes comparable."""
+    exchange, (first, second, *_) = Exchange(), sessions()
+    symbol = next(s for s in rows(first)["symbol"] if s in set(rows(second)["symbol"]))
+    last = float(rows(first).set_index("symbol")["close"][symbol])
+    ours = rows(second)["symbol"] == symbol
+    halved = rows(second).copy()
+    halved.loc[ours, ["open", "high", "low", "close", "prev_close", "vwap"]] = last / 2
+    exchange.command(first, told(halved, second.day))
+    assert exchange.events(DataIngested)[1].adjustments == {symbol: pytest.approx(0.5, abs=0.01)}
+
+
+def test_a_session_stored_under_its_former_spelling_is_a_repeat() -> None:
+    """Homes from before spellings were unified know it by another digest."""
+    exchange, (first, *_) = Exchange(), sessions()
+    exchange.command(first)
+    content = replace(first.content, former_hash=first.digest)
+    (line,) = exchange.command(replace(first, content=content, digest="of-our-spelling"))
+    assert line.note == f"repeat of {first.day}, skipped"

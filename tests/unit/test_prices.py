@@ -1,16 +1,12 @@
 """Reading prices: layouts, every kind of bad row, and the exchange's real files where they are at hand."""
 
-import csv
-import io
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.settings import Settings
 from tasks.core.layout import TIDY, NotAPriceFileError, number
 from tasks.core.prices import (
     content_hash,
@@ -21,6 +17,7 @@ from tasks.core.prices import (
     session_from_parquet,
     session_to_parquet,
 )
+from tests.realdata import manifest, real_folder
 
 HEADER = "S.No,Symbol,Conf.,Open,High,Low,Close,VWAP,Vol,Prev. Close,LTP,Turnover,Trans."
 GOOD = '1,NICAD 85/86,-,"1,060.00","1,060.00",0.00,"1,039.38",-,"2,092.00","1,060.10",-,"2,190,639.50",41'
@@ -34,21 +31,12 @@ def _row(symbol: str = "ABC", close: str = "10.00", volume: str = "5", turnover:
     return f"1,{symbol},-,10,10,10,{close},10,{volume},10,10,{turnover},1"
 
 
-@pytest.fixture(scope="module")
-def real_files() -> Path:
-    """Folder of the exchange's real files, where the setting points to one."""
-    where = Settings().data
-    if where is None or not (Path(where) / "manifest.csv").is_file():
-        pytest.skip("no real exchange files: NEPSE_DATA names no folder with a manifest.csv")
-    return Path(where)
-
-
 def test_values_are_read_by_column_name() -> None:
     """Commas, placeholders and zero prices become numbers and missing values in the right columns."""
     [row] = read_daily(_file(GOOD), "a.csv").rows.to_dict("records")
     assert tuple(row) == TIDY
     assert (row["symbol"], row["close"], row["turnover"], row["trades"]) == (
-        "NICAD 85/86",
+        "NICAD85/86",
         1039.38,
         2190639.5,
         41,
@@ -78,7 +66,7 @@ def test_values_are_read_by_column_name() -> None:
 def test_a_bad_row_is_rejected_with_its_reason(row: str, reason: str) -> None:
     """A bad row goes, with a code that says why; the good row beside it stays."""
     found = read_daily(_file(row, GOOD), "a.csv")
-    assert found.rows["symbol"].tolist() == ["NICAD 85/86"]
+    assert found.rows["symbol"].tolist() == ["NICAD85/86"]
     assert found.rejected[["line", "reason"]].to_numpy().tolist() == [[2, reason]]
 
 
@@ -120,6 +108,7 @@ def test_number_never_raises(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """No input makes the reader fail in any other way than its own error."""
     try:
@@ -185,12 +174,12 @@ def test_a_stored_session_comes_back_unchanged() -> None:
         session_from_parquet(b"no", "x")
 
 
-def test_real_files_repeats_are_found(real_files: Path) -> None:
+def test_real_files_repeats_are_found() -> None:
     """Over all real files, equal fingerprints of neighbours are exactly the repeats of the manifest."""
-    truth = list(csv.DictReader(io.StringIO((real_files / "manifest.csv").read_text())))
+    folder = real_folder()
     before, wrong = "", []
-    for line in truth:
-        found = read_daily((real_files / "daily" / line["file"]).read_bytes(), line["file"])
+    for line in manifest(folder):
+        found = read_daily((folder / "daily" / line["file"]).read_bytes(), line["file"])
         assert len(found.rows) + len(found.rejected) + found.doubled == int(line["rows"])
         fingerprint = content_hash(found.rows)
         if (fingerprint == before) != (line["repeats_previous_session"] == "True"):

@@ -18,6 +18,7 @@ from tasks.core.simulator import (
     simulate,
     write_market,
 )
+from tests.spelling import as_read
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_every_layout_reads_back(sessions: list[SimulatedSession], layout: int, 
     """What the reader finds in a file is what was written, LTP only where the layout has it."""
     data = daily_csv(sessions[-1], layout, numbered=numbered)
     rows = read_daily(data, "x").rows
-    truth = sessions[-1].rows.assign(ltp=np.nan) if layout == 21 else sessions[-1].rows
+    truth = as_read(sessions[-1].rows.assign(ltp=np.nan) if layout == 21 else sessions[-1].rows)
     assert data.split(b"\n", 1)[0].count(b",") + 1 == layout - (not numbered)
     pd.testing.assert_frame_equal(rows, truth)
 
@@ -105,7 +106,7 @@ def test_clean_files_and_history_are_one_market() -> None:
     assert len(daily) == 10
     assert [content_hash(found.rows) for _, found in history] + [
         content_hash(found.rows) for found in daily
-    ] == [content_hash(session.rows) for session in market]
+    ] == [content_hash(as_read(session.rows)) for session in market]
 
 
 def test_history_has_the_table_s_layout(sessions: list[SimulatedSession]) -> None:
