@@ -61,9 +61,10 @@ def features(
 
 def _found(settings: "Settings", symbol: str, as_of: datetime | None) -> Vector:
     """Ask the read side for the newest vector, the feature table for an older one."""
-    from infra.cli.reach import reading  # noqa: PLC0415
+    from infra.cli.reach import core, reading  # noqa: PLC0415
 
     found: Vector
+    symbol = core("symbols").canonical(symbol)
     if as_of is None:
         shared.listens("database", *_address(settings.postgres("nepse"), 5432))
         found = reading("feature_store").newest_vector(settings, symbol)

@@ -34,10 +34,10 @@ def lineage(
 
     Example: nepse lineage "NICAD 85/86" 2024-03-04 --json
     """
-    from infra.cli.reach import reading  # noqa: PLC0415
+    from infra.cli.reach import core, reading  # noqa: PLC0415
 
     settings = shared.settings_of(context, home)
-    found: Node = reading("lineage").trace(settings, symbol, day.date())
+    found: Node = reading("lineage").trace(settings, core("symbols").canonical(symbol), day.date())
     if as_json:
         shared.print_json(found)
         return
