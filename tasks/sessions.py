@@ -3,11 +3,13 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from datetime import date
 
 import pandas as pd
 
 from infra.bootstrap import Loop
 from infra.errors import RejectError
+from tasks.core.calendar import Calendar, learned
 from tasks.core.layout import NotAPriceFileError
 from tasks.core.prices import session_from_parquet
 from tasks.core.sessions import Held, SessionIndex
@@ -25,16 +27,29 @@ class Sessions:
         self._lock = threading.Lock()
         self._read = 0
         self._frames: OrderedDict[str, pd.DataFrame] = OrderedDict()
+        self._calendars: dict[int, Calendar] = {}
         self.index = SessionIndex()
 
     def refresh(self) -> SessionIndex:
         """Bring the index up to the topic's last committed event."""
         with self._lock:
-            end = self._loop.raw_data.refresh()
-            for entry in self._loop.raw_data.between(self._read, end):
-                self.index.add(entry.place.offset, entry.payload)
-            self._read = end
+            self._read_up_to(self._loop.raw_data.refresh())
             return self.index
+
+    def calendar(self, end: int) -> Calendar:
+        """Give the calendar that the events below offset `end` teach; they have been read from the topic."""
+        with self._lock:
+            self._read_up_to(end)
+            if end not in self._calendars:
+                told = self.index.window(end - 1, date.max, len(self.index.days))
+                self._calendars = {end: learned(held.day for held in told)}
+            return self._calendars[end]
+
+    def _read_up_to(self, end: int) -> None:
+        """Note the topic's events below `end` in the index."""
+        for entry in self._loop.raw_data.between(self._read, end):
+            self.index.add(entry.place.offset, entry.payload)
+        self._read = max(self._read, end)
 
     def usable(self, held: list[Held]) -> dict[str, pd.DataFrame]:
         """Read the frames of sessions, leaving out those that turned out to be none (dead letters by now)."""
@@ -62,3 +77,12 @@ class Sessions:
 def sessions(loop: Loop) -> Sessions:
     """Give this process's sessions, warm."""
     return loop.keep("sessions", lambda: Sessions(loop.live))
+
+
+def calendar(loop: Loop) -> Calendar:
+    """Give the exchange's calendar as this view of the world knows it.
+
+    Between the sessions that raw-data tells of up to the view's pin it is learned from them, elsewhere it is
+    the rules': so a slice that is taken again sees the same one.
+    """
+    return sessions(loop).calendar(loop.raw_data.refresh())
