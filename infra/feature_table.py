@@ -7,12 +7,13 @@ topic partition and offset of the event, then one float64 column per feature (nu
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.delta_access import storage_options, translated
 from infra.errors import ReplanError, UsageError
 from infra.feature_rows import OWN_COLUMNS, arrow_rows, last_dates, own_schema, scan, with_columns
+from infra.feature_upkeep import NO_OWN_CLEANUP, Known, Upkeep, known_values, maintain
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,10 +128,22 @@ class FeatureTable:
                 table, nothing, mode="overwrite", schema_mode="overwrite", commit_properties=begin
             )
 
-    def compact(self) -> None:
-        """Rewrite the many small files of live sessions into few; readers notice nothing."""
+    def maintain(self, keep: timedelta, pinned: Iterable[int] = ()) -> Upkeep:
+        """Rewrite the many small files of live sessions into few, and forget old versions that nobody pins.
+
+        Readers notice nothing; versions younger than `keep`, and `pinned` ones, stay readable.
+
+        Raises:
+            ReplanError: somebody else committed at the same time: try again.
+            TryAgainError: the store is away.
+        """
         with translated(self.uri):
-            self._current().optimize.compact()
+            return maintain(self._current(), pinned, keep)
+
+    def known_values(self) -> list[Known]:
+        """Count and bound every feature's values in the newest version; raises as `read` does."""
+        with translated(self.uri):
+            return known_values(self._current())
 
     def _current(self) -> Any:
         from deltalake import DeltaTable, Schema  # noqa: PLC0415  (heavy)
@@ -142,7 +155,7 @@ class FeatureTable:
                 mode="ignore",
                 storage_options=self._options,
                 # the default computes bounds of the first 32 columns; only these two prune files
-                configuration={"delta.dataSkippingStatsColumns": "symbol,date"},
+                configuration={"delta.dataSkippingStatsColumns": "symbol,date", **NO_OWN_CLEANUP},
             )
         self._opened.update_incremental()
         return self._opened
