@@ -69,11 +69,16 @@ class Calendar:
         self._sessions = sorted(set(sessions))
         self._closed = closed
 
+    def knows(self, day: date) -> bool:
+        """Tell whether `day` is one of the known sessions."""
+        place = bisect_left(self._sessions, day)
+        return self._sessions[place : place + 1] == [day]
+
     def trading_day(self, day: date) -> bool:
         """Tell whether the exchange holds a session on `day`."""
-        place = bisect_left(self._sessions, day)
-        if self._sessions[place : place + 1] == [day]:
+        if self.knows(day):
             return True
+        place = bisect_left(self._sessions, day)
         between = 0 < place < len(self._sessions)
         if between and (self._sessions[place] - self._sessions[place - 1]).days <= LONGEST_CLOSURE:
             return False
