@@ -12,7 +12,7 @@ from infra.kafka.work import Work
 from tasks.deliveries import read_once
 from tasks.predictions import Made, Vectors, make_predictions
 from tasks.serving import ModelBook, model_book
-from tasks.sessions import calendar
+from tasks.sessions import targets
 from tasks.work import Account, process
 
 
@@ -44,7 +44,7 @@ def _predicted(loop: Loop, book: ModelBook, vectors: list[Received[FeaturesCompu
     """Predict every vector; what announces models only needs no calendar."""
     if not vectors:
         return []
-    return make_predictions(book, Vectors([one.payload for one in vectors]), calendar(loop))
+    return make_predictions(book, Vectors([one.payload for one in vectors]), targets(loop))
 
 
 def _refused(trained: ModelTrained, why_not: str) -> AlertRaised:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.delta_access import storage_options, translated
+from infra.delta_access import kept, storage_options, translated
 from infra.errors import ReplanError, UsageError
 from infra.feature_rows import OWN_COLUMNS, arrow_rows, last_dates, own_schema, scan, with_columns
 from infra.feature_upkeep import NO_OWN_CLEANUP, Known, Upkeep, known_values, maintain
@@ -91,10 +91,10 @@ class FeatureTable:
             The rows sorted by (date, symbol), `date` as datetime64, and the version they are from.
 
         Raises:
-            UsageError: there is no such version.
+            UsageError: there is no such version, or it is not kept any more.
             TryAgainError: the store is away.
         """
-        with translated(self.uri):
+        with translated(self.uri), kept(version):
             table = self._at(version)
             wanted = list(columns) if columns is not None else None
             found = scan(table, wanted, since, until, symbols)
@@ -102,7 +102,7 @@ class FeatureTable:
 
     def features(self, version: int | None = None) -> list[str]:
         """Name the features that a version has columns for; raises as `read` does."""
-        with translated(self.uri):
+        with translated(self.uri), kept(version):
             return [name for name in _columns(self._at(version)) if name not in OWN_COLUMNS]
 
     def frames(self) -> Iterator["pd.DataFrame"]:

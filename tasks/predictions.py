@@ -38,7 +38,7 @@ class Vectors:
 def make_predictions(book: ModelBook, vectors: Vectors, calendar: Calendar) -> list[Made]:
     """Predict the next close of every vector, in their order; `v0` where no trained version may or can.
 
-    The calendar names the session that is predicted: the one that followed, where it is known.
+    The calendar names the session that is predicted, the next one after the vector's.
     """
     targets = {day: calendar.next_session(day) for day in {vector.date for vector in vectors.items}}
     made: list[Made | None] = [None] * len(vectors.items)

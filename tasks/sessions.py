@@ -9,7 +9,7 @@ import pandas as pd
 
 from infra.bootstrap import Loop
 from infra.errors import RejectError
-from tasks.core.calendar import Calendar, learned
+from tasks.core.calendar import Calendar, expected, learned
 from tasks.core.layout import NotAPriceFileError
 from tasks.core.prices import session_from_parquet
 from tasks.core.sessions import Held, SessionIndex
@@ -27,7 +27,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._read = 0
         self._frames: OrderedDict[str, pd.DataFrame] = OrderedDict()
-        self._calendars: dict[int, Calendar] = {}
+        self._days: dict[int, tuple[date, ...]] = {}
         self.index = SessionIndex()
 
     def refresh(self) -> SessionIndex:
@@ -36,14 +36,14 @@ class Sessions:
             self._read_up_to(self._loop.raw_data.refresh())
             return self.index
 
-    def calendar(self, end: int) -> Calendar:
-        """Give the calendar that the events below offset `end` teach; they have been read from the topic."""
+    def days(self, end: int) -> tuple[date, ...]:
+        """Name the sessions held by the events below offset `end`, oldest first; the topic's log has them."""
         with self._lock:
             self._read_up_to(end)
-            if end not in self._calendars:
+            if end not in self._days:
                 told = self.index.window(end - 1, date.max, len(self.index.days))
-                self._calendars = {end: learned(held.day for held in told)}
-            return self._calendars[end]
+                self._days = {end: tuple(held.day for held in told)}
+            return self._days[end]
 
     def _read_up_to(self, end: int) -> None:
         """Note the topic's events below `end` in the index."""
@@ -80,9 +80,15 @@ def sessions(loop: Loop) -> Sessions:
 
 
 def calendar(loop: Loop) -> Calendar:
-    """Give the exchange's calendar as this view of the world knows it.
+    """Give the exchange's calendar as this view of the world knows it, with every holiday that is past."""
+    return learned(_held_days(loop))
 
-    Between the sessions that raw-data tells of up to the view's pin it is learned from them, elsewhere it is
-    the rules': so a slice that is taken again sees the same one.
-    """
-    return sessions(loop).calendar(loop.raw_data.refresh())
+
+def targets(loop: Loop) -> Calendar:
+    """Give the calendar of what predictions are about, as this view of the world knows it."""
+    return expected(_held_days(loop))
+
+
+def _held_days(loop: Loop) -> tuple[date, ...]:
+    """Name the sessions told up to the view's pin of raw-data: a slice that is taken again sees the same."""
+    return sessions(loop).days(loop.raw_data.refresh())

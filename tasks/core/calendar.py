@@ -1,10 +1,13 @@
-"""The exchange's calendar: which days are sessions, by a rules file and by the sessions that were held."""
+"""The exchange's calendar: which days are sessions, by a rules file and by the sessions that were held.
+
+Looking back, `learned` tells every holiday. For what a prediction is about, `expected` guesses.
+"""
 
 import tomllib
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -112,6 +115,17 @@ class Calendar:
 def learned(sessions: Iterable[date], rules: Rules | None = None) -> Calendar:
     """Learn the calendar from the sessions held, for what lies between them; the rules tell of the rest."""
     return Calendar(rules or load_rules(), sessions)
+
+
+def expected(sessions: Iterable[date], rules: Rules | None = None) -> Calendar:
+    """Say which session may come next: on the rules' days, and on those of the sessions held.
+
+    Nothing is closed by what is not held: it may have to come yet. So the next session by this calendar is
+    never later than the one that will have followed, and a prediction that names it is met by that one, in
+    whatever order sessions come. `learned` would have it meet the next one that happens to be held already.
+    """
+    rules = rules or load_rules()
+    return Calendar(replace(rules, opened=rules.opened | frozenset(sessions)))
 
 
 @cache

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from infra.errors import RejectError, ReplanError, TryAgainError
+from infra.errors import RejectError, ReplanError, UsageError
 from infra.feature_table import FeatureTable
 from infra.settings import Settings
 from tasks.feature_store import feature_frame, vector_as_of
@@ -125,7 +125,7 @@ def test_maintenance_forgets_old_versions_but_for_pinned_ones(
     done = keeper.maintain(timedelta(0), [versions[1]])
     assert (done.pinned, done.lost) == ([versions[1]], [])
     assert keeper.read(["RSI"], version=versions[1])[0]["RSI"].tolist() == [1.0, 1.0]
-    with pytest.raises(TryAgainError):
+    with pytest.raises(UsageError, match="not kept any more"):
         keeper.read(["RSI"], version=versions[2])
     table.apply(rows(4, revision=4, RSI=4.0), {PLACE: 4}, {PLACE: 5})
     assert keeper.read(["RSI"])[0]["RSI"].tolist() == [4.0, 4.0]

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
+from infra.delta_access import kept
+from infra.errors import UsageError
 from infra.feature_upkeep import Known, Upkeep, known_values, maintain, statistics
 
 SESSIONS = 10
@@ -84,6 +86,19 @@ def test_of_what_is_old_only_pinned_versions_stay(place: str) -> None:
     assert rows_of(place, KEPT) == pinned
     # versions before it consist of files that it has too
     assert readable(place) == list(range(KEPT + 1))
+
+
+@pytest.mark.parametrize("shortened", [True, False])
+def test_a_version_that_was_forgotten_is_told(place: str, shortened: bool) -> None:
+    """Whoever asks for it hears why; a file of the newest version that is gone is no such thing."""
+    maintain(DeltaTable(place), [], timedelta(0))
+    if shortened:
+        for number in range(KEPT + 1):
+            Path(place, "_delta_log", f"{number:020}.json").unlink()
+    with pytest.raises(UsageError, match=f"version {KEPT} of the feature table is not kept"), kept(KEPT):
+        rows_of(place, KEPT)
+    with pytest.raises(FileNotFoundError), kept(None):
+        Path(place, "nowhere").read_bytes()
 
 
 def test_without_pins_old_versions_go(place: str) -> None:

@@ -124,8 +124,8 @@ def test_a_known_last_close_is_what_persistence_predicts() -> None:
     assert made.prediction.predicted_close == made.prediction.last_close == 1260.2
 
 
-def test_the_session_that_followed_is_predicted() -> None:
-    """After a holiday that is known by now the target is the session behind it, and its version predicts."""
+def test_the_session_that_the_calendar_names_is_predicted() -> None:
+    """Over a holiday that the calendar knows, and the version for that session is asked."""
     book = book_of(trained("v1", date(2023, 1, 31)), trained("v2", SUNDAY))
     calendar = learned([THURSDAY, MONDAY])
     vectors = Vectors([a_vector(), a_vector(date=MONDAY)])
