@@ -15,6 +15,9 @@ from tasks.core.landing import Offer, chosen, missing_session
 from tasks.ingestion import Line
 from tasks.sessions import calendar
 
+BECAME = ("announced", "retracted", "skipped", "put aside", "refused")
+"""What can become of a file, or of a session."""
+
 
 class Landing:
     """What was found; a class of its own so that Prefect does not walk through the files' bytes."""
@@ -52,16 +55,19 @@ def outcome(loop: Loop, landing: Landing, lines: Sequence[Line], now: datetime |
     """Say in one line what a look at the landing place brought, and whether today's session is missing."""
     counts = Counter(map(_became, lines))
     parts = [f"{landing.listed} files lie there, {len(landing.files)} read", *_counted(counts)]
-    parts += sorted({f"session {line.session}" for line in lines if line.events})
-    parts += [line.note for line in lines if _became(line) == "refused"][:1]
+    parts += sorted({f"session {line.session}" for line in lines if _became(line) == "announced"})
+    parts += [line.note for line in lines if _became(line) in {"refused", "put aside"}][:1]
     if late := missing_session(calendar(loop), now or datetime.now(UTC)):
         parts.append(f"NO SESSION OF {late} YET: it is late, or the day is a holiday")
     return "; ".join(parts)
 
 
 def _became(line: Line) -> str:
-    return "announced" if line.events else "refused" if line.note.startswith("refused") else "skipped"
+    """Name what became of a file or a session by its line."""
+    if line.events:
+        return "retracted" if line.note.startswith("retracted") else "announced"
+    return next((what for what in ("refused", "put aside") if what in line.note), "skipped")
 
 
 def _counted(counts: Counter[str]) -> Iterable[str]:
-    return (f"{counts[what]} {what}" for what in ("announced", "skipped", "refused") if counts[what])
+    return (f"{counts[what]} {what}" for what in BECAME if counts[what])
