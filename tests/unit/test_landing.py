@@ -194,7 +194,8 @@ def test_what_a_look_brought_is_one_line(folder: Path, tmp_path: Path) -> None:
     late = datetime(2024, 3, 10, 17, 30, tzinfo=EXCHANGE_TZ)
     assert landings.outcome(loop, found, lines, late) == (
         "3 files lie there, 1 read; 1 announced; 1 retracted; 1 skipped; 1 put aside; 1 refused;"
-        " session 2024-03-07; its session can't be told: put aside; NO SESSION OF 2024-03-10 YET: it is late, or the day is a holiday"
+        " session 2024-03-07; its session can't be told: put aside;"
+        " NO SESSION OF 2024-03-10 YET: it is late, or the day is a holiday"
     )
     early = datetime(2024, 3, 10, 15, 30, tzinfo=EXCHANGE_TZ)
     assert landings.outcome(loop, found, [], early) == "3 files lie there, 1 read"
