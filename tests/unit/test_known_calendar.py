@@ -29,7 +29,8 @@ class FakeTopic:
         """List events with their offsets."""
         offsets = range(start, min(end, len(self.payloads)))
         return [
-            SimpleNamespace(payload=self.payloads[at], place=SimpleNamespace(offset=at)) for at in offsets
+            SimpleNamespace(id=str(at), payload=self.payloads[at], place=SimpleNamespace(offset=at))
+            for at in offsets
         ]
 
     def held(self, day: date) -> None:

@@ -122,7 +122,7 @@ class FakeTopic:
         )
         event = SimpleNamespace(timestamp=datetime.now(UTC) - HOUR)
         place = SimpleNamespace(offset=0)
-        return [SimpleNamespace(payload=said, event=event, place=place)][start:end]
+        return [SimpleNamespace(id="0", payload=said, event=event, place=place)][start:end]
 
 
 @pytest.fixture
