@@ -7,11 +7,12 @@ from prefect.client.schemas.objects import State
 
 from events.payloads import AlertRaised, FeaturesComputed, ModelTrained, OffsetRange
 from infra.bootstrap import Loop
-from infra.kafka.records import of_kind
+from infra.kafka.records import Received, of_kind
 from infra.kafka.work import Work
 from tasks.deliveries import read_once
-from tasks.predictions import Vectors, make_predictions
-from tasks.serving import model_book
+from tasks.predictions import Made, Vectors, make_predictions
+from tasks.serving import ModelBook, model_book
+from tasks.sessions import targets
 from tasks.work import Account, process
 
 
@@ -27,9 +28,7 @@ def steps(loop: Loop, work: Work) -> Account:
     book = model_book(loop)
     vectors = of_kind(received, FeaturesComputed)
     versions = set()
-    for source, made in zip(
-        vectors, make_predictions(book, Vectors([r.payload for r in vectors])), strict=True
-    ):
+    for source, made in zip(vectors, _predicted(loop, book, vectors), strict=True):
         if made.prediction is None:
             work.reject(source, made.reason)
             continue
@@ -39,6 +38,13 @@ def steps(loop: Loop, work: Work) -> Account:
         if why_not := book.check(trained.payload):
             work.publish("alerts", _refused(trained.payload, why_not), trained, "model_refused")
     return Account(f"by {', '.join(sorted(versions))}" if versions else "", sorted(versions))
+
+
+def _predicted(loop: Loop, book: ModelBook, vectors: list[Received[FeaturesComputed]]) -> list[Made]:
+    """Predict every vector; what announces models only needs no calendar."""
+    if not vectors:
+        return []
+    return make_predictions(book, Vectors([one.payload for one in vectors]), targets(loop))
 
 
 def _refused(trained: ModelTrained, why_not: str) -> AlertRaised:

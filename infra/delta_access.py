@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.errors import ReplanError, StopError, TryAgainError
+from infra.errors import ReplanError, StopError, TryAgainError, UsageError
 from infra.settings import Settings
 
 _TIMEOUT = "30s"
@@ -44,3 +44,20 @@ def translated(uri: str) -> Iterator[None]:
         cause = " ".join(_DECORATION.sub("", str(error)).split())[:500]
         message = f"the object store did not serve {uri}: {cause}"
         raise TryAgainError(message) from error
+
+
+@contextmanager
+def kept(version: int | None) -> Iterator[None]:
+    """Read a version that was asked for, or say that maintenance has forgotten it; the newest without one."""
+    from deltalake.exceptions import TableNotFoundError  # noqa: PLC0415
+
+    try:
+        yield
+    except (FileNotFoundError, TableNotFoundError) as error:
+        if version is None:
+            raise
+        message = (
+            f"version {version} of the feature table is not kept any more: old versions that no model was"
+            " trained on are forgotten ('nepse maintain')"
+        )
+        raise UsageError(message) from error

@@ -7,10 +7,10 @@ topic partition and offset of the event, then one float64 column per feature (nu
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.delta_access import storage_options, translated
+from infra.delta_access import kept, storage_options, translated
 from infra.errors import ReplanError, UsageError
 from infra.feature_rows import (
     OWN_COLUMNS,
@@ -21,6 +21,7 @@ from infra.feature_rows import (
     scan,
     with_columns,
 )
+from infra.feature_upkeep import NO_OWN_CLEANUP, Known, Upkeep, known_values, maintain
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ class FeatureTable:
             The rows sorted by (date, symbol), `date` as datetime64, and the version they are from.
 
         Raises:
-            UsageError: there is no such version.
+            UsageError: there is no such version, or it is not kept any more.
             TryAgainError: the store is away.
         """
-        with translated(self.uri):
+        with translated(self.uri), kept(version):
             table = self._at(version)
             wanted = list(columns) if columns is not None else None
             found = scan(table, wanted, since, until, symbols)
@@ -110,7 +111,7 @@ class FeatureTable:
 
     def features(self, version: int | None = None) -> list[str]:
         """Name the features that a version has columns for; raises as `read` does."""
-        with translated(self.uri):
+        with translated(self.uri), kept(version):
             return [name for name in _columns(self._at(version)) if name not in OWN_COLUMNS]
 
     def frames(self) -> Iterator["pd.DataFrame"]:
@@ -136,10 +137,22 @@ class FeatureTable:
                 table, nothing, mode="overwrite", schema_mode="overwrite", commit_properties=begin
             )
 
-    def compact(self) -> None:
-        """Rewrite the many small files of live sessions into few; readers notice nothing."""
+    def maintain(self, keep: timedelta, pinned: Iterable[int] = ()) -> Upkeep:
+        """Rewrite the many small files of live sessions into few, and forget old versions that nobody pins.
+
+        Readers notice nothing; versions younger than `keep`, and `pinned` ones, stay readable.
+
+        Raises:
+            ReplanError: somebody else committed at the same time: try again.
+            TryAgainError: the store is away.
+        """
         with translated(self.uri):
-            self._current().optimize.compact()
+            return maintain(self._current(), pinned, keep)
+
+    def known_values(self) -> list[Known]:
+        """Count and bound every feature's values in the newest version; raises as `read` does."""
+        with translated(self.uri):
+            return known_values(self._current())
 
     def _current(self) -> Any:
         from deltalake import DeltaTable, Schema  # noqa: PLC0415  (heavy)
@@ -151,7 +164,7 @@ class FeatureTable:
                 mode="ignore",
                 storage_options=self._options,
                 # the default computes bounds of the first 32 columns; only these two prune files
-                configuration={"delta.dataSkippingStatsColumns": "symbol,date"},
+                configuration={"delta.dataSkippingStatsColumns": "symbol,date", **NO_OWN_CLEANUP},
             )
         self._opened.update_incremental()
         return self._opened

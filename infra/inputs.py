@@ -1,19 +1,22 @@
-"""Reading input files from wherever they are: a folder, a file, a pattern, a URL, a bucket (fsspec)."""
+"""Reading input files from wherever they are: a folder, a file, a pattern, a URL, a bucket, a repository."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import RejectError
+from infra.places import content, opened
 from infra.settings import Settings
 
 READABLE = (".csv", ".parquet")
 NOT_PRICES = {"manifest.csv"}
-HTTP_SECONDS = 120.0
-"""A file that takes longer than this to download is given up."""
+
+_CHANGED = ("LastModified", "mtime", "modified", "last_modified")
+"""What file systems call the time of a file's last change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,17 @@ class Unreadable:
     why: str
 
 
-def absolute(place: str) -> str:
-    """Make a local path independent of the working directory; URLs stay as they are."""
-    return place if "://" in place else str(Path(place).expanduser().resolve())
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A price file that was not read: its path in its file system, and when it changed if that is told."""
+
+    path: str
+    modified: datetime | None
+
+    @property
+    def name(self) -> str:
+        """The file's name, as an InputFile has it."""
+        return _file_name(self.path)
 
 
 def gather(settings: Settings, places: list[str]) -> tuple[list[InputFile], list[Unreadable]]:
@@ -58,13 +69,44 @@ def read_inputs(settings: Settings, places: list[str]) -> list[InputFile]:
     return [file for place in places for file in _read(settings, place)]
 
 
-def _read(settings: Settings, place: str) -> list[InputFile]:
-    import fsspec  # noqa: PLC0415  (a quarter of a second that other commands should not pay)
+def list_files(settings: Settings, place: str) -> list[Listed]:
+    """List the price files at a place in order of name, as it is now; none there is no failure.
 
+    Raises:
+        RejectError: the place can't be read.
+    """
     with _translated(place):
-        fs, path = fsspec.core.url_to_fs(place, **_options(settings, place))
+        fs, path = opened(settings, place)
+        fs.invalidate_cache()
+        return [Listed(name, _modified(told)) for name, told in _found(fs, path).items()]
+
+
+def read_listed(
+    settings: Settings, place: str, files: Iterable[Listed]
+) -> tuple[list[InputFile], list[Unreadable]]:
+    """Read files that `list_files` found at a place, and tell of those that can't be.
+
+    Raises:
+        RejectError: the place can't be reached.
+    """
+    read: list[InputFile] = []
+    unreadable: list[Unreadable] = []
+    with _translated(place):
+        fs, _ = opened(settings, place)
+    for file in files:
+        try:
+            with _translated(file.name):
+                read.append(InputFile(file.name, content(fs, file.path)))
+        except RejectError as error:
+            unreadable.append(Unreadable(file.name, str(error)))
+    return read, unreadable
+
+
+def _read(settings: Settings, place: str) -> list[InputFile]:
+    with _translated(place):
+        fs, path = opened(settings, place)
         names = _names(fs, path)
-        return [InputFile(_file_name(name), bytes(fs.cat_file(name))) for name in names]
+        return [InputFile(_file_name(name), content(fs, name)) for name in names]
 
 
 @contextmanager
@@ -84,20 +126,38 @@ def _translated(place: str) -> Iterator[None]:
 
 
 def _names(fs: Any, path: str) -> list[str]:
-    """List the price files at a path, a pattern or below a folder."""
-    if _is_file_url(path):
+    """Name the price files at a path, a pattern or below a folder; or the file that the path is."""
+    if _is_file_url(path) or not (_is_pattern(fs, path) or fs.isdir(path)):
         return [path]
-    if not path.startswith("http") and any(mark in path for mark in "*?[") and not fs.exists(path):
-        names = fs.glob(path)
-    elif fs.isdir(path):
-        names = fs.find(path)
-    else:
-        return [path]
-    names = sorted(n for n in names if n.endswith(READABLE) and _file_name(n) not in NOT_PRICES)
+    names = list(_found(fs, path))
     if not names:
         message = f"no price file there ({' or '.join(READABLE)})"
         raise ValueError(message)
     return names
+
+
+def _found(fs: Any, path: str) -> dict[str, dict[str, Any]]:
+    """List the price files of a pattern or below a folder, in order, with what their store tells of each."""
+    pattern = _is_pattern(fs, path)
+    found = fs.glob(path, detail=True) if pattern else fs.find(path, detail=True)
+    if not found and not pattern and not fs.exists(path):
+        raise FileNotFoundError(path)
+    wanted = [name for name in found if name.endswith(READABLE) and _file_name(name) not in NOT_PRICES]
+    return {name: found[name] for name in sorted(wanted)}
+
+
+def _is_pattern(fs: Any, path: str) -> bool:
+    return not path.startswith("http") and any(mark in path for mark in "*?[") and not fs.exists(path)
+
+
+def _modified(told: dict[str, Any]) -> datetime | None:
+    """Find out when a file changed; times without a zone are UTC, as S3's and HTTP's are."""
+    value = next((told[name] for name in _CHANGED if told.get(name) is not None), None)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return None
 
 
 def _is_file_url(path: str) -> bool:
@@ -108,15 +168,3 @@ def _is_file_url(path: str) -> bool:
 def _file_name(path: str) -> str:
     """Take the last part of a path, without a URL's query and escapes."""
     return Path(unquote(urlsplit(path).path) if "://" in path else path).name
-
-
-def _options(settings: Settings, place: str) -> dict[str, Any]:
-    """Give our own store's keys to s3:// places, and a bound to downloads."""
-    if place.startswith(("http://", "https://")):
-        from aiohttp import ClientTimeout  # noqa: PLC0415
-
-        return {"client_kwargs": {"timeout": ClientTimeout(total=HTTP_SECONDS, connect=10)}}
-    if not place.startswith("s3://"):
-        return {}
-    secret = settings.s3_secret_key.get_secret_value()
-    return {"endpoint_url": settings.s3_url, "key": settings.s3_access_key, "secret": secret}

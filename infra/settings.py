@@ -29,6 +29,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".nepse"), description="State folder of the local stack.")
     data: str | None = Field(None, description="Folder or URL of exchange files; the simulator without it.")
+    landing: str | None = Field(
+        None, description="Folder or URL that is looked through for new price files after each close."
+    )
     host: str = Field("127.0.0.1", description="Address that the local servers listen on.")
     port_offset: int = Field(0, ge=0, le=46_000, description="Added to every default port.")
     jars: Path = Field(Path(".jars"), description="Folder of the broker's jars, shared by all stacks.")

@@ -1,25 +1,21 @@
 """Feature vectors become predictions, each by the version valid for its target session."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 import pandas as pd
 from prefect import task
 
 from events.payloads import FeaturesComputed, PredictionMade
 from infra.errors import RejectError
-from tasks.core.calendar import next_session
+from tasks.core.calendar import Calendar
 from tasks.core.training import TrainedModel, predict
 from tasks.serving import PERSISTENCE, ModelBook
 
-
-@lru_cache(maxsize=4096)
-def target_of(day: date) -> date:
-    """Name the session that a prediction made after `day` is about."""
-    return next_session(day)
+Targets = Mapping[date, date]
+"""By the day after which a prediction is made the session that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,73 +35,86 @@ class Vectors:
 
 
 @task
-def make_predictions(book: ModelBook, vectors: Vectors) -> list[Made]:
-    """Predict the next close of every vector, in their order; `v0` where no trained version may or can."""
+def make_predictions(book: ModelBook, vectors: Vectors, calendar: Calendar) -> list[Made]:
+    """Predict the next close of every vector, in their order; `v0` where no trained version may or can.
+
+    The calendar names the session that is predicted, the next one after the vector's.
+    """
+    targets = {day: calendar.next_session(day) for day in {vector.date for vector in vectors.items}}
     made: list[Made | None] = [None] * len(vectors.items)
-    for version, places in _by_version(book, vectors.items).items():
+    for version, places in _by_version(book, vectors.items, targets).items():
         chosen = [vectors.items[i] for i in places]
-        for place, outcome in zip(places, _predict_by(book, version, chosen), strict=True):
+        for place, outcome in zip(places, _predict_by(book, version, chosen, targets), strict=True):
             made[place] = outcome
     return [m for m in made if m is not None]
 
 
-def _by_version(book: ModelBook, vectors: list[FeaturesComputed]) -> dict[str, list[int]]:
+def _by_version(book: ModelBook, vectors: list[FeaturesComputed], targets: Targets) -> dict[str, list[int]]:
     """Group vectors by the version that may predict their target session and was trained on such vectors."""
     groups: dict[str, list[int]] = defaultdict(list)
     for place, vector in enumerate(vectors):
-        groups[_able(book, book.version_for(target_of(vector.date)), vector)].append(place)
+        groups[_able(book, vector, targets[vector.date])].append(place)
     return groups
 
 
-def _able(book: ModelBook, version: str, vector: FeaturesComputed) -> str:
+def _able(book: ModelBook, vector: FeaturesComputed, target: date) -> str:
+    version = book.version_for(target)
     if version == PERSISTENCE or vector.last_close is None:
         return PERSISTENCE
     try:
         model = book.model(version)
     except RejectError:
-        return book.version_for(target_of(vector.date))  # the book has struck the broken version off
+        return book.version_for(target)  # the book has struck the broken version off
     return version if model.takes(vector.feature_set, vector.features) else PERSISTENCE
 
 
-def _predict_by(book: ModelBook, version: str, vectors: list[FeaturesComputed]) -> list[Made]:
+def _predict_by(
+    book: ModelBook, version: str, vectors: list[FeaturesComputed], targets: Targets
+) -> list[Made]:
     if version == PERSISTENCE:
-        return [_persist(vector) for vector in vectors]
-    return _forecast(book.model(version), version, vectors)
+        return [_persist(vector, targets[vector.date]) for vector in vectors]
+    return _forecast(book.model(version), version, vectors, targets)
 
 
-def _persist(vector: FeaturesComputed) -> Made:
+def _persist(vector: FeaturesComputed, target: date) -> Made:
     """Forecast the last close; an event that carries none has at least its first lag."""
     last = vector.last_close if vector.last_close is not None else vector.features.get("Close_Lag_1")
     if last is None:
         return Made(None, "neither last_close nor Close_Lag_1 is there: nothing to predict from")
     used = "last_close" if vector.last_close is not None else "Close_Lag_1"
-    return Made(_prediction(vector, last, PERSISTENCE, [used], last))
+    return Made(_prediction(vector, target, last, PERSISTENCE, [used], last))
 
 
-def _forecast(model: TrainedModel, version: str, vectors: list[FeaturesComputed]) -> list[Made]:
+def _forecast(
+    model: TrainedModel, version: str, vectors: list[FeaturesComputed], targets: Targets
+) -> list[Made]:
     features = model.card.features
     frame = pd.DataFrame([vector.features for vector in vectors], columns=features, dtype=float)
     frame["symbol"] = [vector.symbol for vector in vectors]
     frame["last_close"] = [vector.last_close for vector in vectors]
     rows = predict(model, frame).round(4).itertuples(index=False)
-    build = _builder(version, features)
+    build = _builder(version, features, targets)
     return [Made(build(vector, row)) for vector, row in zip(vectors, rows, strict=True)]
 
 
-def _builder(version: str, features: list[str]) -> "Callable[[FeaturesComputed, object], PredictionMade]":
+def _builder(
+    version: str, features: list[str], targets: Targets
+) -> "Callable[[FeaturesComputed, object], PredictionMade]":
     def build(vector: FeaturesComputed, row: object) -> PredictionMade:
         close, low80, high80, low95, high95 = (
             float(getattr(row, name))
             for name in ("predicted_close", "low_80", "high_80", "low_95", "high_95")
         )
         intervals = {"interval_80": (low80, high80), "interval_95": (low95, high95)}
-        return _prediction(vector, close, version, features, vector.last_close, **intervals)
+        target = targets[vector.date]
+        return _prediction(vector, target, close, version, features, vector.last_close, **intervals)
 
     return build
 
 
 def _prediction(  # noqa: PLR0913, PLR0917  (the parts of one event)
     vector: FeaturesComputed,
+    target: date,
     close: float,
     version: str,
     used: list[str],
@@ -115,7 +124,7 @@ def _prediction(  # noqa: PLR0913, PLR0917  (the parts of one event)
 ) -> PredictionMade:
     return PredictionMade(
         symbol=vector.symbol,
-        date=target_of(vector.date),
+        date=target,
         predicted_close=close,
         model_version=version,
         features_used=used,

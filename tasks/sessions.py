@@ -3,11 +3,13 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from datetime import date
 
 import pandas as pd
 
 from infra.bootstrap import Loop
 from infra.errors import RejectError
+from tasks.core.calendar import Calendar, expected, learned
 from tasks.core.layout import TIDY, NotAPriceFileError
 from tasks.core.prices import session_from_parquet
 from tasks.core.sessions import Held, SessionIndex
@@ -31,16 +33,28 @@ class Sessions:
         self._read = 0
         self._frames: OrderedDict[str, pd.DataFrame] = OrderedDict()
         self._refused: dict[str, str] = {}
+        self._days: dict[int, tuple[date, ...]] = {}
         self.index = SessionIndex()
 
     def refresh(self) -> SessionIndex:
         """Bring the index up to the topic's last committed event."""
         with self._lock:
-            end = self._loop.raw_data.refresh()
-            for entry in self._loop.raw_data.between(self._read, end):
-                self.index.add(entry.place.offset, entry.payload, entry.id)
-            self._read = end
+            self._read_up_to(self._loop.raw_data.refresh())
             return self.index
+
+    def days(self, end: int) -> tuple[date, ...]:
+        """Name the sessions held by the events below offset `end`, oldest first; the topic's log has them."""
+        with self._lock:
+            self._read_up_to(end)
+            if end not in self._days:
+                self._days = {end: tuple(held.day for held in self.index.alive(end - 1))}
+            return self._days[end]
+
+    def _read_up_to(self, end: int) -> None:
+        """Note the topic's events below `end` in the index."""
+        for entry in self._loop.raw_data.between(self._read, end):
+            self.index.add(entry.place.offset, entry.payload, entry.id)
+        self._read = max(self._read, end)
 
     def usable(self, held: list[Held]) -> dict[str, pd.DataFrame]:
         """Read the frames of sessions, leaving out those that turned out to be none (dead letters by now)."""
@@ -101,3 +115,18 @@ class Sessions:
 def sessions(loop: Loop) -> Sessions:
     """Give this process's sessions, warm."""
     return loop.keep("sessions", lambda: Sessions(loop.live))
+
+
+def calendar(loop: Loop) -> Calendar:
+    """Give the exchange's calendar as this view of the world knows it, with every holiday that is past."""
+    return learned(_held_days(loop))
+
+
+def targets(loop: Loop) -> Calendar:
+    """Give the calendar of what predictions are about, as this view of the world knows it."""
+    return expected(_held_days(loop))
+
+
+def _held_days(loop: Loop) -> tuple[date, ...]:
+    """Name the sessions told up to the view's pin of raw-data: a slice that is taken again sees the same."""
+    return sessions(loop).days(loop.raw_data.refresh())

@@ -46,7 +46,7 @@ def ingest(
 
     Example: nepse ingest prices/2024_03_04.csv prices/daily https://host/2024_03_05.csv
     """
-    from infra.inputs import absolute  # noqa: PLC0415
+    from infra.places import absolute  # noqa: PLC0415
     from infra.prefect_runs import run_here  # noqa: PLC0415
 
     settings = shared.settings_of(context, home)

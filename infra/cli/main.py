@@ -21,6 +21,7 @@ MODULES = (
     "lineage",
     "features",
     "rebuild",
+    "maintain",
     "demo.command",
 )
 FAILED, MISUSED = 1, 2

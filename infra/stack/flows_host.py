@@ -11,6 +11,7 @@ from infra.errors import TryAgainError
 from infra.settings import PROJECT, Settings
 from infra.stack import probes
 from infra.stack.parts import Part
+from infra.stack.schedules import watch_landing
 
 WORKER = "local-worker"
 HOSTS = ("forecasting", "judging", "projectors")
@@ -35,9 +36,14 @@ def _deploy() -> Part:
         needs=("prefect",),
         once=True,
         ready=_nothing,
-        after=remember_deployed,
+        after=_finish,
         within=180.0,
     )
+
+
+def _finish(settings: Settings) -> None:
+    watch_landing(settings)
+    remember_deployed(settings)
 
 
 def _worker(settings: Settings) -> Part:
@@ -141,9 +147,10 @@ def remember_deployed(settings: Settings) -> None:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Digest of what deployments are made from: the wiring, the flows' code and the server."""
+    """Digest of what deployments are made from: the wiring, the flows' code, the server, what is watched."""
     code = sorted([PROJECT / "prefect.yaml", *PROJECT.glob("flows/*.py"), *PROJECT.glob("sensors/*.py")])
-    digest = hashlib.sha256(f"{settings.prefect_ui} {settings.work_pool} {version('prefect')}".encode())
+    made = (settings.prefect_ui, settings.work_pool, settings.landing is not None, version("prefect"))
+    digest = hashlib.sha256(" ".join(map(str, made)).encode())
     for file in code:
         if file.exists():
             digest.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -1,7 +1,6 @@
 """What is said about the date of some rows, what is held, and what a claim turned out to be."""
 
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -9,10 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tasks.core.calendar import on_or_before
-
-Closed = AbstractSet[date]
-"""Holidays known so far."""
+from tasks.core.calendar import Calendar
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -94,8 +90,8 @@ class Verdict:
         }[self.kind]
 
 
-def natural_day(claim: Claim, closed: Closed = frozenset()) -> date | None:
+def natural_day(claim: Claim, calendar: Calendar) -> date | None:
     """Session that a claim's own date points to: the date of its rows, else the last session by its name."""
     if claim.named is None or claim.dated:
         return claim.named
-    return on_or_before(claim.named, closed)
+    return calendar.on_or_before(claim.named)

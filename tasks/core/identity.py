@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from tasks.core.calendar import next_session, on_or_before, trading_day
-from tasks.core.claims import Claim, Closed, Kind, Known, Push, Verdict, natural_day
+from tasks.core.calendar import Calendar
+from tasks.core.claims import Claim, Kind, Known, Push, Verdict, natural_day
 from tasks.core.likeness import SAME_LEAST, Relation, fuller, likeness, stale
 from tasks.core.prices import content_hash
 
@@ -20,27 +20,28 @@ THIN = 5
 trades of debentures, and 2011-11-29 has one row in all."""
 
 
-def identify(claim: Claim, near: Sequence[Known], closed: Closed = frozenset()) -> Verdict:
+def identify(claim: Claim, near: Sequence[Known], calendar: Calendar) -> Verdict:
     """Tell which session a claim's rows are.
 
     Args:
         claim: The rows and the date that is claimed for them.
         near: The sessions held around the claimed date (see `Places`), oldest first, and the one with the
             same digest wherever it is.
-        closed: Holidays known so far.
+        calendar: Which days can be sessions. Not one that learned from the sessions held: a file that was not
+            read yet would make a holiday of its day.
     """
     if claim.rows().empty:
         return Verdict(Kind.EMPTY, claim, None)
-    if original := _repeated(claim, near, closed):
-        return _joined(claim, original, near, closed)
+    if original := _repeated(claim, near, calendar):
+        return _joined(claim, original, near, calendar)
     relations = [(known, _relation(claim, known)) for known in near]
     for known, relation in relations:
         if relation is Relation.MIXED and not claim.dated:
-            return identify(without(claim, known), near, closed)
+            return identify(without(claim, known), near, calendar)
     for known, relation in relations:
         if relation is Relation.SAME:
-            return _joined(claim, known, near, closed)
-    return _new(claim, near, closed)
+            return _joined(claim, known, near, calendar)
+    return _new(claim, near, calendar)
 
 
 def without(claim: Claim, known: Known) -> Claim:
@@ -57,11 +58,11 @@ def _relation(claim: Claim, known: Known) -> Relation:
     return likeness(known.claim.rows(), claim.rows()).relation
 
 
-def _repeated(claim: Claim, near: Sequence[Known], closed: Closed) -> Known | None:
+def _repeated(claim: Claim, near: Sequence[Known], calendar: Calendar) -> Known | None:
     """Find the held session with the same rows; a thin one counts as that only next to its day."""
     alike = [known for known in near if known.claim.digest == claim.digest]
     if len(claim.rows()) < THIN:
-        day = natural_day(claim, closed)
+        day = natural_day(claim, calendar)
         alike = [known for known in alike if _beside(claim, known, day, near)]
     return alike[0] if alike else None
 
@@ -74,12 +75,14 @@ def _beside(claim: Claim, known: Known, day: date | None, near: Sequence[Known])
     return not both_dated and not any(first < other.day < last for other in near)
 
 
-def _joined(claim: Claim, held: Known, near: Sequence[Known], closed: Closed) -> Verdict:
+def _joined(claim: Claim, held: Known, near: Sequence[Known], calendar: Calendar) -> Verdict:
     """Join a claim to the session that it is: the better date holds, and the fuller rows."""
     others = [known for known in near if known is not held]
-    day = natural_day(claim, closed)
-    seat = _seat(claim, day, others, closed) if day else None
-    better = seat is not None and _standing(claim, seat.day, closed) < _standing(held.claim, held.day, closed)
+    day = natural_day(claim, calendar)
+    seat = _seat(claim, day, others, calendar) if day else None
+    better = seat is not None and _standing(claim, seat.day, calendar) < _standing(
+        held.claim, held.day, calendar
+    )
     same = claim.digest == held.claim.digest
     full = not same and fuller(claim.rows(), held.claim.rows())
     date_of = claim if better else held.claim
@@ -90,34 +93,34 @@ def _joined(claim: Claim, held: Known, near: Sequence[Known], closed: Closed) ->
     return Verdict(kind, kept, held.day, held)
 
 
-def _standing(claim: Claim, day: date, closed: Closed) -> tuple[int, bool, date, date]:
+def _standing(claim: Claim, day: date, calendar: Calendar) -> tuple[int, bool, date, date]:
     """Rank what a date rests on, the least first: rows that carry it, a name, the session before.
 
     Of two dates of the same kind the earlier holds. But a price history that has the same rows on a day
     without trading and on one with (2016-09-03 and 09-04) is right about the latter.
     """
     basis = 0 if claim.dated else 1 if claim.named else 2
-    return basis, claim.dated and not trading_day(day, closed), day, claim.named or date.max
+    return basis, claim.dated and not calendar.trading_day(day), day, claim.named or date.max
 
 
-def _new(claim: Claim, near: Sequence[Known], closed: Closed) -> Verdict:
+def _new(claim: Claim, near: Sequence[Known], calendar: Calendar) -> Verdict:
     """Place rows that are no held session's: by their own date, or after the session that they continue."""
-    day = natural_day(claim, closed) or _following(claim, near, closed)
+    day = natural_day(claim, calendar) or _following(claim, near, calendar)
     if day is None:
         return Verdict(Kind.UNPLACED, claim, None)
     holder = _at(near, day)
     if holder and _nothing_against(claim, holder):
-        return _joined(claim, holder, near, closed)
-    seat = _seat(claim, day, near, closed)
+        return _joined(claim, holder, near, calendar)
+    seat = _seat(claim, day, near, calendar)
     if seat is None:
         return Verdict(Kind.UNPLACED, claim, None)
     return Verdict(Kind.SESSION, claim, seat.day, push=seat.push)
 
 
-def _following(claim: Claim, near: Sequence[Known], closed: Closed) -> date | None:
+def _following(claim: Claim, near: Sequence[Known], calendar: Calendar) -> date | None:
     """The day after the session that an undated claim continues, by the calendar: a holiday misleads it."""
     before = [known for known in near if _relation(claim, known) is Relation.NEXT]
-    day = next_session(before[-1].day, closed) if before else None
+    day = calendar.next_session(before[-1].day) if before else None
     return None if day and _at(near, day) else day
 
 
@@ -134,34 +137,34 @@ class _Seat(NamedTuple):
     push: Push | None = None
 
 
-def _seat(claim: Claim, day: date, near: Sequence[Known], closed: Closed) -> _Seat | None:
+def _seat(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) -> _Seat | None:
     """Find room at `day`; of two sessions that claim one day, the order in which they follow decides."""
     holder = _at(near, day)
     if holder is None:
         return _Seat(day)
     relation = _relation(claim, holder)
     if relation is Relation.NEXT:
-        if later := _later(claim, day, near, closed):
+        if later := _later(claim, day, near, calendar):
             return _Seat(later)
-        earlier = _earlier(holder.claim, day, near, closed)
+        earlier = _earlier(holder.claim, day, near, calendar)
         return _Seat(day, Push(holder, earlier)) if earlier else None
     if relation is Relation.BEFORE:
-        if later := _later(holder.claim, day, near, closed):
+        if later := _later(holder.claim, day, near, calendar):
             return _Seat(day, Push(holder, later))
-        earlier = _earlier(claim, day, near, closed)
+        earlier = _earlier(claim, day, near, calendar)
         return _Seat(earlier) if earlier else None
     return None
 
 
-def _later(claim: Claim, day: date, near: Sequence[Known], closed: Closed) -> date | None:
+def _later(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) -> date | None:
     """A free day after `day` that the claim allows: the day of its name, then a session off the calendar."""
-    later = claim.named or next_session(day, closed)
+    later = claim.named or calendar.next_session(day)
     return later if later > day and not _at(near, later) else None
 
 
-def _earlier(claim: Claim, day: date, near: Sequence[Known], closed: Closed) -> date | None:
+def _earlier(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) -> date | None:
     """The session before `day`, if it is free and the rows don't carry their date."""
-    earlier = on_or_before(day - timedelta(days=1), closed)
+    earlier = calendar.on_or_before(day - timedelta(days=1))
     return None if claim.dated or _at(near, earlier) else earlier
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.core.calendar import next_session, trading_day
+from tasks.core.calendar import Calendar, load_rules
 from tasks.core.tidy import by_day, tidy
 
 Vector = npt.NDArray[np.float64]
@@ -134,9 +134,11 @@ def session_days(rng: np.random.Generator, start: date, sessions: int) -> list[d
     for offset in np.flatnonzero(rng.random(sessions * 2) < 0.018).tolist():  # noqa: PLR2004  (15 a year)
         longest = int(rng.integers(2, 7)) if rng.random() < 0.2 else 1  # noqa: PLR2004  (one in five)
         closed |= {start + timedelta(days=offset + 1 + k) for k in range(longest)}
-    days = [start if trading_day(start) else next_session(start, closed)]
+    rules = load_rules()
+    calendar = Calendar(rules, closed=closed)
+    days = [start if rules.trading_day(start) else calendar.next_session(start)]
     while len(days) < sessions:
-        days.append(next_session(days[-1], closed))
+        days.append(calendar.next_session(days[-1]))
     return days
 
 

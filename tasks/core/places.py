@@ -2,10 +2,12 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
 
-from tasks.core.claims import Claim, Closed, Kind, Known, Verdict, natural_day
+from tasks.core.calendar import Calendar, load_rules
+from tasks.core.claims import Claim, Kind, Known, Verdict, natural_day
 from tasks.core.identity import identify
 from tasks.core.likeness import Relation, likeness
 
@@ -46,10 +48,10 @@ def in_order(claims: Iterable[Claim]) -> list[Claim]:
 class Places:
     """Sessions by day; taking a claim costs the sessions near it, not the history."""
 
-    def __init__(self, held: Iterable[Known], closed: Closed = frozenset()) -> None:
-        """Start from the sessions held, their locations unique, and the holidays known so far."""
+    def __init__(self, held: Iterable[Known], closed: AbstractSet[date] = frozenset()) -> None:
+        """Start from the sessions held, their locations unique, and holidays that the rules do not tell."""
         self.start = tuple(held)
-        self._closed = closed
+        self._calendar = Calendar(load_rules(), closed=closed)
         self._days: list[date] = []
         self._held: dict[date, Known] = {}
         self._digests: dict[str, date] = {}
@@ -67,7 +69,7 @@ class Places:
 
     def take(self, claim: Claim) -> Verdict:
         """Take a claim in: place it, and look again at the sessions that it throws a light on."""
-        verdict = identify(claim, self._near(claim), self._closed)
+        verdict = identify(claim, self._near(claim), self._calendar)
         self._settle(self._apply(verdict))
         return verdict
 
@@ -88,7 +90,7 @@ class Places:
 
     def _near(self, claim: Claim) -> list[Known]:
         """The sessions around a claim's day, the newest without one, and that with the same rows."""
-        around = bisect_left(self._days, natural_day(claim, self._closed) or date.max)
+        around = bisect_left(self._days, natural_day(claim, self._calendar) or date.max)
         days = set(self._days[max(0, around - NEAR) : around + NEAR + 1])
         if same := self._digests.get(claim.digest):
             days.add(same)
@@ -129,7 +131,7 @@ class Places:
         """Tell whether the day that a session had to leave changed, or its rows are its new neighbour's."""
         if known.claim.dated:
             return False
-        if natural_day(known.claim, self._closed) in changed - {known.day}:
+        if natural_day(known.claim, self._calendar) in changed - {known.day}:
             return True
         place = bisect_left(self._days, known.day)
         before = self._held[self._days[place - 1]] if place else None
@@ -143,7 +145,7 @@ class Places:
         if self._held.get(known.day) is not known:
             return set()
         self._drop(known)
-        verdict = identify(known.claim, self._near(known.claim), self._closed)
+        verdict = identify(known.claim, self._near(known.claim), self._calendar)
         moved = verdict.day != known.day or verdict.claim.digest != known.claim.digest or verdict.of
         days = self._apply(verdict, known) if moved else set()
         if not days:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from infra.errors import RejectError, ReplanError
+from infra.errors import RejectError, ReplanError, UsageError
 from infra.feature_table import FeatureTable
 from infra.settings import Settings
 from tasks.feature_store import feature_frame, vector_as_of
@@ -109,10 +109,27 @@ def test_positions_outlive_compaction(table: FeatureTable, stack: Settings, name
     for day in range(3):
         table.apply(rows(day, first=FIRST + timedelta(day)), {PLACE: day}, {PLACE: day + 1})
     before, _ = table.read()
-    table.compact()
+    done = table.maintain(timedelta(30))
+    assert (done.before.files, done.after.files) == (3, 1)
     again = FeatureTable(stack, name=name)
     pd.testing.assert_frame_equal(again.read()[0], before)
     assert again.positions([PLACE]) == {PLACE: 3}
+
+
+def test_maintenance_forgets_old_versions_but_for_pinned_ones(
+    table: FeatureTable, stack: Settings, name: str
+) -> None:
+    """A training can be repeated on the version that it read; a projector that was open goes on."""
+    versions = [table.apply(rows(n, revision=n, RSI=float(n)), {PLACE: n}, {PLACE: n + 1}) for n in range(4)]
+    keeper = FeatureTable(stack, name=name)
+    done = keeper.maintain(timedelta(0), [versions[1]])
+    assert (done.pinned, done.lost) == ([versions[1]], [])
+    assert keeper.read(["RSI"], version=versions[1])[0]["RSI"].tolist() == [1.0, 1.0]
+    with pytest.raises(UsageError, match="not kept any more"):
+        keeper.read(["RSI"], version=versions[2])
+    table.apply(rows(4, revision=4, RSI=4.0), {PLACE: 4}, {PLACE: 5})
+    assert keeper.read(["RSI"])[0]["RSI"].tolist() == [4.0, 4.0]
+    assert [one.feature for one in keeper.known_values()] == ["RSI"]
 
 
 def test_a_batch_without_rows_moves_the_positions(table: FeatureTable) -> None:

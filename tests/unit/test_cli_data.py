@@ -16,7 +16,8 @@ import pytest
 from events.topics import TOPICS
 from infra.cli import data, main, topics
 from infra.errors import RejectError
-from infra.inputs import absolute, gather, read_inputs
+from infra.inputs import gather, read_inputs
+from infra.places import absolute
 from infra.progress import listening, tell
 from infra.settings import load_settings
 from infra.wiring import full_name

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.settings import Settings
-from tasks.core.calendar import trading_day
+from tasks.core.calendar import load_rules
 from tasks.core.claims import Claim, Kind
 from tasks.core.likeness import Relation, likeness
 from tasks.core.places import in_order
@@ -80,9 +80,9 @@ def spoiled(folder: Folder, spoils: dict[int, Spoil]) -> list[Claim]:
             claims.append(mixed)
         elif spoil.oddity == "late mixture" and after not in folder.truth:  # whose file has this session, too
             claims[claims.index(own)] = mixed
-        elif spoil.oddity == "misdated" and not trading_day(after):
+        elif spoil.oddity == "misdated" and not load_rules().trading_day(after):
             claims.remove(own)
-        elif spoil.oddity == "stale" and not trading_day(after):
+        elif spoil.oddity == "stale" and not load_rules().trading_day(after):
             claims[claims.index(own)] = claim(folder.own(before).rows(), day)
     return claims
 

@@ -8,11 +8,13 @@ import pytest
 from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained
 from infra.errors import RejectError
 from tasks import predictions
+from tasks.core.calendar import learned
 from tasks.core.training import Card, TrainedModel
 from tasks.predictions import Vectors, make_predictions
 from tasks.serving import PERSISTENCE, ModelBook, Models
 
-THURSDAY, SUNDAY = date(2023, 6, 1), date(2023, 6, 4)
+THURSDAY, SUNDAY, MONDAY = date(2023, 6, 1), date(2023, 6, 4), date(2023, 6, 5)
+RULES = learned([])
 
 
 class FakeEntry:
@@ -103,13 +105,13 @@ def test_a_version_that_the_registry_lacks_is_refused_and_the_older_one_goes_on(
     """A missing model costs no prediction."""
     book = book_of(trained("v7", date(2023, 1, 1)))
     assert "v7" in (book.check(trained("v7", date(2023, 1, 1))) or "")
-    made = make_predictions.fn(book, Vectors([a_vector(last_close=1300.0)]))
+    made = make_predictions.fn(book, Vectors([a_vector(last_close=1300.0)]), RULES)
     assert [m.prediction.model_version for m in made if m.prediction] == [PERSISTENCE]
 
 
 def test_the_chapters_vector_is_predicted_by_its_first_lag() -> None:
     """Without a last close, persistence takes Close_Lag_1 and says so; the target is the next session."""
-    (made,) = make_predictions.fn(book_of(), Vectors([a_vector()]))
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector()]), RULES)
     assert made.prediction is not None
     assert (made.prediction.predicted_close, made.prediction.features_used) == (1250.5, ["Close_Lag_1"])
     assert (made.prediction.as_of, made.prediction.date) == (THURSDAY, SUNDAY)
@@ -117,15 +119,26 @@ def test_the_chapters_vector_is_predicted_by_its_first_lag() -> None:
 
 def test_a_known_last_close_is_what_persistence_predicts() -> None:
     """The last close is newer than its first lag."""
-    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(last_close=1260.2)]))
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(last_close=1260.2)]), RULES)
     assert made.prediction is not None
     assert made.prediction.predicted_close == made.prediction.last_close == 1260.2
+
+
+def test_the_session_that_the_calendar_names_is_predicted() -> None:
+    """Over a holiday that the calendar knows, and the version for that session is asked."""
+    book = book_of(trained("v1", date(2023, 1, 31)), trained("v2", SUNDAY))
+    calendar = learned([THURSDAY, MONDAY])
+    vectors = Vectors([a_vector(), a_vector(date=MONDAY)])
+    made = make_predictions.fn(book, vectors, calendar)
+    assert [m.prediction.date for m in made if m.prediction] == [MONDAY, date(2023, 6, 6)]
+    target = calendar.next_session(THURSDAY)
+    assert (book.version_for(SUNDAY), book.version_for(target)) == ("v1", "v2")
 
 
 @pytest.mark.parametrize("features", [{}, {"RSI": 50.0}, {"Close_Lag_1": None}])
 def test_nothing_to_predict_from_is_said(features: dict[str, Any]) -> None:
     """A vector without any price becomes no prediction but a reason."""
-    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(features=features)]))
+    (made,) = make_predictions.fn(book_of(), Vectors([a_vector(features=features)]), RULES)
     assert made.prediction is None
     assert "nothing to predict from" in made.reason
 
@@ -158,7 +171,7 @@ def test_a_version_predicts_from_the_feature_set_that_it_was_trained_on(
     book = book_of(trained("v1", date(2023, 2, 1)))
     monkeypatch.setattr(book, "model", lambda _version: a_model(trained_on))
     vector = a_vector(last_close=1260.2, feature_set=vector_of)
-    (group,) = predictions._by_version(book, [vector])
+    (group,) = predictions._by_version(book, [vector], {THURSDAY: SUNDAY})
     assert group == version
 
 
@@ -170,7 +183,7 @@ def test_a_version_does_not_predict_without_a_feature_that_it_needs(
     book = book_of(trained("v1", date(2023, 2, 1)))
     monkeypatch.setattr(book, "model", lambda _version: a_model("1"))
     (made,) = make_predictions.fn(
-        book, Vectors([a_vector(last_close=9.0, features=features, feature_set="1")])
+        book, Vectors([a_vector(last_close=9.0, features=features, feature_set="1")]), RULES
     )
     assert made.prediction is not None
     assert (made.prediction.model_version, made.prediction.predicted_close) == (PERSISTENCE, 9.0)

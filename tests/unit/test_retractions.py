@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from events.payloads import ActualAvailable, DataIngested, DataRetracted, FeaturesComputed, PredictionMade
 from infra.kafka.records import of_kind
 from tasks.announcements import _record
+from tasks.core.calendar import expected
 from tasks.core.joining import error_of, new_pairs, side_of_actual, side_of_prediction
 from tasks.core.prices import session_to_parquet
 from tasks.core.tidy import tidy
@@ -41,7 +42,8 @@ def vectors_of(exchange: Exchange) -> list[FeaturesComputed]:
 
 def predictions_of(vectors: list[FeaturesComputed]) -> list[PredictionMade]:
     """What predict publishes where no model serves."""
-    return [made.prediction for made in make_predictions.fn(NOBODY, Vectors(vectors)) if made.prediction]
+    made = make_predictions.fn(NOBODY, Vectors(vectors), expected([]))
+    return [one.prediction for one in made if one.prediction]
 
 
 def errors_of(exchange: Exchange) -> Errors:

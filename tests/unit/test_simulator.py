@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.calendar import trading_day
+from tasks.core.calendar import load_rules
 from tasks.core.prices import content_hash, read_daily, read_table_parquet
 from tasks.core.simulator import (
     LAYOUTS,
@@ -41,7 +41,7 @@ def test_the_band_holds_and_days_are_trading_days(sessions: list[SimulatedSessio
     assert moves.abs().max() <= 0.1 + 1e-9
     assert (moves.abs() > 0.097).any()
     assert days == sorted(set(days))
-    assert all(trading_day(day) for day in days)
+    assert all(load_rules().trading_day(day) for day in days)
     for session in sessions:
         rows = session.rows
         assert (rows["low"] <= rows["close"]).all()

@@ -224,6 +224,7 @@ def test_deployments_are_made_again_when_the_wiring_changes(tmp_path: Path) -> N
     flows_host.remember_deployed(settings)
     assert flows_host.deployed(settings)
     assert not flows_host.deployed(load_settings(tmp_path, work_pool="other"))
+    assert not flows_host.deployed(load_settings(tmp_path, landing="s3://landing"))
 
 
 def test_host_is_ready_only_while_its_process_lives(tmp_path: Path) -> None:
