@@ -59,7 +59,7 @@ def test_a_new_session_reads_no_row(tmp_path: Path, history: int) -> None:
     Writer(tmp_path).add(range(history - 3))
     for day in range(history - 3, history):
         Writer(tmp_path).add([day])
-    Writer(tmp_path).table.compact()
+    Writer(tmp_path).table.maintain(timedelta(days=30))
     writer, other = Writer(tmp_path), Writer(tmp_path)
     writer.lose_files()
     writer.add([history], symbols="A")
