@@ -14,7 +14,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults guards lint bench up down clean lock
+.PHONY: help demo test faults real guards lint bench up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ test: lint  ## everything that must pass: format, lint, types, layers, tests on 
 
 faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
 	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md
+
+real: $(READY)  ## the whole history and all daily files of NEPSE_DATA through every flow; writes docs/reference/real-files.md
+	@$(BIN)/pytest -q tests/acceptance/whole.py --timeout 7200
 
 guards: $(READY)  ## takes each guard out and sees its test fail; writes docs/reference/guards.md
 	@$(BIN)/python -m tests.guards --write
