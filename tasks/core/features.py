@@ -72,20 +72,23 @@ def _fill(table: Wide, panel: Panel, start: int, stop: int) -> None:
     part = until.tail(stop - start + WINDOW - 1)
     first = len(part) - (stop - start)
     grid = Grid(part, first)
-    traded = grid.lag(grid.traded)
-    place = np.cumsum(traded).reshape(traded.shape) - 1
-    table[0] = grid.lag(grid.field("close"))[traded]
+    table[0] = grid.lag(grid.field("close"))[grid.lag(grid.traded)]
     with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 and the like are NaN, which is what is meant
-        market = Market(grid)
-        for symbols in _parts(grid, len(part)):
-            view, seen = View(part.of(symbols), first, market), traded[:, symbols]
-            rows = place[:, symbols][seen]
-            for number, entry in enumerate(OWN, 1):
-                table[number][rows] = entry.compute(view)[seen]
-        own = dict(zip(FEATURES, table[1:], strict=True))
-        across = Across(grid, own)
-        for number, entry in enumerate(ACROSS, 1 + len(OWN)):
-            table[number] = entry.compute(across)
+        _fill_own(table[1 : 1 + len(OWN)], part, grid)
+        across = Across(grid, dict(zip(FEATURES, table[1:], strict=True)))
+        for column, entry in zip(table[1 + len(OWN) :], ACROSS, strict=True):
+            column[:] = entry.compute(across)
+
+
+def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
+    """Fill the columns of `OWN`, some symbols at a time, of the output sessions of a grid over a panel."""
+    first, market, traded = len(part) - len(grid.dates), Market(grid), grid.lag(grid.traded)
+    place = np.cumsum(traded).reshape(traded.shape) - 1
+    for symbols in _parts(grid, len(part)):
+        view, seen = View(part.of(symbols), first, market), traded[:, symbols]
+        rows = place[:, symbols][seen]
+        for column, entry in zip(columns, OWN, strict=True):
+            column[rows] = entry.compute(view)[seen]
 
 
 def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
@@ -93,10 +96,7 @@ def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
 
     Their factors are 1 throughout, and cost nothing.
     """
-    factor = grid.factor
-    adjusted = (
-        np.zeros(grid.traded.shape[1], dtype=bool) if isinstance(factor, float) else (factor != 1).any(axis=0)
-    )
+    adjusted = (np.broadcast_to(grid.factor, grid.traded.shape) != 1).any(axis=0)
     most = max(1, CELLS // (sessions + 1))
     out = []
     for kind in (np.flatnonzero(~adjusted), np.flatnonzero(adjusted)):
