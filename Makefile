@@ -41,6 +41,7 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m events.schemas --check
 	@$(BIN)/python -m events.asyncapi --check
+	@$(BIN)/python -m tasks.core.feature_reference --check
 
 bench: $(READY)  ## the join beside others, what a slice costs; writes docs/reference/benchmarks.md; PAIRS=<n>
 	@$(BIN)/python -m bench --write $(if $(PAIRS),--pairs $(PAIRS))

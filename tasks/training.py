@@ -18,7 +18,8 @@ from infra.kafka.topics import partitions
 from infra.registry_types import Submission, Version
 from infra.running import wait
 from tasks.core.dataset import with_target
-from tasks.core.features import FEATURE_SET, FEATURES
+from tasks.core.feature_table import LEARNED
+from tasks.core.features import FEATURE_SET
 from tasks.core.pictures import error_over_time, predicted_against_actual
 from tasks.core.promotion import Evaluation, Promotion, evaluate, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
@@ -27,6 +28,9 @@ from tasks.reports import table
 from tasks.serving import PERSISTENCE, model_book
 
 PROJECTOR_SECONDS = 180.0
+KEPT = ("symbol", "date", "feature_set", "last_close")
+"""Columns of a training row beside the features that models learn from."""
+
 Trigger = Received[ModelRetrainingTriggered]
 
 
@@ -70,8 +74,12 @@ def stored_features(loop: Loop, until: date) -> Rows:
         if time.monotonic() > deadline or wait(0.25):
             message = f"the feature table lags for {PROJECTOR_SECONDS:g} s: is project-features running?"
             raise TryAgainError(message)
-    frame, version = features.read(["symbol", "date", "feature_set", "last_close", *FEATURES], until=until)
-    return Rows(with_target(frame, until, FEATURE_SET), version)
+    version = features.version()
+    known = set(features.features(version))
+    present = [name for name in LEARNED if name in known]
+    frame, _ = features.read([*KEPT, *present], until=until, version=version)
+    # a table without a column holds no vector of this set: the frame says so in the end
+    return Rows(with_target(frame.reindex(columns=[*KEPT, *LEARNED]), until, FEATURE_SET), version)
 
 
 def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bool:
@@ -95,7 +103,7 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
     Raises:
         NotTrainableError: these rows can't make a model.
     """
-    model = train(rows.frame, features=FEATURES, data_end=until, feature_set=FEATURE_SET)
+    model = train(rows.frame, features=LEARNED, data_end=until, feature_set=FEATURE_SET)
     held = holdout_rows(rows.frame, model)
     evaluation = evaluate(model, held)
     promotion = verdict(evaluation, _champion(loop, held))

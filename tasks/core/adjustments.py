@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.grid import BAND, CARRY, Grid
-from tasks.core.panel import Panel
+from tasks.core.panel import Panel, Wide
 
 COLUMNS = ("symbol", "date", "factor", "kind", "evidence")
 """Columns of a frame of adjustments; the factor brings rupees of the last close to rupees of `date`."""
@@ -50,7 +50,7 @@ def factors(panel: Panel, since: date = date.min) -> pd.DataFrame:
     if first == len(panel):
         return pd.DataFrame({name: [] for name in COLUMNS})
     grid = Grid(panel, first)
-    factor, move = grid.lag(grid.factor), grid.lag(grid.move)
+    factor, move = _factor(grid), grid.lag(grid.move)
     close, given = grid.lag(grid.field("close")), grid.lag(grid.field("prev_close"))
     reference, last = (grid.lag(wide) for wide in grid.references[:2])
     age = grid.lag(grid.references[2])
@@ -61,6 +61,11 @@ def factors(panel: Panel, since: date = date.min) -> pd.DataFrame:
         evidence = _evidence(kind, close[s, k], reference[s, k], past)
         rows.append((panel.symbols[k], grid.dates[s], float(factor[s, k]), kind.value, evidence))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _factor(grid: Grid) -> Wide:
+    """Give the factor of each output session, also where nobody was adjusted."""
+    return grid.lag(np.broadcast_to(grid.factor, grid.traded.shape))
 
 
 def _kind(move: float, given: float) -> Kind:
@@ -98,7 +103,7 @@ def daily_adjustments(previous: pd.DataFrame, session: pd.DataFrame) -> dict[str
     """
     panel = Panel.from_sessions([(date.min, previous), (date.min + timedelta(days=1), session)])
     grid = Grid(panel, 1)
-    [factor] = grid.lag(grid.factor)
+    [factor] = _factor(grid)
     return {panel.symbols[k]: float(factor[k]) for k in np.flatnonzero(factor != 1).tolist()}
 
 

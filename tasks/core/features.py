@@ -6,27 +6,33 @@ What is not known is missing (NaN, null on the wire), never a made-up number. Fo
 """
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.core.feature_table import FEATURE_TABLE
+from tasks.core.across import Across
+from tasks.core.feature_table import ACROSS, FEATURE_TABLE, OWN
 from tasks.core.grid import CARRY, WINDOW, Grid
-from tasks.core.panel import Panel
+from tasks.core.market import Market
+from tasks.core.panel import Panel, Wide
 from tasks.core.view import View
 from tasks.core.written import written
 
 __all__ = ["CARRY", "FEATURES", "FEATURE_SET", "WINDOW", "Panel", "compute", "target", "to_payload_rows"]
 
-FEATURE_SET = "1"
+FEATURE_SET = "2"
 """Version of the set; any change of a formula, a name or the order of `FEATURES` asks for a new one."""
 
 FEATURES: tuple[str, ...] = tuple(entry.name for entry in FEATURE_TABLE)
 """Names of the features, in the order of the columns."""
 
-BLOCK = 256
+BLOCK = 512
 """Sessions computed at a time: bounds memory, and leaves out who traded in none of them."""
+
+CELLS = 40_000
+"""Sessions times symbols computed at a time: what a formula reads and writes then stays in the cache."""
 
 
 def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
@@ -41,25 +47,54 @@ def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
         the day), then `FEATURES` (float64, NaN where unknown).
     """
     first = 0 if since is None else sum(day < since for day in panel.dates)
-    blocks = [
-        _block(panel, start, min(start + BLOCK, len(panel))) for start in range(first, len(panel), BLOCK)
-    ]
-    nothing = _frame(panel, first, np.zeros((0, len(panel.symbols)), dtype=bool), {})
-    return pd.concat(blocks, ignore_index=True) if blocks else nothing
+    traded = np.isfinite(panel["close"][first:])
+    table = np.empty((1 + len(FEATURES), int(traded.sum())))
+    filled = 0
+    for start in range(first, len(panel), BLOCK):
+        stop = min(start + BLOCK, len(panel))
+        rows = slice(filled, filled + int(traded[start - first : stop - first].sum()))
+        if rows.stop > filled:
+            _fill(table[:, rows], panel, start, stop)
+        filled = rows.stop
+    return _frame(panel, first, traded, table)
 
 
-def _block(panel: Panel, start: int, stop: int) -> pd.DataFrame:
-    """Compute sessions `start` to `stop` (exclusive) from what they can depend on."""
+def _fill(table: Wide, panel: Panel, start: int, stop: int) -> None:
+    """Fill the columns of sessions `start` to `stop` (exclusive) from what they can depend on."""
     until = panel if stop == len(panel) else panel.before(panel.dates[stop])
     part = until.tail(stop - start + WINDOW - 1)
     first = len(part) - (stop - start)
-    traded = np.isfinite(part["close"][first:])
-    if not traded.any():
-        return _frame(part, first, traded, {})
-    view = View(part, first)
-    with np.errstate(invalid="ignore"):  # inf - inf and the like stay NaN, which is what is meant
-        columns = {entry.name: entry.compute(view)[traded] for entry in FEATURE_TABLE}
-    return _frame(part, first, traded, {"last_close": view.lag(view.field("close"))[traded], **columns})
+    grid = Grid(part, first)
+    table[0] = grid.lag(grid.field("close"))[grid.lag(grid.traded)]
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 and the like are NaN, which is what is meant
+        _fill_own(table[1 : 1 + len(OWN)], part, grid)
+        across = Across(grid, dict(zip(FEATURES, table[1:], strict=True)))
+        for column, entry in zip(table[1 + len(OWN) :], ACROSS, strict=True):
+            column[:] = entry.compute(across)
+
+
+def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
+    """Fill the columns of `OWN`, some symbols at a time, of the output sessions of a grid over a panel."""
+    first, market, traded = len(part) - len(grid.dates), Market(grid), grid.lag(grid.traded)
+    place = np.cumsum(traded).reshape(traded.shape) - 1
+    for symbols in _parts(grid, len(part)):
+        view, seen = View(part.of(symbols), first, market), traded[:, symbols]
+        rows = place[:, symbols][seen]
+        for column, entry in zip(columns, OWN, strict=True):
+            column[rows] = entry.compute(view)[seen]
+
+
+def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
+    """Cut the symbols into parts of at most CELLS cells; those without an adjustment are among themselves.
+
+    Their factors are 1 throughout, and cost nothing.
+    """
+    adjusted = (np.broadcast_to(grid.factor, grid.traded.shape) != 1).any(axis=0)
+    most = max(1, CELLS // (sessions + 1))
+    out = []
+    for kind in (np.flatnonzero(~adjusted), np.flatnonzero(adjusted)):
+        out += [kind[begin : begin + most] for begin in range(0, len(kind), most)]
+    return out
 
 
 def target(panel: Panel) -> pd.DataFrame:
@@ -69,28 +104,28 @@ def target(panel: Panel) -> pd.DataFrame:
         One row a symbol that traded in a session that has a next one: symbol, date, target_date (the next
         session), target (log return; NaN when the symbol did not trade then, or moved by more than BAND).
     """
-    if len(panel) < 2:  # noqa: PLR2004  (a session and its next one)
-        return _frame(panel, 0, np.zeros((0, len(panel.symbols)), dtype=bool), {})[["symbol", "date"]].assign(
-            target_date=pd.Series(dtype="object"), target=pd.Series(dtype="float64")
-        )
+    traded = np.isfinite(panel["close"][:-1])
     grid = Grid(panel, 0)
-    traded = grid.lag(grid.traded)[:-1]
-    frame = _frame(panel, 0, traded, {})
     after = np.array(panel.dates[1:], dtype="object")[np.nonzero(traded)[0]]
-    return frame[["symbol", "date"]].assign(target_date=after, target=grid.lag(grid.move)[1:][traded])
+    outcomes = {"target_date": after, "target": grid.lag(grid.move)[1:][traded]}
+    return pd.DataFrame(_identity(panel, 0, traded) | outcomes)
 
 
-def _frame(
-    panel: Panel, first: int, traded: npt.NDArray[np.bool_], columns: dict[str, npt.NDArray[np.float64]]
-) -> pd.DataFrame:
-    """Lay out the rows where a symbol traded; `traded` begins at session `first`."""
+def _frame(panel: Panel, first: int, traded: npt.NDArray[np.bool_], table: Wide) -> pd.DataFrame:
+    """Lay out the rows where a symbol traded, last close and features; `traded` begins at session `first`."""
+    frame = pd.DataFrame(table.T, columns=["last_close", *FEATURES], copy=False)
+    for place, (name, column) in enumerate(_identity(panel, first, traded).items()):
+        frame.insert(place, name, column)
+    return frame
+
+
+def _identity(panel: Panel, first: int, traded: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Name symbol and date of each row."""
     sessions, symbols = np.nonzero(traded)
-    names = {name: columns.get(name, np.full(len(sessions), np.nan)) for name in ("last_close", *FEATURES)}
-    identity = {
+    return {
         "symbol": pd.array(np.array(panel.symbols, dtype="object")[symbols], dtype="str"),
         "date": np.array(panel.dates[first:], dtype="object")[sessions],
     }
-    return pd.DataFrame({**identity, **names})
 
 
 def to_payload_rows(frame: pd.DataFrame) -> list[dict[str, float | None]]:

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.panel import FIELDS, Panel, Wide
-from tasks.core.windows import rolling_moments, rolling_sums
+from tasks.core.windows import Factor, rolling_moments, rolling_sums
 
-WINDOW = 120
+WINDOW = 270
 """Sessions, the current one included, that any feature may look at."""
 
 CARRY = 20
@@ -74,6 +74,7 @@ class Grid:
         self._values = np.full((fields, sessions - start, symbols), np.nan)
         self._values[:, max(0, -start) :] = panel.values[:, max(0, start) :]
         self.dates = panel.dates[first:]
+        self.previous = panel.dates[first - 1] if first else None
 
     def field(self, name: str) -> Wide:
         """A raw field with all rows of the window, in rupees of the day."""
@@ -91,7 +92,7 @@ class Grid:
 
     def sums(self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False) -> dict[int, Wide]:
         """Sums over the last so many sessions, by window; [n_output, ...], rupees are the output row's."""
-        factor = self.recent(self.factor, max(windows)) if rupees else 1.0
+        factor = self.factors(max(windows)) if rupees else 1.0
         totals = rolling_sums(self.recent(wide, max(windows)), windows, factor)
         return {window: self.lag(total) for window, total in totals.items()}
 
@@ -99,7 +100,7 @@ class Grid:
         self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False
     ) -> dict[int, tuple[Wide, Wide]]:
         """Mean and population standard deviation, as `sums` gives sums; a constant's deviation is 0."""
-        factor, out = self.recent(self.factor, max(windows)) if rupees else 1.0, {}
+        factor, out = self.factors(max(windows)) if rupees else 1.0, {}
         moments = rolling_moments(self.recent(wide, max(windows)), windows, factor)
         for window, (means, squares) in moments.items():
             mean, deviation = self.lag(means), np.sqrt(self.lag(squares) / window)
@@ -130,18 +131,27 @@ class Grid:
         return np.where(np.isfinite(self.move), self.move, np.where(still, 0.0, np.nan))
 
     @cached_property
-    def factor(self) -> Wide:
-        """What brings rupees of the row before to rupees of the row; exactly 1 where nothing was adjusted."""
+    def factor(self) -> Factor:
+        """What brings rupees of the row before to rupees of the row; the number 1 if nothing was adjusted."""
         close, (reference, last, _) = self.field("close"), self.references
         believed = np.where(np.isfinite(self.move), reference, close)
         factor = np.where(np.isfinite(close), believed / last, 1.0)
-        return np.where(np.abs(np.log(factor)) > ADJUSTED / 2, factor, 1.0)
+        adjusted = np.abs(np.log(factor)) > ADJUSTED / 2
+        return np.where(adjusted, factor, 1.0) if adjusted.any() else 1.0
+
+    def factors(self, window: int) -> Factor:
+        """The factors of the rows that windows of so many sessions look at from the output rows."""
+        return self.factor if isinstance(self.factor, float) else self.recent(self.factor, window)
+
+    def earlier(self, wide: Wide) -> Wide:
+        """What a path was in the session before, in rupees of the row."""
+        none = np.full((1, wide.shape[1]), np.nan)
+        return np.vstack([none, wide[:-1]]) * self.factor
 
     @cached_property
     def before(self) -> Wide:
         """Carried close of the session before, in rupees of the row."""
-        none = np.full((1, self.carried.shape[1]), np.nan)
-        return np.vstack([none, self.carried[:-1]]) * self.factor
+        return self.earlier(self.carried)
 
     @cached_property
     def traded(self) -> npt.NDArray[np.bool_]:

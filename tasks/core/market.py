@@ -62,6 +62,11 @@ class Market:
         return out
 
     @cached_property
+    def unchanged(self) -> Sessions:
+        """Fraction of symbols that closed at their reference price."""
+        return self.share(self.grid.move == 0)
+
+    @cached_property
     def at_upper(self) -> Sessions:
         """Fraction of symbols that closed at the upper limit."""
         return self.share(self.grid.move >= np.log1p(LIMIT))

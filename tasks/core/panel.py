@@ -82,6 +82,10 @@ class Panel:
         symbols = tuple(symbol for symbol, seen in zip(self.symbols, traded, strict=True) if seen)
         return Panel(self.dates[max(0, len(self) - sessions) :], symbols, values[:, :, traded])
 
+    def of(self, places: npt.NDArray[np.int64]) -> "Panel":
+        """Keep the symbols at these places, which ascend."""
+        return Panel(self.dates, tuple(self.symbols[k] for k in places), self.values[:, :, places])
+
     def before(self, day: date) -> "Panel":
         """Keep the sessions before `day`, as when `day` is about to be replaced by a revision."""
         kept = sum(session < day for session in self.dates)

@@ -12,7 +12,7 @@ adjusted nothing. Results are in rupees of the window's last row, so a later adj
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -52,13 +52,37 @@ def rolling_moments(wide: Wide, windows: Sequence[int], factor: Factor = 1.0) ->
     }
 
 
-def rolling_extreme(wide: Wide, window: int, choose: np.ufunc, factor: Factor = 1.0) -> Wide:
-    """Extreme over the last `window` sessions: the highest with np.maximum, the lowest with np.minimum."""
+def rolling_extremes(
+    wide: Wide, windows: Sequence[int], choose: np.ufunc, factor: Factor = 1.0
+) -> dict[int, Wide]:
+    """Extremes over the last so many sessions, by window: the highest with np.maximum, or np.minimum's."""
 
-    def extend(newer: _Stretch, older: _Stretch, _newer: int, _older: int) -> _Stretch:
+    def extend(newer: _Stretch, older: _Stretch, _newest: int, _oldest: int) -> _Stretch:
         return _times(older[0], newer[0]), choose(newer[1], _times(older[1], newer[0]))
 
-    return _filled(_merged((factor, wide), (window,), extend)[window][1], wide)
+    merged = _merged((factor, wide), windows, extend)
+    return {window: _filled(extreme, wide) for window, (_, extreme) in merged.items()}
+
+
+def rolling_extreme(wide: Wide, window: int, choose: np.ufunc, factor: Factor = 1.0) -> Wide:
+    """Extreme over the last `window` sessions: the highest with np.maximum, the lowest with np.minimum."""
+    return rolling_extremes(wide, (window,), choose, factor)[window]
+
+
+def rolling_distance(wide: Wide, window: int, center: Wide, factor: Factor = 1.0) -> Wide:
+    """Mean absolute distance of the last `window` sessions from `center`, a number for every row.
+
+    One pass a session: no stretch knows the center of a window that it is part of.
+    """
+    if len(wide) < window:
+        return np.full_like(wide, np.nan)
+    middle, brought = center[window - 1 :], cast("Factor", 1.0)
+    total = np.zeros_like(middle)
+    for back in range(window):
+        rows = slice(window - 1 - back, len(wide) - back)
+        total += np.abs(_times(wide[rows], brought) - middle)
+        brought = _times(_rows(factor, rows), brought)
+    return _filled(total / window, wide)
 
 
 def decayed(wide: Wide, alpha: float, window: int, seed: int = 0, factor: Factor = 1.0) -> Wide:
@@ -73,6 +97,32 @@ def decayed(wide: Wide, alpha: float, window: int, seed: int = 0, factor: Factor
         return _filled(recent * (alpha / (1 - decay**window)), wide)
     start = _merged((factor, wide), (seed,), _add)[seed][1][:-rest] / seed
     return _filled(alpha * recent[seed:] + _times(start, _rows(weight, slice(seed, None))), wide)
+
+
+def decayed_twice(  # noqa: PLR0913, PLR0917  (a length and a weight for each of the two)
+    wide: Wide, alpha: float, window: int, seed: int, again: float, reseed: int, factor: Factor = 1.0
+) -> Wide:
+    """Exponential mean of exponential means, both with the seeds that TA-Lib gives them in its MACD.
+
+    The first is that of `decayed` with `alpha` and `seed`, at each session of the window from its `seed`-th
+    on. The second has the weight `again` and starts from the plain mean of `reseed` of those.
+    """
+    if len(wide) < window:
+        return np.full_like(wide, np.nan)
+    keep, fade, between = 1 - alpha, 1 - again, reseed - 1
+    rest, rows = window - seed - between, len(wide) - window + 1
+    plain = _merged((factor, wide), (seed, between, rest), _add)
+    first = _merged((keep * factor, wide), (between, rest), _add)
+    second = _merged((fade * factor, wide), (rest,), _add)[rest][1][window - rest :]
+    middle, last = slice(seed, seed + rows), slice(window - rest, None)
+    start = _times(plain[seed][1][:rows] / seed, _rows(plain[between][0], middle))
+    late = first[between][1][middle]
+    mean = keep**between * start + alpha * late
+    means = start * ((1 - keep**reseed) / alpha) + plain[between][1][middle] - keep * late
+    grown = keep * (fade**rest - keep**rest) / (fade - keep)
+    recent = alpha * (fade * second - keep * first[rest][1][last]) / (fade - keep)
+    older = (fade**rest / reseed) * means + (again * grown) * mean
+    return _filled(_times(older, _rows(plain[rest][0], last)) + again * recent, wide)
 
 
 def weighted_trend(wide: Wide, window: int, factor: Factor = 1.0) -> Wide:

@@ -148,7 +148,7 @@ def test_factors_are_those_of_the_features(closes: list[Close]) -> None:
     frames = _frames(closes)
     panel = _panel(frames)
     grid = Grid(panel, 0)
-    wide = grid.lag(grid.factor)
+    wide = grid.lag(np.broadcast_to(grid.factor, grid.traded.shape))
     found = factors(panel)
     assert [(row.date - DAY).days for row in found.itertuples()] == np.argwhere(wide != 1)[:, 0].tolist()
     assert found["factor"].tolist() == wide[wide != 1].tolist()

@@ -9,11 +9,12 @@ import pytest
 from infra.cli import features, main, shared
 from infra.errors import RejectError
 from tasks import feature_store
+from tasks.core.features import FEATURE_SET
 
 VECTOR: dict[str, Any] = {
     "symbol": "NICAD 85/86",
     "session": "2024-03-04",
-    "feature_set": "1",
+    "feature_set": FEATURE_SET,
     "revision": 0,
     "last_close": 512.25,
     "event_id": "e",
@@ -52,14 +53,14 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ([], ("read side", "NICAD 85/86")),
-        (["--as-of", "2024-03-05"], ("feature table", "NICAD 85/86", "2024-03-05")),
+        ([], ("read side", "NICAD85/86")),
+        (["--as-of", "2024-03-05"], ("feature table", "NICAD85/86", "2024-03-05")),
     ],
 )
 def test_the_newest_is_of_the_read_side_and_older_ones_of_the_table(
     options: list[str], asked: tuple[str, ...], found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """JSON is the whole vector, whichever was asked."""
+    """JSON is the whole vector, whichever was asked; the symbol may be spelled as in old files."""
     assert main.run(["features", "NICAD 85/86", "--json", *options]) == 0
     assert found["asked"] == asked
     assert json.loads(capsys.readouterr().out) == VECTOR
@@ -74,7 +75,7 @@ def test_people_see_values_with_their_meaning(
     shown = capfd.readouterr()
     head, _, *lines = shown.out.splitlines()
     assert head == (
-        "NICAD 85/86: session 2024-03-04, feature set 1, revision 0, last close 512.25"
+        f"NICAD 85/86: session 2024-03-04, feature set {FEATURE_SET}, revision 0, last close 512.25"
         " (features-1@7, from the read side)"
     )
     assert lines[0].split()[:3] == ["RSI", "61.23457", "percent"]

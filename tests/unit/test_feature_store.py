@@ -180,9 +180,9 @@ def test_the_newest_vector_is_the_read_sides(read_side: dict[str, dict[str, Any]
     own = {"symbol": "NABIL", "date": FIRST, "feature_set": None, "revision": 3, "last_close": None}
     own |= {"retracted": False}
     place = {"event_id": "e", "partition": 2, "offset": 9}
-    read_side["NABIL"] = own | place | {"features": {"b": 1.0, "a": 2.0, "RSI": None, "Close_Lag_1": 5.0}}
+    read_side["NABIL"] = own | place | {"features": {"b": 1.0, "a": 2.0, "Close_Lag_1": 5.0, "RSI": None}}
     found = newest_vector(settings, "NABIL")
-    assert list(found["features"]) == ["Close_Lag_1", "RSI", "a", "b"]
+    assert list(found["features"]) == ["RSI", "Close_Lag_1", "a", "b"]
     assert (found["session"], found["place"], found["revision"]) == (str(FIRST), "features-2@9", 3)
     assert found["feature_set"] == "1"
     with pytest.raises(RejectError, match="no symbol 'nabl': did you mean NABIL"):

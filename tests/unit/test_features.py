@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +23,8 @@ DAY = date(2024, 1, 1)
 
 @pytest.fixture(scope="module")
 def market() -> Sessions:
-    """A simulated market of 180 sessions and 40 symbols, thin ones and bonus issues among them."""
-    return [(session.date, session.rows) for session in simulate(180, 40, seed=5)]
+    """A simulated market of 300 sessions and 30 symbols, thin ones and bonus issues among them."""
+    return [(session.date, session.rows) for session in simulate(300, 30, seed=5)]
 
 
 def _rows(**prices: dict[str, float]) -> pd.DataFrame:
@@ -63,10 +64,11 @@ def test_names_are_unique_and_the_chapter_s_are_there() -> None:
     assert len(set(FEATURES)) == len(FEATURES)
     assert {"Close_Lag_1", "SMA_20", "RSI", "Volume_Z_Score"} <= set(FEATURES)
     assert all(entry.formula and entry.unit for entry in FEATURE_TABLE)
-    assert max(entry.window for entry in FEATURE_TABLE) + CARRY <= WINDOW
+    assert all(entry.group and 1 <= entry.minimum <= entry.window for entry in FEATURE_TABLE)
+    assert max(entry.window for entry in FEATURE_TABLE) + CARRY == WINDOW
 
 
-@pytest.mark.parametrize("number", [5, 119, 120, 121, 150, 179])
+@pytest.mark.parametrize("number", [5, 269, 270, 271, 285, 299])
 def test_incremental_equals_batch(market: Sessions, number: int) -> None:
     """One session computed from a window of WINDOW sessions equals the computation over everything."""
     day = market[number][0]
@@ -78,16 +80,16 @@ def test_incremental_equals_batch(market: Sessions, number: int) -> None:
 
 def test_truncation_and_future_change_nothing(market: Sessions) -> None:
     """Features up to a session are the same without, and with other, later sessions."""
-    whole, cut = compute(Panel.from_sessions(market)), market[140][0]
+    whole, cut = compute(Panel.from_sessions(market)), market[280][0]
     past = whole[whole["date"] <= cut]
-    _same(compute(Panel.from_sessions(market[:141])), past)
-    wild = [(day, rows.assign(close=rows["close"] * 3, volume=0.0)) for day, rows in market[141:]]
-    other = compute(Panel.from_sessions([*market[:141], *wild]))
+    _same(compute(Panel.from_sessions(market[:281])), past)
+    wild = [(day, rows.assign(close=rows["close"] * 3, volume=0.0)) for day, rows in market[281:]]
+    other = compute(Panel.from_sessions([*market[:281], *wild]))
     _same(other[other["date"] <= cut], past)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(121, 139), st.floats(0.02, 1.0))
+@given(st.integers(0, 2**32 - 1), st.integers(265, 299), st.floats(0.02, 1.0))
 def test_incremental_equals_batch_in_any_market(seed: int, number: int, trading: float) -> None:
     """The same for random prices with gaps, missing fields, adjustments and symbols that come and go."""
     panel = _random(np.random.default_rng(seed), trading)
@@ -98,8 +100,8 @@ def test_incremental_equals_batch_in_any_market(seed: int, number: int, trading:
 
 
 def _random(rng: np.random.Generator, trading: float) -> Panel:
-    """A panel of 140 sessions and 12 symbols that trade with the given chance."""
-    shape = (140, 12)
+    """A panel of 300 sessions and 12 symbols that trade with the given chance."""
+    shape = (300, 12)
     close = np.round(np.exp(np.cumsum(rng.normal(0, 0.03, shape), axis=0)) * 100, 1) + 0.1
     prev = np.where(rng.random(shape) < 0.05, close * 0.8, np.vstack([close[:1], close[:-1]]))
     fields = {
@@ -118,36 +120,38 @@ def _random(rng: np.random.Generator, trading: float) -> Panel:
 def test_textbook_values() -> None:
     """On a plain series the indicators are what their formulas say."""
     rng = np.random.default_rng(1)
-    closes = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.02, 130))), 1)
-    volumes = rng.integers(1, 100, 130).astype(float)
+    closes = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.02, 260))), 1)
+    volumes = rng.integers(1, 100, 260).astype(float)
     row = _last(_one(closes.tolist(), volume=lambda k: volumes[k]))
-    change = np.diff(closes)[-14:]
     assert row["Close_Lag_1"] == pytest.approx(closes[-2], rel=1e-12)
     assert row["SMA_20"] == pytest.approx(closes[-20:].mean(), rel=1e-12)
-    assert row["RSI"] == pytest.approx(100 * change[change > 0].sum() / np.abs(change).sum(), rel=1e-9)
+    assert row["RSI"] == pytest.approx(talib.RSI(closes[-150:])[-1], rel=1e-9)
+    assert row["macd_histogram"] == pytest.approx(talib.MACD(closes[-150:])[2][-1] / closes[-1], abs=1e-9)
     assert row["Volume_Z_Score"] == pytest.approx(
         (volumes[-1] - volumes[-20:].mean()) / volumes[-20:].std(), rel=1e-9
     )
     assert row["ret_60"] == pytest.approx(np.log(closes[-1] / closes[-61]), rel=1e-9)
     assert row["vol_20"] == pytest.approx(np.diff(np.log(closes))[-20:].std(), rel=1e-9)
-    assert row["high_100"] == pytest.approx(np.log(closes[-1] / closes[-100:].max()), abs=1e-12)
-
-
-def test_macd_follows_the_recursive_one() -> None:
-    """Cut off after 60 sessions, the MACD is within a thousandth of the price of the endless one."""
-    closes = (100 + np.cumsum(np.random.default_rng(2).normal(0, 1, 200))).round(1)
-    row, series = _last(_one(closes.tolist())), pd.Series(closes)
-    macd = series.ewm(span=12).mean() - series.ewm(span=26).mean()
-    signal = macd.ewm(span=9).mean()
-    assert row["macd"] == pytest.approx(macd.iloc[-1] / closes[-1], abs=1e-3)
-    assert row["macd_histogram"] == pytest.approx((macd - signal).iloc[-1] / closes[-1], abs=1e-3)
+    assert row["high_250"] == pytest.approx(np.log(closes[-1] / closes[-250:].max()), abs=1e-12)
+    returns = pd.Series(np.diff(np.log(closes))[-60:])
+    apart = returns - returns.mean()
+    assert row["skew_60"] == pytest.approx((apart**3).mean() / returns.std(ddof=0) ** 3, rel=1e-9)
+    assert row["kurtosis_60"] == pytest.approx((apart**4).mean() / returns.std(ddof=0) ** 4, rel=1e-9)
+    assert row["trend_20"] == pytest.approx(
+        np.polyfit(np.arange(20), closes[-20:], 1)[0] / closes[-20:].mean(), rel=1e-9
+    )
+    moved = np.abs(np.diff(np.log(closes)))[-20:].sum()
+    assert row["illiquidity_20"] == pytest.approx(np.log(moved / (10 * closes[-20:].sum() / 1e6)), rel=1e-9)
+    assert row["volume_corr_20"] == pytest.approx(np.corrcoef(returns[-20:], volumes[-20:])[0, 1], rel=1e-9)
 
 
 def test_missing_history_is_missing() -> None:
     """A first session has no return, no average, no deviation; nothing is made up."""
     row = _last(_one([10.0]))
-    known = {"range_1", "turnover_log", "weekday", "rank_turnover", "vwap_gap"}
-    assert {name for name in FEATURES if not np.isnan(row[name])} == known
+    session = {"range_1", "vwap_gap", "close_log", "turnover_log"}
+    ranks = {"rank_range_1", "rank_vwap_gap", "rank_turnover"}
+    kind = {"weekday", "day_of_month", "month", "listing_age", "debenture"}
+    assert {name for name in FEATURES if not np.isnan(row[name])} == {*session, *ranks, *kind}
     assert to_payload_rows(row.to_frame().T)[0]["RSI"] is None
 
 

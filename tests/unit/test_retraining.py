@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from tasks import training
-from tasks.core.features import FEATURE_SET, FEATURES
-from tasks.core.training import Card, TrainedModel
+from tasks.core.feature_table import LEARNED
+from tasks.core.features import FEATURE_SET
+from tasks.core.training import Card, NotTrainableError, TrainedModel
 
 UNTIL = date(2024, 3, 5)
 DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
@@ -27,9 +28,19 @@ class FakeTable:
         """Have caught up."""
         return wanted
 
-    def read(self, columns: list[str], until: date) -> tuple[pd.DataFrame, int]:
-        """Give the columns that are asked for, of version 7."""
-        assert until == UNTIL
+    def version(self) -> int:
+        """Be of version 7."""
+        return 7
+
+    def features(self, version: int) -> list[str]:
+        """Have columns for some features, among them one that nobody learns from."""
+        assert version == 7
+        return ["ret_1", "vol_20", "of_old"]
+
+    def read(self, columns: list[str], until: date, version: int) -> tuple[pd.DataFrame, int]:
+        """Give the columns that are asked for, if they are there."""
+        assert (until, version) == (UNTIL, 7)
+        assert set(columns) <= {"symbol", "date", "feature_set", "last_close", "ret_1", "vol_20"}
         rows = [(pd.Timestamp(day), name, name) for day in DAYS for name in (FEATURE_SET, OTHERS)]
         frame = pd.DataFrame(rows, columns=["date", "symbol", "feature_set"])
         return frame.reindex(columns=columns).assign(ret_1=0.01), 7
@@ -61,8 +72,28 @@ def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.Mo
     rows = training.stored_features.fn(loop, UNTIL)
     assert rows.version == 7
     assert set(rows.frame["symbol"]) == {FEATURE_SET}
-    assert set(FEATURES) <= set(rows.frame.columns)
+    assert set(LEARNED) <= set(rows.frame.columns)
     assert np.isfinite(rows.frame["target"]).tolist() == [True, False]
+
+
+def test_a_table_that_lacks_a_feature_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after the set was raised: what has no column yet is missing, and what is of no use is not read."""
+    monkeypatch.setattr(training, "FeatureTable", FakeTable)
+    monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
+    loop: Any = type("FakeLoop", (), {"settings": None})
+    frame = training.stored_features.fn(loop, UNTIL).frame
+    assert frame["RSI"].isna().all()
+    assert "of_old" not in frame
+
+
+def test_a_table_of_other_sets_alone_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row is of this set: neither a model of nothing nor an error of pandas."""
+    monkeypatch.setattr(training, "FeatureTable", FakeTable)
+    monkeypatch.setattr(training, "FEATURE_SET", f"{FEATURE_SET}-of-nobody")
+    monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
+    loop: Any = type("FakeLoop", (), {"settings": None})
+    with pytest.raises(NotTrainableError, match="run nepse backfill"):
+        training.stored_features.fn(loop, UNTIL)
 
 
 @pytest.mark.parametrize(("feature_set", "compared"), [(FEATURE_SET, True), (OTHERS, False)])
