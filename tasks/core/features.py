@@ -92,14 +92,15 @@ def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
 
 
 def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
-    """Cut the symbols into parts of at most CELLS cells; those without an adjustment are among themselves.
+    """Cut the symbols that have output into parts of at most CELLS cells.
 
-    Their factors are 1 throughout, and cost nothing.
+    Those without an adjustment are among themselves: their factors are 1 throughout, and cost nothing.
     """
+    wanted = grid.lag(grid.traded).any(axis=0)
     adjusted = (np.broadcast_to(grid.factor, grid.traded.shape) != 1).any(axis=0)
     most = max(1, CELLS // (sessions + 1))
     out = []
-    for kind in (np.flatnonzero(~adjusted), np.flatnonzero(adjusted)):
+    for kind in (np.flatnonzero(wanted & ~adjusted), np.flatnonzero(wanted & adjusted)):
         out += [kind[begin : begin + most] for begin in range(0, len(kind), most)]
     return out
 
