@@ -85,10 +85,10 @@ def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
     first, market, traded = len(part) - len(grid.dates), Market(grid), grid.lag(grid.traded)
     place = np.cumsum(traded).reshape(traded.shape) - 1
     for symbols in _parts(grid, len(part)):
-        view, seen = View(part.of(symbols), first, market), traded[:, symbols]
-        rows = place[:, symbols][seen]
+        view, cells = View(part.of(symbols), first, market), np.flatnonzero(traded[:, symbols])
+        rows = place[:, symbols].ravel()[cells]
         for column, entry in zip(columns, OWN, strict=True):
-            column[rows] = entry.compute(view)[seen]
+            column[rows] = entry.compute(view).take(cells)
 
 
 def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
