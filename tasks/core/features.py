@@ -78,21 +78,22 @@ def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
     first, market, traded = len(part) - len(grid.dates), Market(grid), grid.lag(grid.traded)
     place = np.cumsum(traded).reshape(traded.shape) - 1
     for symbols in _parts(grid, len(part)):
-        view, seen = View(part.of(symbols), first, market), traded[:, symbols]
-        rows = place[:, symbols][seen]
+        view, cells = View(part.of(symbols), first, market), np.flatnonzero(traded[:, symbols])
+        rows = place[:, symbols].ravel()[cells]
         for column, entry in zip(columns, OWN, strict=True):
-            column[rows] = entry.compute(view)[seen]
+            column[rows] = entry.compute(view).take(cells)
 
 
 def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:
-    """Cut the symbols into parts of at most CELLS cells; those without an adjustment are among themselves.
+    """Cut the symbols that have output into parts of at most CELLS cells.
 
-    Their factors are 1 throughout, and cost nothing.
+    Those without an adjustment are among themselves: their factors are 1 throughout, and cost nothing.
     """
+    wanted = grid.lag(grid.traded).any(axis=0)
     adjusted = (np.broadcast_to(grid.factor, grid.traded.shape) != 1).any(axis=0)
     most = max(1, CELLS // (sessions + 1))
     out = []
-    for kind in (np.flatnonzero(~adjusted), np.flatnonzero(adjusted)):
+    for kind in (np.flatnonzero(wanted & ~adjusted), np.flatnonzero(wanted & adjusted)):
         out += [kind[begin : begin + most] for begin in range(0, len(kind), most)]
     return out
 

@@ -97,13 +97,17 @@ class Grid:
         return {window: self.lag(total) for window, total in totals.items()}
 
     def spreads(
-        self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False
+        self, wide: Wide, windows: tuple[int, ...], *, rupees: bool = False, back: int = 0
     ) -> dict[int, tuple[Wide, Wide]]:
-        """Mean and population standard deviation, as `sums` gives sums; a constant's deviation is 0."""
-        factor, out = self.factors(max(windows)) if rupees else 1.0, {}
-        moments = rolling_moments(self.recent(wide, max(windows)), windows, factor)
+        """Mean and population standard deviation, as `sums` gives sums; a constant's deviation is 0.
+
+        With `back` of the windows that end so many sessions before each output row; rupees are of that row.
+        """
+        reach = max(windows) + back
+        factor, out = self.factors(reach) if rupees else 1.0, {}
+        moments = rolling_moments(self.recent(wide, reach), windows, factor)
         for window, (means, squares) in moments.items():
-            mean, deviation = self.lag(means), np.sqrt(self.lag(squares) / window)
+            mean, deviation = self.lag(means, back), np.sqrt(self.lag(squares, back) / window)
             out[window] = mean, np.where(deviation <= ROUNDING * np.abs(mean), 0.0, deviation)
         return out
 

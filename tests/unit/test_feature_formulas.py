@@ -54,11 +54,6 @@ def _ema(closes: Wide, sessions: int) -> Wide:
     return np.array([talib.EMA(np.ascontiguousarray(one), sessions)[-1] for one in closes[-150:].T])
 
 
-def _autocorrelation(m: Field, window: int) -> Wide:
-    now, before = m["step"][-window:], m["step"][-window - 1 : -1]
-    return ((now * before).mean(0) - now.mean(0) * before.mean(0)) / now.var(0)
-
-
 def _correlations(left: Wide, right: Wide) -> Wide:
     return np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(left.T, right.T, strict=True)])
 
@@ -79,7 +74,7 @@ FORMULAS: dict[str, Callable[[Field], Wide]] = {
     "ret_max_60": lambda m: m["step"][-60:].max(0),
     "ret_min_5": lambda m: m["step"][-5:].min(0),
     "up_share_20": lambda m: (m["step"][-20:] > 0).mean(0),
-    "autocorr_20": lambda m: _autocorrelation(m, 20),
+    "autocorr_20": lambda m: _correlations(m["step"][-20:], m["step"][-21:-1]),
     "sma_gap_200": lambda m: np.log(m["close"][-1] / m["close"][-200:].mean(0)),
     "sma_20_60": lambda m: np.log(m["close"][-20:].mean(0) / m["close"][-60:].mean(0)),
     "ema_gap_26": lambda m: np.log(m["close"][-1] / _ema(m["close"], 26)),

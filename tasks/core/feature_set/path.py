@@ -20,12 +20,12 @@ def central_moment(view: View, power: int, window: int) -> Wide:
 
 
 def autocorrelation(view: View, window: int) -> Wide:
-    """Mean product of successive returns' distances from their mean, over the variance."""
-    mean = view.returns[window] / window
+    """Correlation of the returns of a window with those one session earlier."""
+    moments = view.spreads(view.steps, (window,), back=1)[window]
     pairs = view.steps * np.vstack([np.full((1, view.steps.shape[1]), np.nan), view.steps[:-1]])
     together = view.sums(pairs, (window,))[window] / window
-    earlier = (view.returns[window] - view.lag(view.steps) + view.lag(view.steps, window)) / window
-    return quotient(together - mean * earlier, view.deviations[window] ** 2)
+    apart = together - view.returns[window] / window * moments[0]
+    return quotient(apart, view.deviations[window] * moments[1])
 
 
 def downside(view: View, window: int) -> Wide:
