@@ -11,7 +11,7 @@ from infra.errors import RejectError
 from infra.settings import Settings
 
 READABLE = (".csv", ".parquet")
-NOT_PRICES = {"manifest.csv"}
+NOT_PRICES = {"manifest.csv", "adjustments.csv", "companies.csv", "trading_calendar.csv"}
 HTTP_SECONDS = 120.0
 """A file that takes longer than this to download is given up."""
 

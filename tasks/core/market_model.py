@@ -99,18 +99,30 @@ def simulate(
         seed: Seed of the only random generator used.
         start: First session, or the first trading day after it. Some 15 days a year are holidays.
     """
+    yield from cut(market(sessions, symbols, seed, start))
+
+
+def market(sessions: int, symbols: int, seed: int, start: date = START) -> pd.DataFrame:
+    """Run a market as `simulate` does, into one table by date and symbol: `date`, then the tidy columns."""
     rng = np.random.default_rng(seed)
     instruments = _instruments(rng, symbols, sessions)
     days = session_days(rng, start, sessions)
     frames = [
         frame.assign(date=day) for day, frame in zip(days, _trade(rng, instruments, sessions), strict=True)
     ]
-    table = tidy(pd.concat(frames, ignore_index=True))
-    closes = table.pivot_table(index="date", columns="symbol", values="close").reindex(days)
-    wide, place = closes.to_numpy("float64"), {symbol: k for k, symbol in enumerate(closes.columns)}
+    return tidy(pd.concat(frames, ignore_index=True))
+
+
+def cut(table: pd.DataFrame) -> Iterator[SimulatedSession]:
+    """Cut a market's table, sorted by date and symbol, into its sessions."""
+    days, session = np.unique(table["date"].to_numpy(), return_inverse=True)
+    symbols, column = np.unique(table["symbol"].to_numpy("object"), return_inverse=True)
+    wide = np.full((len(days), len(symbols)), np.nan)
+    wide[session, column] = table["close"].where(table["close"] > 0).to_numpy("float64")
+    bounds = np.searchsorted(session, np.arange(1, len(days)))
+    columns = np.split(column, bounds)
     for number, (day, rows) in enumerate(by_day(table)):
-        columns = [place[symbol] for symbol in rows["symbol"]]
-        yield SimulatedSession(day, rows, wide[max(0, number + 1 - _YEAR) : number + 1, columns])
+        yield SimulatedSession(day, rows, wide[max(0, number + 1 - _YEAR) : number + 1, columns[number]])
 
 
 def _trade(rng: np.random.Generator, instruments: Instruments, sessions: int) -> Iterator[pd.DataFrame]:
