@@ -66,7 +66,10 @@ class Instruments:
 
     def of(self, field: str) -> Vector:
         """A figure of each symbol's kind."""
-        return np.array([getattr(KINDS[kind], field) for kind in self.kinds], dtype="float64")
+        out = np.zeros(len(self.kinds))
+        for name, kind in KINDS.items():
+            out[self.kinds == name] = getattr(kind, field)
+        return out
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _LEAST = 20
 
 def misdated(sessions: list[Published], share: float, rng: np.random.Generator) -> list[Published]:
     """Take away sessions' own files where the next one is of a weekend (3): their first date is that one."""
-    able = [one.plain and len(one.files) > 1 and not trading_day(one.files[1].named) for one in sessions]
+    able = [_late(one) and not trading_day(one.files[1].named) for one in sessions]
     chosen = picked(rng, np.array(able), share)
     return [_late_first(one, ()) if pick else one for one, pick in zip(sessions, chosen, strict=True)]
 
@@ -29,7 +29,7 @@ def misdated(sessions: list[Published], share: float, rng: np.random.Generator) 
 def partial(sessions: list[Published], share: float, rng: np.random.Generator) -> list[Published]:
     """Write files of two rows among eleven of the session before; the day after's has all of them (4)."""
     able = [
-        number > 0 and one.plain and len(one.files) > 1 and _enough(sessions[number - 1]) and _enough(one)
+        number > 0 and _late(one) and _enough(sessions[number - 1]) and _enough(one)
         for number, one in enumerate(sessions)
     ]
     chosen, out = picked(rng, np.array(able), share), list(sessions)
@@ -168,6 +168,11 @@ def _symbol(line: bytes) -> str:
 def _late_first(one: Published, own: tuple[File, ...]) -> Published:
     """Let the file of the day after be the first that has all rows."""
     return replace(one, files=(*own, replace(one.files[1], kind="misdated"), *one.files[2:]))
+
+
+def _late(one: Published) -> bool:
+    """Tell whether a session can do without its own file: another is there, and the calendar knows it."""
+    return one.plain and len(one.files) > 1 and trading_day(one.session.date)
 
 
 def _enough(one: Published) -> bool:

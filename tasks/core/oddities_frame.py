@@ -38,8 +38,7 @@ def changed(rows: pd.DataFrame, odd: Oddities, seed: int, changes: dict[str, Cha
     """Make those changes that are switched on, one after the other."""
     for name, change in changes.items():
         if odd[name]:
-            rows = change(rows, odd[name], generator(seed, name))
-            rows = rows.sort_values(["date", "symbol"], kind="stable", ignore_index=True)
+            rows = change(rows, odd[name], generator(seed, name)).reset_index(drop=True)
     return rows
 
 

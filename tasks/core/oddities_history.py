@@ -24,7 +24,7 @@ def phantom_days(days: Sequence[date], odd: Oddities, seed: int) -> dict[date, d
     for before, day in pairwise(days):
         if not trading_day(eve := day - timedelta(days=1)) and eve > before:
             found[day] = eve
-        if (holiday := next_session(before)) < day:
+        if trading_day(before) and (holiday := next_session(before)) < day:
             found.setdefault(before, holiday)
     able = np.array([day in found for day in days], dtype=bool)
     chosen = picked(generator(seed, "phantom"), able, odd["phantom"])

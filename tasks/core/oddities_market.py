@@ -3,9 +3,11 @@
 Previous closes are kept in step, so that a session still continues the one before it.
 """
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tasks.core.calendar import FRIDAY, SUNDAY, next_session, trading_day
@@ -41,35 +43,33 @@ def odd_days(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.D
 
 def delisted(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
     """End symbols for good somewhere in the second half of the market (24)."""
-    days, kept, ends = days_of(rows), np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    for symbol in some_symbols(rows, share, rng):
-        own = (rows["symbol"] == symbol).to_numpy()
-        last = days[int(rng.integers(len(days) // 2, len(days) - 1))]
-        before = own & (rows["date"] <= last).to_numpy()
-        if before.any():
-            kept &= before | ~own
-            ends[np.flatnonzero(before)[-1]] = True
+    session, days = pd.factorize(rows["date"])
+    kept, ends = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    for places in _places(rows, some_symbols(rows, share, rng)):
+        after = session[places] > int(rng.integers(len(days) // 2, len(days) - 1))
+        kept[places] = ~after
+        ends[places[~after][-1:]] = True
     return noted(rows, ends & (rows["kind"] == "").to_numpy(), "delisted")[kept]
 
 
 def halts(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
     """Stop trade in symbols for one month to a year (22, 25); prices may be anywhere after it."""
-    days, kept = days_of(rows), np.ones(len(rows), dtype=bool)
-    for symbol in some_symbols(rows, share, rng):
+    session, days = pd.factorize(rows["date"])
+    kept = np.ones(len(rows), dtype=bool)
+    for places in _places(rows, some_symbols(rows, share, rng)):
         start = int(rng.integers(1, max(2, len(days) - 22)))
         end = min(start + int(rng.integers(20, 230)), len(days) - 1)
-        kept &= ~((rows["symbol"] == symbol) & rows["date"].between(days[start], days[end - 1])).to_numpy()
+        kept[places] = (session[places] < start) | (session[places] >= end)
     kept |= (rows["kind"] != "").to_numpy()
     return without(rows, kept)
 
 
 def thin(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
     """Leave 1 to 12 rows of some sessions (16), those with an event included."""
-    days = days_of(rows)
+    session, days = pd.factorize(rows["date"])
     kept = np.ones(len(rows), dtype=bool)
     for place in np.flatnonzero(picked(rng, np.arange(len(days)) > 0, share)):
-        of_day = (rows["date"] == days[place]).to_numpy()
-        able = np.flatnonzero(of_day)
+        able = np.flatnonzero(session == place)
         kept[able] = False
         kept[rng.choice(able, min(len(able), int(rng.integers(1, 13))), replace=False)] = True
     kept |= (rows["kind"] != "").to_numpy()
@@ -78,16 +78,15 @@ def thin(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataF
 
 def renamed(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
     """Go on with symbols under another name, for two sessions under both; at first it has no past (24)."""
-    parts = [rows]
+    parts, kept = list[pd.DataFrame](), np.ones(len(rows), dtype=bool)
     for symbol in some_symbols(rows[equities(rows)], share, rng):
-        own = rows[rows["symbol"] == symbol]
-        new = own.iloc[int(rng.integers(len(own) // 2, max(len(own) // 2 + 1, len(own) - 3))) :]
+        [own] = _places(rows, [symbol])
+        new = rows.iloc[own[int(rng.integers(len(own) // 2, max(len(own) // 2 + 1, len(own) - 3))) :]]
+        kept[new.index[2:]] = False
         first = np.arange(len(new)) == 0
-        both = np.isin(parts[0].index, new.index[2:])
-        parts[0] = parts[0][~both]
         new = new.assign(symbol=f"{symbol}X", prev_close=new["prev_close"].where(~first, 0.0))
         parts.append(noted(new, first, "renamed").assign(was=np.where(first, symbol, new["was"])))
-    return pd.concat(parts)
+    return _sorted(pd.concat([rows[kept], *parts]))
 
 
 def spaced(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
@@ -95,7 +94,7 @@ def spaced(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.Dat
     chosen = picked(rng, rows["symbol"].str.contains("/").to_numpy(dtype=bool), share)
     bare = rows["symbol"].str.replace(" ", "")
     other = bare.where(rows["symbol"] != bare, bare.str.replace(r"(\d+/\d+)$", r" \1", regex=True))
-    return rows.assign(symbol=rows["symbol"].where(~chosen, other))
+    return _sorted(rows.assign(symbol=rows["symbol"].where(~chosen, other)))
 
 
 LISTINGS: dict[str, Change] = {
@@ -109,3 +108,14 @@ LISTINGS: dict[str, Change] = {
 
 NAMES: dict[str, Change] = {"renamed": renamed, "spaced": spaced}
 """Made after those of the prices, which go by symbol."""
+
+
+def _places(rows: pd.DataFrame, symbols: list[str]) -> Iterator[npt.NDArray[np.int64]]:
+    """Where each of some symbols' rows are."""
+    code, known = pd.factorize(rows["symbol"])
+    for symbol in symbols:
+        yield np.flatnonzero(code == known.get_loc(symbol))
+
+
+def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["date", "symbol"], kind="stable")
