@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.calendar import next_session, trading_day
-from tasks.core.oddities import Oddities, generator, picked
+from tasks.core.oddities import Mask, Oddities, generator, picked
 
+_THIN = 12
+"""Rows up to which two equal sessions of a history may both be real."""
 _BARE = ("prev_close", "vwap", "trades")
 """What a company-wise history does not have."""
 
 
-def phantom_days(days: Sequence[date], odd: Oddities, seed: int) -> dict[date, date]:
-    """Choose closed days on which the history has the rows of a session beside it (16).
+def phantom_days(days: Sequence[date], full: Mask, odd: Oddities, seed: int) -> dict[date, date]:
+    """Choose closed days on which the history has the rows of a session beside it (16), of a `full` one.
 
     Returns:
         The phantom day by session: a weekend day before it, or a holiday after it.
@@ -26,7 +28,7 @@ def phantom_days(days: Sequence[date], odd: Oddities, seed: int) -> dict[date, d
             found[day] = eve
         if trading_day(before) and (holiday := next_session(before)) < day:
             found.setdefault(before, holiday)
-    able = np.array([day in found for day in days], dtype=bool)
+    able = full & np.array([day in found for day in days], dtype=bool)
     chosen = picked(generator(seed, "phantom"), able, odd["phantom"])
     return {day: found[day] for day, pick in zip(days, chosen, strict=True) if pick}
 
@@ -45,10 +47,11 @@ def spoiled_history(
     Returns:
         The history with them, and the session that is repeated by each phantom day.
     """
-    days = list(table["date"].unique())
+    sizes = table["date"].value_counts(sort=False)
+    days = list(sizes.index)
     if odd["bare_history"] and days:
         table = _bare(table, table["date"] <= days[max(1, round(odd["bare_history"] * len(days))) - 1])
-    phantoms = phantom_days(days, odd, seed) if days else {}
+    phantoms = phantom_days(days, sizes.to_numpy() > _THIN, odd, seed) if days else {}
     copies = [table[table["date"] == day].assign(date=at) for day, at in phantoms.items()]
     known = ~missing["symbol"].str.endswith("PO").to_numpy(dtype=bool)  # those have no company-wise history
     filled = _bare(missing[known], np.ones(int(known.sum()), dtype=bool))

@@ -35,7 +35,11 @@ def odd_days(rows: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.D
         day.weekday() == SUNDAY and (day - friday).weekday() == FRIDAY and not trading_day(day - friday)
         for day in days
     ]
-    able[0] = False
+    # Where Thursday's session is absent no file tells that Friday's is another one.
+    able = [
+        odd and before == day - friday - timedelta(days=1)
+        for odd, before, day in zip(able, [None, *days], days, strict=False)
+    ]
     chosen = picked(rng, np.array(able), share)
     moved = {day: day - friday * int(odd) for day, odd in zip(days, chosen, strict=True)}
     return rows.assign(date=rows["date"].map(moved))

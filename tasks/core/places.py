@@ -140,7 +140,9 @@ class Places:
             return set()
         self._drop(known)
         verdict = identify(known.claim, self._near(known.claim), self._closed)
-        moved = _earlier(verdict, known, self._closed) or verdict.claim.digest != known.claim.digest or verdict.of
+        moved = (
+            _earlier(verdict, known, self._closed) or verdict.claim.digest != known.claim.digest or verdict.of
+        )
         days = self._apply(verdict, known) if moved else set()
         if not days:
             self._put(known)
@@ -160,7 +162,7 @@ class Places:
 
 
 def _earlier(verdict: Verdict, known: Known, closed: Closed) -> bool:
-    """Tell whether a session looked at again goes: a later day by its name alone is no better than its own."""
+    """Tell whether a session looked at again goes: a later day by its name alone is no better."""
     free = natural_day(known.claim, closed) != known.day and verdict.kind is Kind.SESSION
     return verdict.day != known.day and not (free and verdict.day and verdict.day > known.day)
 

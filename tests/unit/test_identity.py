@@ -151,6 +151,20 @@ def test_a_session_off_the_calendar() -> None:
     always(files, (WEDNESDAY, A), (THURSDAY, B), (FRIDAY, C), (SUNDAY, D))
 
 
+def test_a_session_off_the_calendar_and_its_repeat() -> None:
+    """Oddity 13: Friday's rows stand again on Saturday; skipped as a repeat or not, they are Friday's."""
+    files = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(C, FRIDAY), claim(C, SATURDAY)]
+    always(files, (WEDNESDAY, A), (THURSDAY, B), (FRIDAY, C))
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_session_off_the_calendar_after_a_repeat(step: int) -> None:
+    """Friday's file still had Thursday's rows, so Saturday's are Saturday's."""
+    files = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(B, FRIDAY), claim(C, SATURDAY)]
+    expected = [(WEDNESDAY, A), (THURSDAY, B), (SATURDAY, C)]
+    assert ends(files[::step]) == {day: content_hash(rows) for day, rows in expected}
+
+
 def test_a_phantom_day_of_a_history() -> None:
     """Oddity 16: equal rows on a Saturday and a Sunday are Sunday's, on two trading days the earlier's."""
     always([claim(A, SATURDAY, dated=True), claim(A, SUNDAY, dated=True)], (SUNDAY, A))
