@@ -97,6 +97,15 @@ def test_a_mixture_is_completed_under_the_next_day_s_name() -> None:
     always([*files, claim(C, date(2024, 3, 12))], (THURSDAY, A), (SUNDAY, B), (date(2024, 3, 12), C))
 
 
+def test_a_mixture_s_new_symbol_says_nothing_of_the_session_before() -> None:
+    """Oddity 4: one of the two new rows is of a symbol that was not traded before; it is no part of that."""
+    fresh = snapshot(B).head(2)
+    before = A[A["symbol"] != fresh["symbol"].iloc[0]].reset_index(drop=True)
+    mixed = mixture(before[before["symbol"] != fresh["symbol"].iloc[1]].head(11), fresh, fresh["symbol"])
+    files = [claim(before, TUESDAY), claim(mixed, WEDNESDAY), claim(B, THURSDAY)]
+    always(files, (TUESDAY, before), (WEDNESDAY, B))
+
+
 @pytest.mark.parametrize("fresh", [2, 10, 25])
 def test_a_mixture_is_completed_under_its_own_name(fresh: int) -> None:
     """Oddity 4: the same name twice, and whatever the share of stale rows."""
