@@ -295,6 +295,28 @@ def test_simulate_writes_the_same_market_for_the_same_seed(
     assert "is not empty" in capfd.readouterr().err
 
 
+def test_simulate_takes_a_first_day_and_oddities(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every oddity with its files beside; what to ingest next leaves out what is made of the same prices."""
+    size = ["--sessions", "30", "--symbols", "12", "--live", "12"]
+    options = ["--start", "2023-04-09", "--oddities", "all", "--table", "csv"]
+    assert main.run(["simulate", str(tmp_path / "odd"), *size, *options]) == 0
+    written = {path.name for path in (tmp_path / "odd").iterdir()}
+    assert written >= {"history.csv", "daily", "company-wise", "adjustments.csv", "manifest.csv"}
+    assert (tmp_path / "odd/history.csv").read_text().splitlines()[1].split(",")[1] == "2023-04-09"
+    assert capfd.readouterr().err.endswith(f"nepse ingest {tmp_path}/odd/daily {tmp_path}/odd/history.csv\n")
+    assert main.run(["simulate", str(tmp_path / "clean"), *size, "--oddities", "none"]) == 0
+    assert len(list((tmp_path / "clean/daily").iterdir())) == 12
+
+
+def test_simulate_lists_the_oddities_for_a_wrong_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong usage, and nothing is written."""
+    assert main.run(["simulate", str(tmp_path / "x"), "--oddities", "stale,help"]) == 2
+    assert "no such oddity: help; there are stale, recomputed, misdated" in capfd.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
 def test_symbols_may_be_given_together_or_one_by_one() -> None:
     """Commas and repetition mean the same; none means all."""
     assert data._split(["A,B", " C "]) == ["A", "B", "C"]

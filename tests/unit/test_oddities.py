@@ -5,6 +5,7 @@ import io
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -84,6 +85,14 @@ def test_oddities_are_chosen_by_name() -> None:
     assert Oddities(thin=0.5)["thin"] == 0.5
     with pytest.raises(ValueError, match="no such oddity: staler; there are stale, recomputed"):
         Oddities(staler=1.0)
+
+
+def test_the_reference_page_lists_the_catalogue() -> None:
+    """Each oddity with its number, share and meaning."""
+    page = (Path(__file__).parents[2] / "docs/reference/simulator.md").read_text("utf-8")
+    for name, odd in CATALOGUE.items():
+        usual = "yes" if name in USUAL else ""
+        assert f"| {odd.number} | `{name}` | {odd.share:g} | {usual} | {odd.meaning} |\n" in page
 
 
 def test_the_usual_market_of_a_seed_stays_as_it_was() -> None:
