@@ -188,8 +188,8 @@ def test_inputs_that_can_not_be_read_leave_the_others(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_its_price_files(tmp_path: Path) -> None:
-    """In order of their names, the manifest and other files left out, folders below included."""
-    for name in ("b.csv", "a.csv", "manifest.csv", "notes.txt", "daily/c.parquet"):
+    """In order of their names, the truth about them and other files left out, folders below included."""
+    for name in ("b.csv", "a.csv", "manifest.csv", "adjustments.csv", "notes.txt", "daily/c.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
     names = [file.name for file in read_inputs(load_settings(tmp_path), [str(tmp_path)])]
