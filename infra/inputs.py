@@ -13,7 +13,7 @@ from infra.places import content, opened
 from infra.settings import Settings
 
 READABLE = (".csv", ".parquet")
-NOT_PRICES = {"manifest.csv"}
+NOT_PRICES = {"manifest.csv", "adjustments.csv", "companies.csv", "trading_calendar.csv"}
 
 _CHANGED = ("LastModified", "mtime", "modified", "last_modified")
 """What file systems call the time of a file's last change."""

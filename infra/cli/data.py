@@ -1,10 +1,9 @@
-"""Commands that move prices: ingest, simulate, backfill."""
+"""Commands that move prices: ingest, backfill."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +27,7 @@ LINES_A_FILE = 20
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (ingest, simulate, backfill):
+    for command in (ingest, backfill):
         app.command()(command)
 
 
@@ -121,62 +120,6 @@ def _require_accepted(lines: list[Line]) -> None:
         files = len({line["file"] for line in lines})
         message = f"{len(refused)} of {files} files refused, first {shared.plain(refused[0][len(REFUSED) :])}"
         raise RejectError(message)
-
-
-def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new or empty.")],
-    sessions: Annotated[int, typer.Option(min=2, max=5_000, help="Sessions in all.")] = 300,
-    symbols: Annotated[int, typer.Option(min=1, max=2_000, help="Instruments.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same files.")] = 1,
-    live: Annotated[int, typer.Option(min=0, help="Of the sessions, how many come as daily files.")] = 10,
-) -> None:
-    """Write a made-up market in the exchange's layout, odd rows included: history.parquet and daily/*.csv.
-
-    Example: nepse simulate market --sessions 400 --symbols 30 --seed 7 --live 5
-    """
-    from infra.cli.reach import core  # noqa: PLC0415
-
-    if live >= sessions:
-        message = f"--live {live} leaves no history: --sessions {sessions} has to be more"
-        raise UsageError(message)
-    files, size = 0, 0
-    with progress("writing files"):
-        _require_empty(folder)
-        for name, content in core("simulator").write_market(
-            sessions=sessions, symbols=symbols, seed=seed, daily=live
-        ):
-            size += _write(folder / name, content)
-            files += 1
-    shared.out.print(
-        f"{folder}: {files} files, {size:,} bytes", highlight=False, markup=False, soft_wrap=True
-    )
-    shared.err.print(
-        f"next: nepse ingest {folder}, or nepse demo --data {folder}", highlight=False, markup=False
-    )
-
-
-def _require_empty(folder: Path) -> None:
-    """Refuse to mix two markets.
-
-    Raises:
-        RejectError: there is something in the folder, or it is none.
-    """
-    if folder.exists() and not folder.is_dir():
-        message = f"{folder} is not a folder"
-        raise RejectError(message)
-    if folder.exists() and any(folder.iterdir()):
-        message = f"{folder} is not empty: name a new folder, so that two markets are not mixed"
-        raise RejectError(message)
-
-
-def _write(path: Path, content: bytes) -> int:
-    """Write one file; a full or read-only disk becomes a sentence."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.write_bytes(content)
-    except OSError as error:
-        message = f"can't write {path}: {error.strerror}"
-        raise RejectError(message) from error
 
 
 def backfill(

@@ -129,6 +129,12 @@ def expected(sessions: Iterable[date], rules: Rules | None = None) -> Calendar:
 
 
 @cache
+def by_rules() -> Calendar:
+    """Give the calendar of the rules alone."""
+    return Calendar(load_rules())
+
+
+@cache
 def load_rules(file: Path = RULES_FILE) -> Rules:
     """Read a rules file, by default the one that comes with the program.
 

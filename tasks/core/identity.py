@@ -149,7 +149,7 @@ def _seat(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) ->
         earlier = _earlier(holder.claim, day, near, calendar)
         return _Seat(day, Push(holder, earlier)) if earlier else None
     if relation is Relation.BEFORE:
-        if later := _later(holder.claim, day, near, calendar):
+        if later := _after(claim, holder, near, calendar):
             return _Seat(day, Push(holder, later))
         earlier = _earlier(claim, day, near, calendar)
         return _Seat(earlier) if earlier else None
@@ -160,6 +160,18 @@ def _later(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) -
     """A free day after `day` that the claim allows: the day of its name, then a session off the calendar."""
     later = claim.named or calendar.next_session(day)
     return later if later > day and not _at(near, later) else None
+
+
+def _after(claim: Claim, holder: Known, near: Sequence[Known], calendar: Calendar) -> date | None:
+    """A free day for a held session that `claim` comes before: the first that neither date speaks against.
+
+    Earlier files with the held rows may have been skipped as repeats, so the name that is left is a bound.
+    """
+    later = _later(holder.claim, holder.day, near, calendar)
+    if later is None or holder.claim.named is None:
+        return later
+    first = max(holder.day, claim.named or holder.day) + timedelta(days=1)
+    return first if first < later and not _at(near, first) else later
 
 
 def _earlier(claim: Claim, day: date, near: Sequence[Known], calendar: Calendar) -> date | None:

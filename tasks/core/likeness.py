@@ -73,6 +73,8 @@ class Likeness:
         """Name what the counts amount to."""
         if self.equal >= STALE_LEAST and self.after > self.opened:
             return Relation.MIXED
+        if self.left_over:
+            return Relation.BEFORE  # however few of the held mixture's rows are its own
         if self._share(self.equal + self.opened, SAME_LEAST) >= SAME_SHARE:
             return Relation.SAME
         if self._share(self.after, CHAIN_LEAST) >= CHAIN_SHARE:

@@ -8,13 +8,13 @@ below are chosen to look like the exchange, not fitted to it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from tasks.core.calendar import Calendar, load_rules
+from tasks.core.instruments import KINDS
 from tasks.core.tidy import by_day, tidy
 
 Vector = npt.NDArray[np.float64]
@@ -23,32 +23,6 @@ START = date(2021, 1, 3)
 _YEAR = 230
 """Sessions in a year, about."""
 _LETTERS = "ABCDEFGHIKLMNPRSTUV"
-
-
-class Kind(NamedTuple):
-    """A class of instruments."""
-
-    share: float
-    """Fraction of all symbols."""
-    price: float
-    """Median price at the start, rupees."""
-    spread: float
-    """Deviation of the log price around it."""
-    noise: float
-    """Deviation of a symbol's own daily log return."""
-    beta: float
-    trades: float
-    """Chance of a trade in a session."""
-    volume: float
-    """Median units a session."""
-
-
-KINDS = {
-    "equity": Kind(0.72, 450.0, 0.7, 0.017, 1.0, 0.997, 9_000.0),
-    "fund": Kind(0.10, 10.0, 0.1, 0.008, 0.35, 0.93, 12_000.0),
-    "debenture": Kind(0.10, 1_050.0, 0.04, 0.009, 0.0, 0.45, 60.0),
-    "promoter": Kind(0.08, 220.0, 0.4, 0.018, 0.6, 0.35, 900.0),
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +40,10 @@ class Instruments:
 
     def of(self, field: str) -> Vector:
         """A figure of each symbol's kind."""
-        return np.array([getattr(KINDS[kind], field) for kind in self.kinds], dtype="float64")
+        out = np.zeros(len(self.kinds))
+        for name, kind in KINDS.items():
+            out[self.kinds == name] = getattr(kind, field)
+        return out
 
 
 @dataclass(frozen=True)
@@ -99,18 +76,30 @@ def simulate(
         seed: Seed of the only random generator used.
         start: First session, or the first trading day after it. Some 15 days a year are holidays.
     """
+    yield from cut(market(sessions, symbols, seed, start))
+
+
+def market(sessions: int, symbols: int, seed: int, start: date = START) -> pd.DataFrame:
+    """Run a market as `simulate` does, into one table by date and symbol: `date`, then the tidy columns."""
     rng = np.random.default_rng(seed)
     instruments = _instruments(rng, symbols, sessions)
     days = session_days(rng, start, sessions)
     frames = [
         frame.assign(date=day) for day, frame in zip(days, _trade(rng, instruments, sessions), strict=True)
     ]
-    table = tidy(pd.concat(frames, ignore_index=True))
-    closes = table.pivot_table(index="date", columns="symbol", values="close").reindex(days)
-    wide, place = closes.to_numpy("float64"), {symbol: k for k, symbol in enumerate(closes.columns)}
+    return tidy(pd.concat(frames, ignore_index=True))
+
+
+def cut(table: pd.DataFrame) -> Iterator[SimulatedSession]:
+    """Cut a market's table, sorted by date and symbol, into its sessions."""
+    days, session = np.unique(table["date"].to_numpy(), return_inverse=True)
+    symbols, column = np.unique(table["symbol"].to_numpy("object"), return_inverse=True)
+    wide = np.full((len(days), len(symbols)), np.nan)
+    wide[session, column] = table["close"].where(table["close"] > 0).to_numpy("float64")
+    bounds = np.searchsorted(session, np.arange(1, len(days)))
+    columns = np.split(column, bounds)
     for number, (day, rows) in enumerate(by_day(table)):
-        columns = [place[symbol] for symbol in rows["symbol"]]
-        yield SimulatedSession(day, rows, wide[max(0, number + 1 - _YEAR) : number + 1, columns])
+        yield SimulatedSession(day, rows, wide[max(0, number + 1 - _YEAR) : number + 1, columns[number]])
 
 
 def _trade(rng: np.random.Generator, instruments: Instruments, sessions: int) -> Iterator[pd.DataFrame]:

@@ -146,7 +146,11 @@ class Places:
             return set()
         self._drop(known)
         verdict = identify(known.claim, self._near(known.claim), self._calendar)
-        moved = verdict.day != known.day or verdict.claim.digest != known.claim.digest or verdict.of
+        moved = (
+            _earlier(verdict, known, self._calendar)
+            or verdict.claim.digest != known.claim.digest
+            or verdict.of
+        )
         days = self._apply(verdict, known) if moved else set()
         if not days:
             self._put(known)
@@ -163,6 +167,12 @@ class Places:
         del self._held[known.day]
         if self._digests.get(known.claim.digest) == known.day:
             del self._digests[known.claim.digest]
+
+
+def _earlier(verdict: Verdict, known: Known, calendar: Calendar) -> bool:
+    """Tell whether a session looked at again goes: a later day by its name alone is no better."""
+    free = natural_day(known.claim, calendar) != known.day and verdict.kind is Kind.SESSION
+    return verdict.day != known.day and not (free and verdict.day and verdict.day > known.day)
 
 
 def _locations(known: Known | None) -> tuple[str, ...]:

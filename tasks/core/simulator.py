@@ -1,16 +1,24 @@
 """The simulated market as the exchange would publish it: daily files with their oddities, history, truth."""
 
-import csv
+import hashlib
 import io
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from tasks.core.market_model import START, SimulatedSession, simulate
+from tasks.core.daily_files import File, Published, published
+from tasks.core.daily_layout import LAYOUTS, daily_csv
+from tasks.core.market_model import START, SimulatedSession, cut, market, simulate
+from tasks.core.oddities import Oddities, generator
+from tasks.core.oddities_files import respoiled
+from tasks.core.oddities_frame import adjustments, changed, labelled
+from tasks.core.oddities_history import company_files, spoiled_history, vendor_calendar
+from tasks.core.oddities_market import LISTINGS, NAMES
+from tasks.core.oddities_prices import TRADES
+from tasks.core.oddities_rows import ROWS
 
 __all__ = [
     "LAYOUTS",
@@ -18,102 +26,19 @@ __all__ = [
     "SimulatedSession",
     "daily_csv",
     "history_table",
+    "odd_market",
     "simulate",
     "write_market",
 ]
 
-_HEAD = ("S.No", "Symbol", "Conf.", "Open", "High", "Low", "Close")
-_MIDDLE = ("VWAP", "Vol", "Prev. Close")
-_TAIL = (
-    *("Turnover", "Trans.", "Diff", "Range", "Diff %", "Range %", "VWAP %"),
-    *("120 Days", "180 Days", "52 Weeks High", "52 Weeks Low"),
+MANIFEST = (
+    *("file", "file_date", "data_date", "repeats_previous_session", "byte_identical_to_previous"),
+    *("rows", "columns", "bytes", "sha256", "doubled", "kind", "complete"),
 )
-LAYOUTS: dict[int, tuple[str, ...]] = {
-    21: (*_HEAD, *_MIDDLE, *_TAIL),
-    22: (*_HEAD, *_MIDDLE, "LTP", *_TAIL),
-    24: (*_HEAD, "LTP", "Close - LTP", "Close - LTP %", *_MIDDLE, *_TAIL),
-}
-"""Column names by number of columns, as they followed one another; without `S.No` each has one less."""
+"""Columns of manifest.csv."""
 
-
-@dataclass(frozen=True)
-class Oddities:
-    """Which oddities of the real files to write; each is a share between 0 and 1."""
-
-    stale: float = 1.0
-    """Closed days on which a file appears all the same, holding the last session's rows."""
-    recomputed: float = 0.35
-    """Stale files that differ from the original in the site's own column `Conf.`"""
-    doubled: float = 0.02
-    """Files in which every row stands twice."""
-    zero_prices: float = 0.001
-    """Rows whose low is written as 0."""
-    bad_closes: float = 0.0005
-    """Rows whose close is written as 0: unusable."""
-
-    @classmethod
-    def none(cls) -> "Oddities":
-        """Clean files only."""
-        return cls(stale=0.0, doubled=0.0, zero_prices=0.0, bad_closes=0.0)
-
-
-def daily_csv(
-    session: SimulatedSession, layout: int = 24, *, conf_seed: int = 0, numbered: bool = True
-) -> bytes:
-    """Write a session as the exchange's daily file: commas for thousands, `-` for what is missing.
-
-    Args:
-        session: What was traded.
-        layout: Number of columns, a key of `LAYOUTS`.
-        conf_seed: Seed of the column `Conf.`, which the site recomputes.
-        numbered: With the column `S.No`.
-    """
-    columns = _columns(session, conf_seed)
-    names = [name for name in LAYOUTS[layout] if numbered or name != "S.No"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(zip(*(columns[name] for name in names), strict=True))
-    return buffer.getvalue().encode("ascii")
-
-
-def _columns(session: SimulatedSession, conf_seed: int) -> dict[str, list[str]]:
-    """All columns of any layout, as text."""
-    rows, past = session.rows, session.averages()
-    conf = np.random.default_rng(conf_seed).uniform(30, 70, len(rows))
-    close, low = rows["close"].where(rows["close"] > 0), rows["low"].where(rows["low"] > 0)
-    numbers = {
-        "Conf.": pd.Series(conf).where(rows["volume"] % 7 == 0),  # six in seven have none
-        "Open": rows["open"],
-        "High": rows["high"],
-        "Low": rows["low"],
-        "Close": rows["close"],
-        "LTP": rows["ltp"],
-        "Close - LTP": rows["close"] - rows["ltp"],
-        "Close - LTP %": 100 * (rows["close"] / rows["ltp"] - 1),
-        "VWAP": rows["vwap"],
-        "Vol": rows["volume"],
-        "Prev. Close": rows["prev_close"],
-        "Turnover": rows["turnover"],
-        "Diff": rows["close"] - rows["prev_close"],
-        "Range": rows["high"] - rows["low"],
-        "Diff %": 100 * (rows["close"] / rows["prev_close"] - 1),
-        "Range %": 100 * (rows["high"] / low - 1),
-        "VWAP %": 100 * (1 - rows["vwap"] / close),
-        "120 Days": past["mean_120"],
-        "180 Days": past["mean_180"],
-        "52 Weeks High": past["high_52"],
-        "52 Weeks Low": past["low_52"],
-    }
-    text = {name: [_written(value) for value in values.tolist()] for name, values in numbers.items()}
-    counts = [f"{trades:,}" for trades in rows["trades"]]
-    numbering = [str(line) for line in range(1, len(rows) + 1)]
-    return {"S.No": numbering, "Symbol": rows["symbol"].tolist(), "Trans.": counts, **text}
-
-
-def _written(value: float) -> str:
-    """A number as the exchange writes it."""
-    return "-" if math.isnan(value) else f"{value:,.2f}".replace("-0.00", "0.00")
+Truth = dict[str, Any]
+Table = Literal["parquet", "csv"]
 
 
 def history_table(sessions: Sequence[SimulatedSession]) -> pd.DataFrame:
@@ -121,6 +46,20 @@ def history_table(sessions: Sequence[SimulatedSession]) -> pd.DataFrame:
     frame = pd.concat([session.rows.assign(date=session.date) for session in sessions], ignore_index=True)
     head = ["symbol", "date", "open", "high", "low", "close", "volume", "turnover", "prev_close"]
     return frame.assign(ltp=np.nan, source="simulator")[[*head, "trades", "vwap", "ltp", "source"]]
+
+
+def odd_market(
+    sessions: int, symbols: int, seed: int, start: date = START, oddities: Oddities | None = None
+) -> pd.DataFrame:
+    """Run a market as `simulate` does, with the oddities of days, symbols, prices and rows.
+
+    Returns:
+        `date`, the tidy columns (0 where the site writes 0), and the truth: `kind`, `factor`, `was`.
+    """
+    odd, rows = oddities or Oddities(), labelled(market(sessions, symbols, seed, start))
+    for changes in (LISTINGS, TRADES, ROWS, NAMES):
+        rows = changed(rows, odd, seed, changes)
+    return rows
 
 
 def write_market(  # noqa: PLR0913  (plain figures, all with a default)
@@ -131,11 +70,16 @@ def write_market(  # noqa: PLR0913  (plain figures, all with a default)
     start: date = START,
     daily: int = 30,
     oddities: Oddities | None = None,
+    table: Table = "parquet",
 ) -> Iterator[tuple[str, bytes]]:
-    """Write a whole market: `history.parquet`, then daily files of the last sessions, then `manifest.csv`.
+    """Write a whole market: `history.parquet`, daily files of the last sessions, and the truth about both.
 
-    The manifest is the truth about each daily file: file, file_date, data_date (the session it really
-    holds), repeats_previous_session, byte_identical_to_previous, rows (lines in the file), columns, doubled.
+    `manifest.csv` is the truth about each daily file: file (its name below daily/), file_date, data_date (the
+    session it really holds), repeats_previous_session, byte_identical_to_previous, rows (lines in the file),
+    columns, bytes, sha256, doubled, kind, complete (all rows of the session). The history has a line for
+    each of its days that is odd: of kind phantom (repeats data_date) or missing (no daily file has it).
+    `adjustments.csv` is the truth about prices: symbol, date, factor (brings earlier prices to that day's),
+    kind, was (a renamed symbol's name before). Company-wise files have theirs in `companies.csv`.
 
     Args:
         sessions: Sessions in all.
@@ -143,78 +87,96 @@ def write_market(  # noqa: PLR0913  (plain figures, all with a default)
         seed: Seed of the market and of the oddities.
         start: First day.
         daily: Sessions that come as daily files, fewer than `sessions`; the earlier ones are history.
-        oddities: What to put into the daily files; the defaults of `Oddities` without it.
+        oddities: What to write besides; the usual ones of `Oddities` without it.
+        table: Format of the history.
 
     Yields:
         (name relative to the market's folder, content).
     """
-    market = list(simulate(sessions, symbols, seed, start))
-    history, live = market[: sessions - daily], market[sessions - daily :]
-    if history:
-        buffer = io.BytesIO()
-        history_table(history).to_parquet(buffer, index=False)
-        yield "history.parquet", buffer.getvalue()
-    truth: list[dict[str, object]] = []
-    for record, data in _daily_files(live, oddities or Oddities(), np.random.default_rng([seed, 1])):
-        truth.append(record)
-        yield f"daily/{record['file']}", data
-    yield "manifest.csv", pd.DataFrame(truth).to_csv(index=False, lineterminator="\n").encode()
+    odd = oddities or Oddities()
+    rows = odd_market(sessions, symbols, seed, start, odd)
+    held = list(cut(rows[[name for name in rows if name not in {"kind", "factor", "was"}]]))
+    past, live = held[: len(held) - daily], held[len(held) - daily :]
+    files = respoiled(list(published(live, odd, np.random.default_rng([seed, 1]))), odd, seed)
+    truth = [line for one in files for line in _truth(one)]
+    if past:
+        name = f"history.{table}"
+        history, lines = _history(past, [one.session for one in files if not one.files], odd, seed)
+        truth = [{**line, "file": name} for line in lines] + truth
+        yield name, _encoded(history, table)
+    yield from ((f"daily/{file.name}", file.data) for one in files for file in one.files)
+    yield from _beside(held, odd, seed)
+    yield "adjustments.csv", _encoded(adjustments(rows), "csv")
+    yield "manifest.csv", _encoded(pd.DataFrame(truth, columns=list(MANIFEST)), "csv")
 
 
-def _daily_files(
-    sessions: Sequence[SimulatedSession], odd: Oddities, rng: np.random.Generator
-) -> Iterator[tuple[dict[str, object], bytes]]:
-    """Daily files in order of their dates, with the truth about each."""
-    for number, session in enumerate(sessions):
-        after = sessions[number + 1].date if number + 1 < len(sessions) else session.date + timedelta(days=1)
-        write = _writer(
-            _spoiled(session, odd, rng), _layout(number, len(sessions)), rng.random() < odd.doubled
-        )
-        data = write(conf := int(rng.integers(1, 2**31)))
-        yield _truth(session, session.date, data, data), data
-        for ahead in range(1, (after - session.date).days):
-            if rng.random() < odd.stale:
-                before = data
-                conf = int(rng.integers(1, 2**31)) if rng.random() < odd.recomputed else conf
-                data = write(conf)
-                yield _truth(session, session.date + timedelta(days=ahead), data, before), data
+def _history(
+    past: Sequence[SimulatedSession], missing: Sequence[SimulatedSession], odd: Oddities, seed: int
+) -> tuple[pd.DataFrame, list[Truth]]:
+    """The history with its oddities, and the manifest's lines about them."""
+    table = history_table(past)
+    late = history_table(missing) if missing else table[:0]
+    table, phantoms = spoiled_history(table, late, odd, seed)
+    days = {**phantoms, **{session.date: session.date for session in missing}}
+    counts = table["date"].value_counts()
+    lines: list[Truth] = [
+        {
+            "file_date": at,
+            "data_date": day,
+            "repeats_previous_session": at in phantoms,
+            "rows": int(counts.get(at, 0)),
+            "kind": "phantom" if at in phantoms else "missing",
+            "complete": at in phantoms,
+        }
+        for at, day in sorted(days.items())
+    ]
+    return table, lines
 
 
-def _writer(session: SimulatedSession, layout: int, doubled: bool) -> Callable[[int], bytes]:
-    """A function from the seed of `Conf.` to the bytes of a file."""
+def _beside(held: Sequence[SimulatedSession], odd: Oddities, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Files that other vendors have of the same market."""
+    if odd["company_files"]:
+        rng, truth = generator(seed, "company_files"), []
+        for line, data in company_files(history_table(held), odd["company_files"], rng):
+            truth.append(line)
+            yield f"company-wise/{line['file']}", data
+        yield "companies.csv", _encoded(pd.DataFrame(truth), "csv")
+    if odd["calendar_errors"]:
+        days = [session.date for session in held]
+        calendar = vendor_calendar(days, odd["calendar_errors"], generator(seed, "calendar_errors"))
+        yield "trading_calendar.csv", _encoded(calendar, "csv")
 
-    def write(conf_seed: int) -> bytes:
-        header, *lines = daily_csv(session, layout, conf_seed=conf_seed).splitlines(keepends=True)
-        return b"".join([header, *(line for line in lines for _ in range(1 + doubled))])
 
-    return write
+def _encoded(table: pd.DataFrame, layout: Table) -> bytes:
+    if layout == "csv":
+        return table.to_csv(index=False, lineterminator="\n").encode()
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
-def _truth(session: SimulatedSession, file_day: date, data: bytes, before: bytes) -> dict[str, object]:
+def _truth(one: Published) -> Iterator[Truth]:
+    """The manifest's lines about a session's files."""
+    before = b""
+    for file in one.files:
+        yield _line(one.session.date, file, before)
+        before = file.data
+
+
+def _line(day: date, file: File, before: bytes) -> Truth:
     """One line of the manifest."""
-    lines = data.count(b"\n") - 1
-    stale = file_day != session.date
+    repeats = file.kind == "repeat"
     return {
-        "file": f"{file_day:%Y_%m_%d}.csv",
-        "file_date": file_day,
-        "data_date": session.date,
-        "repeats_previous_session": stale,
-        "byte_identical_to_previous": stale and data == before,
-        "rows": lines,
-        "columns": data.split(b"\n", 1)[0].count(b",") + 1,
-        "doubled": lines > len(session.rows),
+        "file": file.name,
+        "file_date": file.named,
+        "data_date": day,
+        "repeats_previous_session": repeats,
+        "byte_identical_to_previous": repeats and file.data == before,
+        "rows": file.data.count(b"\n") - 1,
+        "columns": file.data.split(b"\n", 1)[0].count(b",") + 1,
+        "bytes": len(file.data),
+        "sha256": hashlib.sha256(file.data).hexdigest(),
+        "doubled": file.doubled,
+        "kind": file.kind,
+        "complete": file.complete,
     }
-
-
-def _layout(number: int, files: int) -> int:
-    """The layouts follow one another as they did: 21 columns for half of the files, 22 for two, then 24."""
-    half = files // 2
-    return 21 if number < half else 22 if number < half + 2 else 24
-
-
-def _spoiled(session: SimulatedSession, odd: Oddities, rng: np.random.Generator) -> SimulatedSession:
-    """Write zeros where a share of the rows has a price, as the site does at times."""
-    rows = session.rows.copy()
-    rows.loc[rng.random(len(rows)) < odd.zero_prices, "low"] = 0.0
-    rows.loc[rng.random(len(rows)) < odd.bad_closes, "close"] = 0.0
-    return SimulatedSession(session.date, rows, session.past)

@@ -189,8 +189,8 @@ def test_inputs_that_can_not_be_read_leave_the_others(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_its_price_files(tmp_path: Path) -> None:
-    """In order of their names, the manifest and other files left out, folders below included."""
-    for name in ("b.csv", "a.csv", "manifest.csv", "notes.txt", "daily/c.parquet"):
+    """In order of their names, the truth about them and other files left out, folders below included."""
+    for name in ("b.csv", "a.csv", "manifest.csv", "adjustments.csv", "notes.txt", "daily/c.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
     names = [file.name for file in read_inputs(load_settings(tmp_path), [str(tmp_path)])]
@@ -294,6 +294,28 @@ def test_simulate_writes_the_same_market_for_the_same_seed(
     capfd.readouterr()
     assert main.run(["simulate", str(tmp_path / "a"), *options]) == 1
     assert "is not empty" in capfd.readouterr().err
+
+
+def test_simulate_takes_a_first_day_and_oddities(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every oddity with its files beside; what to ingest next leaves out what is made of the same prices."""
+    size = ["--sessions", "30", "--symbols", "12", "--live", "12"]
+    options = ["--start", "2023-04-09", "--oddities", "all", "--table", "csv"]
+    assert main.run(["simulate", str(tmp_path / "odd"), *size, *options]) == 0
+    written = {path.name for path in (tmp_path / "odd").iterdir()}
+    assert written >= {"history.csv", "daily", "company-wise", "adjustments.csv", "manifest.csv"}
+    assert (tmp_path / "odd/history.csv").read_text().splitlines()[1].split(",")[1] == "2023-04-09"
+    assert capfd.readouterr().err.endswith(f"nepse ingest {tmp_path}/odd/daily {tmp_path}/odd/history.csv\n")
+    assert main.run(["simulate", str(tmp_path / "clean"), *size, "--oddities", "none"]) == 0
+    assert len(list((tmp_path / "clean/daily").iterdir())) == 12
+
+
+def test_simulate_lists_the_oddities_for_a_wrong_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong usage, and nothing is written."""
+    assert main.run(["simulate", str(tmp_path / "x"), "--oddities", "stale,help"]) == 2
+    assert "no such oddity: help; there are stale, recomputed, misdated" in capfd.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 def test_symbols_may_be_given_together_or_one_by_one() -> None:

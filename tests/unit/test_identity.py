@@ -98,6 +98,15 @@ def test_a_mixture_is_completed_under_the_next_day_s_name() -> None:
     always([*files, claim(C, date(2024, 3, 12))], (THURSDAY, A), (SUNDAY, B), (date(2024, 3, 12), C))
 
 
+def test_a_mixture_s_new_symbol_says_nothing_of_the_session_before() -> None:
+    """Oddity 4: one of the two new rows is of a symbol that was not traded before; it is no part of that."""
+    fresh = snapshot(B).head(2)
+    before = A[A["symbol"] != fresh["symbol"].iloc[0]].reset_index(drop=True)
+    mixed = mixture(before[before["symbol"] != fresh["symbol"].iloc[1]].head(11), fresh, fresh["symbol"])
+    files = [claim(before, TUESDAY), claim(mixed, WEDNESDAY), claim(B, THURSDAY)]
+    always(files, (TUESDAY, before), (WEDNESDAY, B))
+
+
 @pytest.mark.parametrize("fresh", [2, 10, 25])
 def test_a_mixture_is_completed_under_its_own_name(fresh: int) -> None:
     """Oddity 4: the same name twice, and whatever the share of stale rows."""
@@ -150,6 +159,20 @@ def test_a_session_off_the_calendar() -> None:
     """Oddity 13: rows that follow Thursday's and came on a Friday are Friday's."""
     files = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(C, FRIDAY), claim(D, SUNDAY)]
     always(files, (WEDNESDAY, A), (THURSDAY, B), (FRIDAY, C), (SUNDAY, D))
+
+
+def test_a_session_off_the_calendar_and_its_repeat() -> None:
+    """Oddity 13: Friday's rows stand again on Saturday; skipped as a repeat or not, they are Friday's."""
+    files = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(C, FRIDAY), claim(C, SATURDAY)]
+    always(files, (WEDNESDAY, A), (THURSDAY, B), (FRIDAY, C))
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_session_off_the_calendar_after_a_repeat(step: int) -> None:
+    """Friday's file still had Thursday's rows, so Saturday's are Saturday's."""
+    files = [claim(A, WEDNESDAY), claim(B, THURSDAY), claim(B, FRIDAY), claim(C, SATURDAY)]
+    expected = [(WEDNESDAY, A), (THURSDAY, B), (SATURDAY, C)]
+    assert ends(files[::step]) == {day: content_hash(rows) for day, rows in expected}
 
 
 def test_a_phantom_day_of_a_history() -> None:
