@@ -13,6 +13,11 @@ TOLERANCE = 1e-6
 """Relative, and absolute below 1: what is left of running totals, by which both peers compute."""
 
 
+ALONE = 0.01
+"""Share of the rows that may be known on one side only: for 0/0 a library makes up a number, or it begins a
+few rows later than it could."""
+
+
 class Agreement(NamedTuple):
     """How a feature of a peer compares with ours."""
 
@@ -22,7 +27,7 @@ class Agreement(NamedTuple):
     apart: float
     """The largest difference, as a fraction of the larger value or, below 1, of 1."""
     wrong: int
-    """So many are farther apart than TOLERANCE, or known on one side only."""
+    """So many are farther apart than TOLERANCE, or, where it is more than ALONE, known on one side only."""
 
 
 def runs(panel: Panel) -> pd.Series:
@@ -68,12 +73,11 @@ def compare(
 def _compared(name: str, ours: pd.Series, peer: pd.Series, rows: npt.NDArray[np.bool_]) -> Agreement:
     left, right = (side.to_numpy("float64")[rows] for side in (ours, peer))
     known = np.isfinite(left) & np.isfinite(right)
-    one_sided = int((np.isfinite(left) != np.isfinite(right)).sum())
+    alone = int((np.isfinite(left) != np.isfinite(right)).sum())
+    wrong = alone if alone > ALONE * len(left) else 0
     size = np.maximum(1.0, np.maximum(np.abs(left[known]), np.abs(right[known])))
     apart = np.abs(left[known] - right[known]) / size
-    return Agreement(
-        name, len(left), float(apart.max(initial=0.0)), one_sided + int((apart > TOLERANCE).sum())
-    )
+    return Agreement(name, len(left), float(apart.max(initial=0.0)), wrong + int((apart > TOLERANCE).sum()))
 
 
 def require(peer: str, found: list[Agreement]) -> None:

@@ -59,10 +59,14 @@ def whole(panel: Panel, copies: int = 1) -> int:
 
 @contextmanager
 def only(wanted: list[str]) -> Iterator[None]:
-    """Let the set be these features alone."""
-    table = tuple(entry for entry in features.FEATURE_TABLE if entry.name in wanted)
-    kept = tuple(entry.name for entry in table)
-    with patch.multiple(features, FEATURE_TABLE=table, FEATURES=kept):
+    """Let the set be these features alone, in every table that `features` computes from."""
+    tables = {
+        name: tuple(entry for entry in value if entry.name in wanted)
+        for name, value in vars(features).items()
+        if isinstance(value, tuple) and value and all(hasattr(entry, "compute") for entry in value)
+    }
+    kept = tuple(name for name in features.FEATURES if name in wanted)
+    with patch.multiple(features, FEATURES=kept, **tables):
         yield
 
 
