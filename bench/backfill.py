@@ -13,14 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+from deltalake import DeltaTable
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
 from bench import market
 from bench.processes import Ran, part, peak, run, say, tell
 from bench.servers import NEPSE, servers
+from bench.standin import idle_loop
 from events.envelope import decode
 from events.payloads import FeaturesComputed
+from infra.delta_access import storage_options
+from infra.feature_table import FeatureTable
 from infra.kafka.pool import Pool
 from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
@@ -51,7 +56,7 @@ class Figures:
 def measure(sessions: int | None) -> Figures:
     """Ingest the market, or its last sessions, fill the features, rebuild both stores."""
     figures = Figures()
-    with servers(*PARTS) as settings:
+    with servers(*PARTS) as settings, idle_loop(settings):
         first, last = prepare(settings, figures, sessions)
         figures.ingest = nepse(settings, "ingest", str(table_of(settings))).figures()
         span = ("--from", first, "--to", last)
@@ -175,7 +180,14 @@ def feature_table(settings: Settings) -> dict[str, Any]:
     """Empty the feature table, and project the features again."""
     began = time.perf_counter()
     found = rebuild_features(settings)
-    return rebuilt(found, "feature table", time.perf_counter() - began)
+    told = rebuilt(found, "feature table", time.perf_counter() - began)
+    return told | {"bytes_a_row": size_of_table(settings) / max(1, told["rows"])}
+
+
+def size_of_table(settings: Settings) -> int:
+    """Add up the files that the feature table's newest version consists of."""
+    table = DeltaTable(FeatureTable(settings).uri, storage_options=storage_options(settings))
+    return int(pa.table(table.get_add_actions(flatten=True))["size_bytes"].to_numpy().sum())
 
 
 STEPS = {"count": count, "send": send, "read-side": read_side, "features": feature_table}

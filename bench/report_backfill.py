@@ -15,9 +15,10 @@ HEAD = """\
 ## Backfill
 
 Over {source}: {rows:,} rows in {sessions:,} sessions, ingested, then filled by `nepse backfill --from --to`,
-on a stack of its own with real Kafka, S3, Postgres and Prefect on the same processors. The seconds are the
-whole command's, from the start of its process; the memory is its process's and its children's together. Then
-what was committed is read back: every vector is there once; only then is time told.
+on a stack of its own with real Kafka, S3, Postgres and Prefect on the same processors. Nobody predicts or
+joins beside it, so that it never waits for the live loop. The seconds are the whole command's, from the start
+of its process; the memory is its process's and its children's together. Then what was committed is read back:
+every vector is there once; only then is time told.
 
 | step | events or rows | seconds | a second | most memory, MB |
 |---|---|---|---|---|
