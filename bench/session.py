@@ -22,7 +22,6 @@ from infra.bootstrap import Loop
 from infra.kafka.records import Place, Received
 from infra.settings import Settings
 from tasks.core.grid import WINDOW
-from tasks.core.layout import MARKET
 from tasks.core.prices import session_to_parquet
 from tasks.features import compute_vectors
 
@@ -30,7 +29,7 @@ SYMBOLS = 350
 SESSIONS_A_YEAR = 230
 """As many as the real history has."""
 WARM, MEASURED = 5, 40
-PRODUCER = "bench"
+PRODUCER, MARKET = "bench", "NEPSE"
 
 
 @dataclass
