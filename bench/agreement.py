@@ -67,7 +67,7 @@ def compare(
     told = ours.set_index(["symbol", "date"])[list(peer)]
     index = peer.index.intersection(told.index)
     told, peer, lengths = told.loc[index], peer.loc[index], run.reindex(index).to_numpy()
-    return [_compared(name, told[name], peer[name], lengths >= windows[name]) for name in peer]
+    return [_compared(name, told[name], peer[name], lengths >= windows[name]) for name in map(str, peer)]
 
 
 def _compared(name: str, ours: pd.Series, peer: pd.Series, rows: npt.NDArray[np.bool_]) -> Agreement:

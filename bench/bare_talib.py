@@ -122,7 +122,7 @@ def bars_of(rows: pd.DataFrame) -> dict[str, Bars]:
     """Cut a price table, by symbol and date, into the arrays of each symbol; what is missing is the close."""
     filled = {name: rows[name].fillna(rows["close"]) for name in ("open", "high", "low")}
     return {
-        symbol: Bars(*(f[name].to_numpy("float64", na_value=np.nan) for name in Bars._fields))
+        str(symbol): Bars(*(f[name].to_numpy("float64", na_value=np.nan) for name in Bars._fields))
         for symbol, f in rows.assign(**filled).groupby("symbol")
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench import agreement, bare_talib, groupby, market, ourside
 from bench.processes import part, peak, run, say, tell
+from tasks.core import features
 
 COPIES = 10
 ROUNDS = 3
@@ -75,7 +76,7 @@ def agree(options: argparse.Namespace) -> dict[str, Any]:
     rows, run = found.rows(), agreement.runs(panel)
     sampled = groupby.sample(rows, options.step)
     same = [name for name, (peer, _) in groupby.peers_of(names).items() if peer.equal]
-    ours = ourside.features.compute(panel)
+    ours = features.compute(panel)
     peers = {
         "groupby.apply": groupby.compute(sampled, names)[same],
         "TA-Lib": bare_talib.compute(rows, names),
@@ -90,7 +91,7 @@ def agree(options: argparse.Namespace) -> dict[str, Any]:
         "symbols": len(panel.symbols),
         "sessions": len(panel),
         "features": len(names),
-        "set": ourside.features.FEATURE_SET,
+        "set": features.FEATURE_SET,
     }
     return {"market": figures, "agreement": told}
 

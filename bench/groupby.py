@@ -53,7 +53,7 @@ def compute(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         columns = {name: peer.column(f, *numbers) for name, (peer, numbers) in wanted.items()}
         return pd.DataFrame({"date": f.date, **columns})
 
-    found = rows.groupby("symbol").apply(of_one_symbol, include_groups=False)
+    found: pd.DataFrame = rows.groupby("symbol").apply(of_one_symbol)
     return found.set_index("date", append=True).droplevel(1)
 
 

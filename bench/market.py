@@ -11,7 +11,7 @@ from infra.settings import Settings
 from tasks.core.panel import Panel
 from tasks.core.prices import read_table_parquet
 from tasks.core.simulator import history_table, simulate
-from tasks.core.tidy import tidy
+from tasks.core.tidy import by_day, tidy
 
 SIMULATED_SESSIONS, SIMULATED_SYMBOLS = 1_200, 300
 WEEKEND = {5, 6}
@@ -53,7 +53,7 @@ def load(sessions: int | None = None) -> Market:
 
 def _simulated() -> Days:
     table = history_table(list(simulate(SIMULATED_SESSIONS, SIMULATED_SYMBOLS)))
-    return [(day, tidy(rows)) for day, rows in table.groupby("date")]
+    return [(day, tidy(rows)) for day, rows in by_day(table)]
 
 
 def repeated(panel: Panel, copies: int) -> Panel:
@@ -76,7 +76,8 @@ def widened(rows: pd.DataFrame, symbols: list[str]) -> pd.DataFrame:
 
 def days_until(last: date, number: int) -> list[date]:
     """List so many weekdays of the exchange, Sunday to Thursday, up to one."""
-    found, day = [], last
+    found: list[date] = []
+    day = last
     while len(found) < number:
         if day.isoweekday() not in WEEKEND:
             found.append(day)

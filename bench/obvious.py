@@ -58,7 +58,9 @@ def histogram(f: pd.DataFrame) -> pd.Series:
 def true_range(f: pd.DataFrame) -> pd.Series:
     """Range widened to the close before."""
     before = f.close.shift()
-    return pd.concat([f.high - f.low, (f.high - before).abs(), (f.low - before).abs()], axis=1).max(axis=1)
+    ranges = [f.high - f.low, (f.high - before).abs(), (f.low - before).abs()]
+    widest: pd.Series = pd.concat(ranges, axis=1).max(axis=1)
+    return widest
 
 
 def obv(f: pd.DataFrame, window: int) -> pd.Series:
@@ -153,7 +155,8 @@ def illiquidity(f: pd.DataFrame, window: int) -> pd.Series:
 
 def parkinson(f: pd.DataFrame, window: int) -> pd.Series:
     """Parkinson's deviation."""
-    return np.sqrt((log(f.high / f.low) ** 2).rolling(window).mean() / (4 * np.log(2)))
+    mean: pd.Series = (log(f.high / f.low) ** 2).rolling(window).mean()
+    return (mean / (4 * np.log(2))) ** 0.5
 
 
 PATH: tuple[Peer, ...] = (

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from bench.market import Market, repeated
 from tasks.core import features
+from tasks.core.feature_table import FEATURE_TABLE
 from tasks.core.panel import Panel
 
 RESULT_BYTES = 256 * 2**20
@@ -17,12 +19,12 @@ RESULT_BYTES = 256 * 2**20
 
 def names() -> list[str]:
     """List the features of the set, in the order of the table."""
-    return [entry.name for entry in features.FEATURE_TABLE]
+    return [entry.name for entry in FEATURE_TABLE]
 
 
 def windows() -> dict[str, int]:
     """Sessions that a peer has to know for each feature: its window and the close before it."""
-    return {entry.name: entry.window + 1 for entry in features.FEATURE_TABLE}
+    return {entry.name: entry.window + 1 for entry in FEATURE_TABLE}
 
 
 def panel_of(market: Market) -> Panel:
@@ -44,14 +46,14 @@ def whole(panel: Panel, copies: int = 1) -> int:
     Raises:
         SystemExit: something else was computed.
     """
-    rows, expected = 0, {"symbol", "date", "last_close", *names()}
+    rows, expected = 0, {"symbol", "date", "last_close", *features.FEATURES}
     for start, stop in blocks(panel, copies):
         before = max(0, start - features.WINDOW + 1)
         cut = Panel(panel.dates[before:stop], panel.symbols, panel.values[:, before:stop])
         wide = cut if copies == 1 else repeated(cut.tail(len(cut)), copies)
         found = features.compute(wide, panel.dates[start])
         if set(found.columns) != expected:
-            message = f"asked for {', '.join(names())}, got {', '.join(found.columns)}"
+            message = f"asked for {', '.join(features.FEATURES)}, got {', '.join(found.columns)}"
             raise SystemExit(message)
         rows += len(found)
     return rows
@@ -60,13 +62,13 @@ def whole(panel: Panel, copies: int = 1) -> int:
 @contextmanager
 def only(wanted: list[str]) -> Iterator[None]:
     """Let the set be these features alone, in every table that `features` computes from."""
-    tables = {
+    tables: dict[str, Any] = {
         name: tuple(entry for entry in value if entry.name in wanted)
         for name, value in vars(features).items()
         if isinstance(value, tuple) and value and all(hasattr(entry, "compute") for entry in value)
     }
     kept = tuple(name for name in features.FEATURES if name in wanted)
-    with patch.multiple(features, FEATURES=kept, **tables):
+    with patch.multiple(features, **tables, FEATURES=kept):
         yield
 
 

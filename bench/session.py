@@ -84,7 +84,7 @@ class Memory(Loop):
         name = derive_id(PRODUCER, "", str(day))
         event = Event(datetime.now(UTC), PRODUCER, payload, Metadata(name, name))
         entry = Received(event, Place("raw-data", 0, offset), None, b"")
-        self.topic.entries.append(entry)  # type: ignore[arg-type]
+        self.topic.entries.append(entry)
         return entry
 
 
