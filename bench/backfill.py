@@ -105,7 +105,7 @@ def nepse(settings: Settings, *arguments: str) -> Ran:
     """Run a command of ours on the stack."""
     say(f"running: nepse {' '.join(arguments)}")
     command = [NEPSE, *arguments, "--json", "--home", str(settings.home)]
-    done = run(command, inherited_environment() | settings.environment())
+    done = run(command, inherited_environment() | settings.environment(), watched=True)
     say(f"  {done.seconds:,.0f} s, {done.peak:,.0f} MB")
     return done
 

@@ -125,9 +125,8 @@ def test_a_wrong_backfill_is_never_timed() -> None:
 def test_a_command_is_watched_to_its_end() -> None:
     """Its words, its seconds and its memory are told; a failed one ends the benchmark with what it said."""
     python = processes.sys.executable
-    done = processes.run(
-        [python, "-c", "x = bytearray(50_000_000); all(n >= 0 for n in range(30_000_000)); print(7)"]
-    )
+    code = "x = bytearray(50_000_000); all(n >= 0 for n in range(30_000_000)); print(7)"
+    done = processes.run([python, "-c", code], watched=True)
     assert (done.words, done.seconds > 0, done.peak > 50) == ("7\n", True, True)
     assert sorted(done.figures()) == ["peak", "seconds"]
     with pytest.raises(SystemExit, match="no such thing"):
