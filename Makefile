@@ -5,6 +5,7 @@ PYTHON ?= python3
 DATA ?=
 SESSIONS ?=
 PAIRS ?=
+TOPICS ?=
 ROUNDS ?= 5
 BIN := .venv/bin
 READY := .venv/.ready
@@ -43,8 +44,8 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/python -m events.asyncapi --check
 	@$(BIN)/python -m tasks.core.feature_reference --check
 
-bench: $(READY)  ## the join beside others, what a slice costs; writes docs/reference/benchmarks.md; PAIRS=<n>
-	@$(BIN)/python -m bench --write $(if $(PAIRS),--pairs $(PAIRS))
+bench: $(READY)  ## join, features, backfill beside their peers; writes docs/reference/benchmarks.md; TOPICS=<names>, PAIRS=<n>
+	@$(BIN)/python -m bench $(TOPICS) --write $(if $(PAIRS),--pairs $(PAIRS))
 
 up: $(READY)  ## start the local stack
 	@$(BIN)/nepse up

