@@ -107,21 +107,25 @@ def _compute_group(
     )
     table = compute(panel, since=min(cause.payload.date for cause in group))
     by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
-    return [(cause, _payloads(by_day.get(cause.payload.date), cause.payload)) for cause in group]
+    return [
+        (cause, payloads(by_day[day], day, known.index.standing(day, cause.place.offset)))
+        if (day := cause.payload.date) in by_day
+        else (cause, [])
+        for cause in group
+    ]
 
 
-def _payloads(rows: pd.DataFrame | None, ingested: DataIngested) -> list[FeaturesComputed]:
-    if rows is None:
-        return []
+def payloads(rows: pd.DataFrame, day: date, revision: int) -> list[FeaturesComputed]:
+    """Make the vectors of one session from its rows of `features.compute`, in their order."""
     vectors = zip(rows["symbol"], rows["last_close"], to_payload_rows(rows), strict=True)
     return [
         FeaturesComputed(
             symbol=symbol,
-            date=ingested.date,
+            date=day,
             features=features,
             feature_set=FEATURE_SET,
             last_close=close,
-            revision=ingested.revision,
+            revision=revision,
         )
         for symbol, close, features in vectors
     ]

@@ -5,15 +5,19 @@ window of WINDOW sessions equals, bit for bit, what a computation over all of hi
 What is not known is missing (NaN, null on the wire), never a made-up number. For each: `FEATURE_TABLE`.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.core.feature_table import FEATURE_TABLE
-from tasks.core.grid import CARRY, WINDOW, Grid
-from tasks.core.panel import Panel
+from tasks.core.feature_table import FEATURE_TABLE, Feature
+from tasks.core.grid import CARRY, WINDOW, Grid, Sessions
+from tasks.core.market import CoupledError, Market
+from tasks.core.panel import FIELDS, Panel, Wide
 from tasks.core.view import View
 
 __all__ = ["CARRY", "FEATURES", "FEATURE_SET", "WINDOW", "Panel", "compute", "target", "to_payload_rows"]
@@ -36,36 +40,101 @@ _FINEST = 12
 _POWERS = 10.0 ** np.arange(_FINEST + 1)
 
 
-def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class MarketInputs:
+    """What all symbols of some sessions do together: what a part of them can't know of the others."""
+
+    symbols: tuple[str, ...]
+    aggregates: Mapping[str, Sessions]
+    """Of `Market`, by name: [n_window + n_sessions - 1, 1]."""
+    coupled: Mapping[str, Wide]
+    """Features that compare the symbols with each other, by name: [n_sessions, n_symbols]."""
+
+    def columns(self, symbols: tuple[str, ...]) -> dict[str, Wide]:
+        """Give the coupled features of some of the symbols."""
+        place = {symbol: k for k, symbol in enumerate(self.symbols)}
+        chosen = [place[symbol] for symbol in symbols]
+        return {name: wide[:, chosen] for name, wide in self.coupled.items()}
+
+
+def compute(
+    panel: Panel, since: date | None = None, market: list[MarketInputs] | None = None
+) -> pd.DataFrame:
     """Compute all features of the sessions from `since` on (all of them without it).
 
     Args:
         panel: Prices, including the WINDOW - 1 sessions before the first one asked for, where they exist.
         since: First session wanted.
+        market: With it the panel may hold some of the market's symbols only: what `market_inputs` gave for
+            the panel of all of them, with the same sessions and the same `since`.
 
     Returns:
         One row a symbol that traded, by date and symbol: symbol, date (datetime.date), last_close (rupees of
         the day), then `FEATURES` (float64, NaN where unknown).
     """
-    first = 0 if since is None else sum(day < since for day in panel.dates)
-    blocks = [
-        _block(panel, start, min(start + BLOCK, len(panel))) for start in range(first, len(panel), BLOCK)
-    ]
-    nothing = _frame(panel, first, np.zeros((0, len(panel.symbols)), dtype=bool), {})
+    spans = list(_spans(panel, since))
+    given = market or [None] * len(spans)
+    blocks = [_block(part, first, inputs) for (part, first), inputs in zip(spans, given, strict=True)]
+    nothing = _frame(panel, len(panel), np.zeros((0, len(panel.symbols)), dtype=bool), {})
     return pd.concat(blocks, ignore_index=True) if blocks else nothing
 
 
-def _block(panel: Panel, start: int, stop: int) -> pd.DataFrame:
-    """Compute sessions `start` to `stop` (exclusive) from what they can depend on."""
-    until = panel if stop == len(panel) else panel.before(panel.dates[stop])
-    part = until.tail(stop - start + WINDOW - 1)
-    first = len(part) - (stop - start)
+def market_inputs(panel: Panel, since: date | None = None) -> list[MarketInputs]:
+    """Compute what couples the symbols of a panel of all of them, for `compute` on parts of it."""
+    return [_inputs(part, first) for part, first in _spans(panel, since)]
+
+
+def _spans(panel: Panel, since: date | None) -> Iterator[tuple[Panel, int]]:
+    """Cut into BLOCK sessions, each with what it can depend on; with the row at which it begins."""
+    begin = 0 if since is None else sum(day < since for day in panel.dates)
+    for start in range(begin, len(panel), BLOCK):
+        stop = min(start + BLOCK, len(panel))
+        until = panel if stop == len(panel) else panel.before(panel.dates[stop])
+        part = until.tail(stop - start + WINDOW - 1)
+        yield part, len(part) - (stop - start)
+
+
+def _inputs(part: Panel, first: int) -> MarketInputs:
+    if not part.symbols:
+        return MarketInputs((), {}, {})
+    view = View(part, first)
+    with np.errstate(invalid="ignore"):
+        columns = {entry.name: entry.compute(view) for entry in FEATURE_TABLE if entry.name in coupled()}
+        return MarketInputs(part.symbols, view.market.aggregates(), columns)
+
+
+@cache
+def coupled() -> frozenset[str]:
+    """Name the features that can't be computed from a symbol's own prices and the market's aggregates.
+
+    Each is tried on a symbol without the others.
+    """
+    panel = Panel((date(2024, 1, 1),), ("A",), np.ones((len(FIELDS), 1, 1)))
+    view = View(panel, 0, Market.given(View(panel, 0).market.aggregates()))
+    with np.errstate(all="ignore"):
+        return frozenset(entry.name for entry in FEATURE_TABLE if _asks_for_others(entry, view))
+
+
+def _asks_for_others(entry: Feature, view: View) -> bool:
+    try:
+        entry.compute(view)
+    except CoupledError:
+        return True
+    return False
+
+
+def _block(part: Panel, first: int, inputs: MarketInputs | None) -> pd.DataFrame:
+    """Compute the sessions from row `first` on."""
     traded = np.isfinite(part["close"][first:])
     if not traded.any():
         return _frame(part, first, traded, {})
-    view = View(part, first)
+    view = View(part, first, None if inputs is None else Market.given(inputs.aggregates))
+    known = {} if inputs is None else inputs.columns(part.symbols)
     with np.errstate(invalid="ignore"):  # inf - inf and the like stay NaN, which is what is meant
-        columns = {entry.name: entry.compute(view)[traded] for entry in FEATURE_TABLE}
+        columns = {
+            entry.name: (known[entry.name] if entry.name in known else entry.compute(view))[traded]
+            for entry in FEATURE_TABLE
+        }
     return _frame(part, first, traded, {"last_close": view.lag(view.field("close"))[traded], **columns})
 
 

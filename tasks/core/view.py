@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.grid import ROUNDING, Grid, Sessions
-from tasks.core.market import Market
+from tasks.core.market import CoupledError, Market
 from tasks.core.panel import Panel, Wide
 from tasks.core.windows import decayed, rolling_extreme
 
@@ -17,10 +17,21 @@ _ODD = 0.25
 class View(Grid):
     """A grid with what several features share; arrays named here hold output rows only."""
 
-    def __init__(self, panel: Panel, first: int) -> None:
-        """See `Grid`."""
+    def __init__(self, panel: Panel, first: int, market: Market | None = None) -> None:
+        """See `Grid`; with a market that is given, the panel holds some of its symbols."""
         super().__init__(panel, first)
-        self.market = Market(self)
+        self._whole = market is None
+        self.market = Market(self) if market is None else market
+
+    def require_whole(self) -> None:
+        """Say that what follows compares symbols with each other.
+
+        Raises:
+            CoupledError: not all of them are here.
+        """
+        if not self._whole:
+            message = "this compares all symbols of the market, and only some of them are here"
+            raise CoupledError(message)
 
     @cached_property
     def returns(self) -> dict[int, Wide]:
@@ -95,6 +106,7 @@ class View(Grid):
 
     def rank(self, wide: Wide) -> Wide:
         """Rank among the symbols that traded in the session, 0 (exclusive) .. 1; ties share their mean."""
+        self.require_whole()
         known = np.where(self.lag(self.traded), wide, np.nan)
         out: Wide = pd.DataFrame(known).rank(axis=1, pct=True).to_numpy("float64")
         return out
