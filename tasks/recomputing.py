@@ -87,7 +87,7 @@ def _publish(loop: Loop, known: Sessions, work: Work, part: Sequence[Touched]) -
     days: dict[int, list[date]] = defaultdict(list)
     for one in part:
         days[one.before].append(one.day)
-    then = {}
+    then: dict[date, dict[str, FeaturesComputed]] = {}
     for before, some in days.items():
         then |= vectors_as_of(known, rows_as_of(known, before, some), before)
     now = vectors_as_of(known, rows_as_of(known, end, [one.day for one in part]), end)

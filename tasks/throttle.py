@@ -64,8 +64,8 @@ class Throttle:
 
     def _stuck(self, waiting: int) -> str:
         return (
-            f"{' and '.join(FLOWS)} have had {waiting} records to do for {self._longest:g} s: see 'nepse lag';"
-            " once they go on, the same command goes on from here"
+            f"{' and '.join(FLOWS)} have had {waiting} records to do for {self._longest:g} s:"
+            " see 'nepse lag'; once they go on, the same command goes on from here"
         )
 
 

@@ -1,6 +1,6 @@
 """Vectors of past sessions, from the windows that they have as of an offset of raw-data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -16,9 +16,6 @@ from tasks.core.panel import Panel
 from tasks.core.sessions import Held
 from tasks.features import payloads
 from tasks.sessions import Sessions
-
-Compute = Callable[[Panel, date], pd.DataFrame]
-"""`features.compute`, here or elsewhere: from a panel and the first session wanted."""
 
 Rows = dict[date, pd.DataFrame]
 """Rows of `features.compute` by session."""
@@ -37,11 +34,15 @@ def panel_of(known: Sessions, offset: int, days: Sequence[date]) -> Panel:
     )
 
 
-def rows_as_of(known: Sessions, offset: int, days: Sequence[date], how: Compute = compute) -> Rows:
-    """Compute sessions as of an offset; one whose object can't be used has no rows."""
-    table = how(panel_of(known, offset, days), min(days))
-    by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
-    return {day: by_day[day] for day in days if day in by_day}
+def by_session(table: pd.DataFrame, days: Sequence[date]) -> Rows:
+    """Take the rows of some sessions; one whose object can't be used has none."""
+    found: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
+    return {day: found[day] for day in days if day in found}
+
+
+def rows_as_of(known: Sessions, offset: int, days: Sequence[date]) -> Rows:
+    """Compute sessions as of an offset; raises like `Store.get`."""
+    return by_session(compute(panel_of(known, offset, days), min(days)), days)
 
 
 def vectors_as_of(known: Sessions, rows: Rows, offset: int) -> dict[date, dict[str, FeaturesComputed]]:

@@ -14,6 +14,7 @@ from infra.errors import LoopError, UsageError
 MODULES = (
     "stack",
     "data",
+    "backfill",
     "topics",
     "dlq",
     "replay",

@@ -24,7 +24,7 @@ def redriving(flow: str) -> str:
 
 
 def blocks_of(flow: str) -> str:
-    """Name the ledger's entries of the blocks that a flow publishes aside, sessions of which each is whole."""
+    """Name the ledger's entries of the blocks of sessions that a flow publishes aside."""
     return f"{BLOCKS}{flow}"
 
 

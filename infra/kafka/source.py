@@ -31,7 +31,7 @@ class Source:
     def publish(self, records: Iterable[Outgoing], closing: Closing | None = None) -> int:
         """Send records in one transaction and await that they can be read; returns how many.
 
-        `closing` makes one more record, which says where the others lie; it is sent also where there are none.
+        `closing` makes one more record, which says where the others lie; it is sent even alone.
 
         Raises like `transact`.
         """

@@ -19,6 +19,9 @@ T = TypeVar("T")
 SESSIONS_A_BLOCK = 14
 """Sessions that are published in one transaction: about 4,900 vectors of 8 kB, 40 MB and half a second."""
 
+Key = tuple[str, date | None]
+"""A symbol, and a session."""
+
 Flow = Literal["features", "predictions", "errors"]
 """What is computed again; what follows from it does so through the live flows."""
 
@@ -159,6 +162,6 @@ def lacks_prediction(made: PredictionMade, stored: Forecast | None) -> bool:
     return stored != Forecast(made.predicted_close, made.model_version, made.revision)
 
 
-def lacks_error(made: PredictionMade, closed: Collection[str], judged: Collection[str]) -> bool:
-    """Tell whether a prediction's symbol has the next session's actual (`closed`) and no error of it."""
-    return made.symbol in closed and made.symbol not in judged
+def lacks_error(about: Key, closed: Collection[Key], judged: Collection[Key]) -> bool:
+    """Tell of a prediction, by symbol and the session before, whether it has an actual and no error."""
+    return about in closed and about not in judged

@@ -73,7 +73,7 @@ def compute(
         the day), then `FEATURES` (float64, NaN where unknown).
     """
     spans = list(_spans(panel, since))
-    given = market or [None] * len(spans)
+    given: list[MarketInputs | None] = [None] * len(spans) if market is None else [*market]
     blocks = [_block(part, first, inputs) for (part, first), inputs in zip(spans, given, strict=True)]
     nothing = _frame(panel, len(panel), np.zeros((0, len(panel.symbols)), dtype=bool), {})
     return pd.concat(blocks, ignore_index=True) if blocks else nothing

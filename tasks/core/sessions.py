@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from events.payloads import DataIngested, DataRetracted, Payload
 
-
 NOW = maxsize
 """An offset after all that is known."""
 

@@ -1,8 +1,9 @@
-"""A late, revised or retracted session makes the sessions that it touches be computed again, and no others."""
+"""A late, revised or retracted session has the sessions that it touches computed again, no others."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,7 @@ class Topic:
         revision = sum(isinstance(e, DataIngested) and e.date == day for e in self.events)
         location = f"s3://b/{day}.r{revision}"
         self.prices[location] = prices
-        self.events.append(
-            DataIngested(symbol="NEPSE", date=day, data_location=location, revision=revision)
-        )
+        self.events.append(DataIngested(symbol="NEPSE", date=day, data_location=location, revision=revision))
 
     def retract(self, held: Held) -> None:
         """Take an object back."""
@@ -157,8 +156,8 @@ def _ends(topic: Topic, cuts: set[int]) -> list[int]:
 
 @given(topics(), st.sets(st.integers(0, 13)), st.booleans())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_the_newest_vectors_are_those_of_the_final_state(topic: Topic, cuts: set[int], late: bool) -> None:  # noqa: FBT001
-    """Whatever was told in whatever order, however it is cut into slices, whoever of the flows comes first."""
+def test_the_newest_vectors_are_those_of_the_final_state(topic: Topic, cuts: set[int], late: bool) -> None:
+    """Whatever was told in any order, however it is cut into slices, whichever flow comes first."""
     feature = Feature(topic, highest, SMALL)
     steps = [feature.announce, lambda: feature.recompute(_ends(topic, cuts))]
     for step in reversed(steps) if late else steps:
@@ -178,7 +177,7 @@ def test_nothing_is_published_that_did_not_change(topic: Topic, cuts: set[int]) 
         ordered = sorted(told, key=lambda one: one[0])
         revisions = [revision for revision, _ in ordered]
         assert len(set(revisions)) == len(revisions), "two vectors of a revision"
-        for (_, before), (revision, vector) in zip(ordered, ordered[1:], strict=False):
+        for (_, before), (revision, vector) in pairwise(ordered):
             assert revision in announced[key] or before != vector
 
 
