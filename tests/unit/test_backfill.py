@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prefect.utilities.callables import parameter_schema
 
 from events.envelope import decode
 from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, SliceCommitted
+from flows.backfill import backfill
+from infra.cli.backfill import Flow
 from infra.errors import TryAgainError
 from infra.kafka.blocks import Block, blocks_in
 from infra.kafka.ledger import aside, blocks_of, is_live
@@ -349,3 +352,12 @@ def test_computing_by_blocks_of_symbols_is_computing_here() -> None:
     pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
     pd.testing.assert_frame_equal(found, here(panel, since)(), check_exact=True)
     assert on(runner, Panel.empty(), since)().empty
+
+
+def test_the_form_says_what_each_field_is_for() -> None:
+    """Prefect makes it of the flow's parameters; what can be chosen is a list."""
+    form = parameter_schema(backfill).properties
+    assert all(field["description"] for field in form.values())
+    assert form["start"]["format"] == "date"
+    assert form["flow"]["enum"] == ["features", "predictions", "errors"]
+    assert {flow.value for flow in Flow} == set(form["flow"]["enum"])
