@@ -107,17 +107,18 @@ def _compute_group(
     )
     table = compute(panel, since=min(cause.payload.date for cause in group))
     by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
-    return [
-        (cause, payloads(by_day[day], day, known.index.standing(day, cause.place.offset)))
-        if (day := cause.payload.date) in by_day
-        else (cause, [])
-        for cause in group
-    ]
+    return [(cause, payloads(by_day.get(cause.payload.date), _standing(known, cause))) for cause in group]
 
 
-def payloads(rows: pd.DataFrame, day: date, revision: int) -> list[FeaturesComputed]:
-    """Make the vectors of one session from its rows of `features.compute`, in their order."""
-    vectors = zip(rows["symbol"], rows["last_close"], to_payload_rows(rows), strict=True)
+def _standing(known: Sessions, cause: Cause) -> int:
+    return known.index.standing(cause.payload.date, cause.place.offset)
+
+
+def payloads(rows: pd.DataFrame | None, revision: int) -> list[FeaturesComputed]:
+    """Build the vectors of one session's rows, as `compute` gives them."""
+    if rows is None:
+        return []
+    vectors = zip(rows["symbol"], rows["date"], rows["last_close"], to_payload_rows(rows), strict=True)
     return [
         FeaturesComputed(
             symbol=symbol,
@@ -127,5 +128,5 @@ def payloads(rows: pd.DataFrame, day: date, revision: int) -> list[FeaturesCompu
             last_close=close,
             revision=revision,
         )
-        for symbol, close, features in vectors
+        for symbol, day, close, features in vectors
     ]

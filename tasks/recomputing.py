@@ -16,7 +16,8 @@ from infra.progress import tell
 from tasks.blocks import committed_blocks
 from tasks.core.backfill import SESSIONS_A_BLOCK, cut
 from tasks.core.grid import WINDOW
-from tasks.core.influence import Touched, changes, touched
+from tasks.core.influence import Touched, changed, left_of, touched
+from tasks.core.sessions import Held
 from tasks.sessions import Sessions, sessions
 from tasks.throttle import LiveLag, Throttle
 from tasks.vectors import cause_at, rows_as_of, vectors_as_of
@@ -92,12 +93,19 @@ def _publish(loop: Loop, known: Sessions, work: Work, part: Sequence[Touched]) -
         then |= vectors_as_of(known, rows_as_of(known, before, some), before)
     now = vectors_as_of(known, rows_as_of(known, end, [one.day for one in part]), end)
     for one in part:
-        found = changes(then.get(one.day, {}), now.get(one.day, {}), _value)
+        left = left_of(then.get(one.day, {}), [_symbols(known, held) for held in one.held])
+        new = changed(left, now.get(one.day, {}), _value)
         cause = cause_at(loop, one.cause)
-        for symbol, vector in found.new.items():
+        for symbol, vector in new.items():
             work.publish("features", vector, cause, f"{symbol} {one.day}", vector.revision)
-        counts[one.day] = len(found.new)
+        counts[one.day] = len(new)
     return counts
+
+
+def _symbols(known: Sessions, held: Held | None) -> set[str]:
+    """Name the symbols of a session as it was held; none where it was not, or its object is none."""
+    found = known.usable([held]) if held else {}
+    return {symbol for frame in found.values() for symbol in frame["symbol"]}
 
 
 def _value(vector: FeaturesComputed) -> object:

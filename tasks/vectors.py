@@ -48,7 +48,7 @@ def rows_as_of(known: Sessions, offset: int, days: Sequence[date]) -> Rows:
 def vectors_as_of(known: Sessions, rows: Rows, offset: int) -> dict[date, dict[str, FeaturesComputed]]:
     """Make the vectors of sessions by symbol, under the revisions that they have as of the offset."""
     return {
-        day: {vector.symbol: vector for vector in payloads(found, day, known.index.standing(day, offset))}
+        day: {vector.symbol: vector for vector in payloads(found, known.index.standing(day, offset))}
         for day, found in rows.items()
     }
 

@@ -9,10 +9,10 @@ Offsets here are those of the last event that counts: as of 7 is with the event 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from tasks.core.sessions import Held, SessionIndex, Told
 
@@ -28,6 +28,8 @@ class Touched:
     """The offset as of which it was computed last."""
     cause: int
     """The newest event since that lies in its window."""
+    held: tuple[Held | None, ...] = ()
+    """What was held of it after each event since that took one of its own revisions back."""
 
 
 def touched(
@@ -92,26 +94,29 @@ def _touched(  # noqa: PLR0913, PLR0917  (a session, between two offsets)
     if then == now:
         return None
     oldest = min(_first(then), _first(now))
-    return Touched(day, before, max(one.offset for one in since if one.day >= oldest))
+    own = tuple(index.as_of(one.offset, day) for one in since if one.day == day)
+    return Touched(day, before, max(one.offset for one in since if one.day >= oldest), own)
 
 
 def _first(window: Sequence[Held]) -> date:
     return window[0].day if window else date.max
 
 
-@dataclass(frozen=True, slots=True)
-class Changes(Generic[V]):
-    """How a session's vectors changed, by symbol: those to publish, and those that are no longer."""
+def left_of(then: Mapping[str, V], held: Iterable[Collection[str]]) -> dict[str, V]:
+    """Keep the vectors, by symbol, that nothing took back since: a symbol that was missing once is gone."""
+    left = dict(then)
+    for symbols in held:
+        left = {symbol: vector for symbol, vector in left.items() if symbol in symbols}
+    return left
 
-    new: dict[str, V]
-    gone: dict[str, V]
 
+def changed(then: Mapping[str, V], now: Mapping[str, V], value: Callable[[V], object]) -> dict[str, V]:
+    """Find the vectors of a session, by symbol, that are not what they were; `value` gives what counts.
 
-def changes(then: Mapping[str, V], now: Mapping[str, V], value: Callable[[V], object]) -> Changes[V]:
-    """Compare a session's vectors by what counts of them, which `value` gives."""
-    new = {
+    A symbol that is no more is none of ours: compute-features took it back when its session changed.
+    """
+    return {
         symbol: vector
         for symbol, vector in now.items()
         if symbol not in then or value(then[symbol]) != value(vector)
     }
-    return Changes(new, {symbol: vector for symbol, vector in then.items() if symbol not in now})

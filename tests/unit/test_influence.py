@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from events.payloads import DataIngested, DataRetracted, Payload
 from tasks.core.features import WINDOW, Panel, compute, to_payload_rows
-from tasks.core.influence import changes, touched
+from tasks.core.influence import changed, left_of, touched
 from tasks.core.layout import TIDY
 from tasks.core.sessions import Held, SessionIndex
 
@@ -111,25 +111,28 @@ class Feature:
         return dict(self.vectors(self.topic, self.index.window(offset, day, self.window)))
 
     def announce(self) -> None:
-        """Do as compute-features: each session at its own offset; what a revision drops is taken back."""
+        """Do as compute-features: each session at its own offset; what an event leaves out is taken back."""
         for offset, event in enumerate(self.topic.events):
-            held = self.index.as_of(offset, event.date)  # type: ignore[attr-defined]
-            if held and held.offset == offset:
-                now, revision = self.of(held.day, offset), self.index.standing(held.day, offset)
-                for symbol in {*"ABC"}:
-                    self.published[symbol, held.day].append((revision, now.get(symbol)))
+            day: date = event.date  # type: ignore[attr-defined]
+            before, held = (self.index.as_of(at, day) for at in (offset - 1, offset))
+            if before == held:
+                continue
+            now = self.of(day, offset) if held and held.offset == offset else {}
+            left = self.topic.prices[held.location] if held else {}
+            gone = {*self.topic.prices[before.location]} - {*left} if before else set()
+            for symbol, vector in (now | dict.fromkeys(gone)).items():
+                self.published[symbol, day].append((self.index.standing(day, offset), vector))
 
     def recompute(self, ends: Sequence[int]) -> None:
         """Do as recompute: slice after slice."""
         start = -1
         for end in ends:
             for one in touched(self.index, start, end, self.window):
-                found = changes(self.of(one.day, one.before), self.of(one.day, end), lambda vector: vector)
+                then, now = self.of(one.day, one.before), self.of(one.day, end)
+                then = left_of(then, [self.topic.prices[held.location] if held else {} for held in one.held])
                 revision = self.index.standing(one.day, end)
-                for symbol, vector in found.new.items():
+                for symbol, vector in changed(then, now, lambda vector: vector).items():
                     self.published[symbol, one.day].append((revision, vector))
-                for symbol in found.gone:
-                    self.published[symbol, one.day].append((revision, None))
             start = end
 
     def newest(self) -> dict[tuple[str, date], Vector]:
@@ -232,3 +235,16 @@ def test_the_standing_of_a_plain_revision_is_its_number() -> None:
     assert [index.standing(_day(1), offset) for offset in range(1, 6)] == [0, 1, 2, 2, 3]
     assert index.standing(_day(2), 4) == 0
     assert index.standing(_day(7), 9) == 0
+
+
+def test_a_symbol_that_was_taken_back_is_told_again() -> None:
+    """Its session was another for a while: an older revision is back, as it was before."""
+    topic = Topic()
+    for prices in ({"A": 1}, {"B": 1}, {"A": 1}):
+        topic.ingest(_day(0), prices)
+    for _ in range(2):
+        topic.retract(topic.index().alive()[0])
+    feature = Feature(topic, highest, SMALL)
+    feature.announce()
+    feature.recompute([4])
+    assert feature.newest() == feature.batch() == {("A", _day(0)): (1, 1)}
