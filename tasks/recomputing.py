@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
+from typing import NamedTuple
 
 from prefect import task
 
@@ -41,13 +42,13 @@ def recompute_touched(loop: Loop, work: Work) -> list[date]:
     if not _touched(known, span, {}):
         return []
     live = isinstance(work, Slice)
-    with closing(Blocks(loop.pool, work.run)) as blocks:
+    with closing(Blocks(loop.pool, work.run)) as blocks, closing(LiveLag(loop.settings)) as lag:
         if live:
             blocks.open()  # before the ledger is read: from here on no predecessor publishes
         found = _touched(known, span, computed_since(committed_blocks(loop), span))
         parts = list(cut(found, SESSIONS_A_BLOCK))
         if live and len(parts) > 1:
-            _publish_aside(loop, blocks, work, parts[:-1])
+            _publish_aside(loop, Aside(blocks, Throttle(lag)), work, parts[:-1])
             parts = parts[-1:]
         for part in parts:
             _publish(loop, known, work, part)
@@ -67,19 +68,24 @@ def computed_since(blocks: Sequence[Block], span: OffsetRange) -> dict[date, int
     return found
 
 
-def _publish_aside(loop: Loop, blocks: Blocks, work: Work, parts: Sequence[list[Touched]]) -> None:
+class Aside(NamedTuple):
+    """Where blocks are published, and what holds them up."""
+
+    blocks: Blocks
+    throttle: Throttle
+
+
+def _publish_aside(loop: Loop, aside: Aside, work: Work, parts: Sequence[list[Touched]]) -> None:
     """Publish blocks one by one, each when the live loop has time; the slice's dead letters stay with it."""
     known, mark = sessions(loop), len(work.outgoing)
-    with closing(LiveLag(loop.settings)) as lag:
-        throttle = Throttle(lag)
-        for number, part in enumerate(parts):
-            counts = _publish(loop, known, work, part)
-            throttle.pass_()
-            tell("blocks of sessions", number, len(parts) + 1)
-            sent = blocks.publish(FLOW, work.ranges[0], work.outgoing[mark:], counts)
-            del work.outgoing[mark:]
-            work.count("out", -sent)
-            work.count("blocks")
+    for number, part in enumerate(parts):
+        counts = _publish(loop, known, work, part)
+        aside.throttle.pass_()
+        tell("blocks of sessions", number, len(parts) + 1)
+        sent = aside.blocks.publish(FLOW, work.ranges[0], work.outgoing[mark:], counts)
+        del work.outgoing[mark:]
+        work.count("out", -sent)
+        work.count("blocks")
 
 
 def _publish(loop: Loop, known: Sessions, work: Work, part: Sequence[Touched]) -> dict[date, int]:

@@ -17,21 +17,24 @@ from events.payloads import (
     SliceCommitted,
 )
 from infra.errors import ReplanError, UsageError
-from infra.kafka.records import Place, Received, Run
+from infra.kafka.records import Outgoing, Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks.backfill_makers import FeatureMaker
 from tasks.backfilling import Plan
 from tasks.core.backfill import Request
 from tasks.core.features import FEATURES, compute, to_payload_rows
+from tasks.core.grid import WINDOW
+from tasks.core.influence import touched
 from tasks.core.panel import Panel
 from tasks.core.prices import session_to_parquet
 from tasks.core.simulator import simulate
 from tasks.features import compute_vectors
-from tasks.recomputing import recompute_touched
+from tasks.recomputing import Aside, _publish_aside, recompute_touched
 from tasks.replaying import _require_repeatable
 from tasks.scaling import here
 from tasks.sessions import sessions
+from tasks.throttle import Throttle
 from tasks.vectors import announcement_of
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -177,6 +180,43 @@ def test_a_session_that_is_taken_back_changes_those_after_it(market: Market) -> 
     left = batch(market, [0, 1, 3, 4, 5])
     found = newest([*first, *vectors])
     assert {key: found[key] for key in left} == left
+
+
+class Kept:
+    """Blocks in memory."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.blocks: list[tuple[str, list[Outgoing], dict[date, int]]] = []
+
+    def publish(
+        self, publisher: str, _span: OffsetRange, records: Sequence[Outgoing], sessions: dict[date, int]
+    ) -> int:
+        """Keep a block."""
+        self.blocks.append((publisher, list(records), sessions))
+        return len(records)
+
+
+def test_blocks_published_aside_leave_the_slice(market: Market) -> None:
+    """The slice keeps its dead letters; what went aside is neither in it nor counted as its output."""
+    world = told(market, [0, 1, 3, 4, 5, 2])
+    span = OffsetRange(topic="raw-data", partition=0, start=5, end=6)
+    work = Work(world.settings, Run("recompute", "run"), [span], lambda asked: ([], asked))
+    letter = Outgoing("dead-letters", b"NEPSE", b"")
+    work.outgoing.append(letter)
+    kept, loop = Kept(), cast("Any", world)
+    known = sessions(loop)
+    known.refresh()
+    parts = [[one] for one in touched(known.index, 4, 5, WINDOW)]
+    _publish_aside(loop, Aside(cast("Any", kept), Throttle(lambda: 0)), work, parts)
+    assert work.outgoing == [letter]
+    assert (work.counts["out"], work.counts["blocks"]) == (0, len(parts))
+    records = [record.value for _, block, _ in kept.blocks for record in block]
+    alone = [decode(value or b"").id for value in records]
+    assert alone == [event.id for event in recomputed(world, 5, 6)]
+    assert [dict(sessions) for *_, sessions in kept.blocks] == [
+        {part[0].day: len(block)} for part, (_, block, _) in zip(parts, kept.blocks, strict=True)
+    ]
 
 
 def test_sessions_in_their_order_change_nothing(market: Market) -> None:
