@@ -130,9 +130,8 @@ def lacking_vectors(computed: Sequence[FeaturesComputed], stored: pd.DataFrame) 
     names = list(computed[0].features)
     rows = stored.set_index("symbol").reindex([vector.symbol for vector in computed])
     values = rows.reindex(columns=["last_close", *names]).to_numpy("float64", na_value=np.nan)
-    same = np.array(
-        (values == _values(computed, names)) | (np.isnan(values) & np.isnan(_values(computed, names)))
-    ).all(axis=1)
+    wanted = _values(computed, names)
+    same = ((values == wanted) | (np.isnan(values) & np.isnan(wanted))).all(axis=1)
     there = rows["revision"].notna().to_numpy()
     same &= are_of(rows["feature_set"], set_of(computed[0].feature_set)).to_numpy(bool)
     newer = rows["revision"].fillna(-1).to_numpy("float64") > [vector.revision for vector in computed]

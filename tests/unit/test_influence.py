@@ -11,11 +11,13 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.payloads import DataIngested, DataRetracted, Payload
+from events.payloads import DataIngested, DataRetracted, OffsetRange, Payload
+from infra.kafka.blocks import Block
 from tasks.core.features import WINDOW, Panel, compute, to_payload_rows
 from tasks.core.influence import changed, left_of, touched
 from tasks.core.layout import TIDY
 from tasks.core.sessions import Held, SessionIndex
+from tasks.recomputing import computed_since
 
 FIRST = date(2024, 1, 1)
 SMALL = 3
@@ -123,17 +125,31 @@ class Feature:
             for symbol, vector in (now | dict.fromkeys(gone)).items():
                 self.published[symbol, day].append((self.index.standing(day, offset), vector))
 
-    def recompute(self, ends: Sequence[int]) -> None:
-        """Do as recompute: slice after slice."""
-        start = -1
-        for end in ends:
-            for one in touched(self.index, start, end, self.window):
-                then, now = self.of(one.day, one.before), self.of(one.day, end)
-                then = left_of(then, [self.topic.prices[held.location] if held else {} for held in one.held])
-                revision = self.index.standing(one.day, end)
-                for symbol, vector in changed(then, now, lambda vector: vector).items():
-                    self.published[symbol, one.day].append((revision, vector))
+    def recompute(self, ends: Sequence[int], attempts: Sequence[tuple[int, int]] = ()) -> None:
+        """Do as recompute: slice after slice, each after an attempt that was broken off.
+
+        An attempt has an end of its own and publishes the first so many sessions, as blocks.
+        """
+        start, last, blocks = -1, len(self.topic.events) - 1, list[Block]()
+        for number, end in enumerate(ends):
+            if number < len(attempts):
+                other, most = min(last, start + attempts[number][0]), attempts[number][1]
+                done = self._slice(start, other, blocks, most)
+                blocks.append(Block("recompute", start + 1, other + 1, dict.fromkeys(done, 1)))
+            self._slice(start, end, blocks)
             start = end
+
+    def _slice(self, start: int, end: int, blocks: Sequence[Block], most: int = DAYS) -> list[date]:
+        """Publish what changed of the first so many sessions that a slice touched."""
+        span = OffsetRange(topic="raw-data", partition=0, start=start + 1, end=end + 1)
+        found = touched(self.index, start, end, self.window, computed_since(blocks, span))[:most]
+        for one in found:
+            then, now = self.of(one.day, one.before), self.of(one.day, end)
+            then = left_of(then, [self.topic.prices[held.location] if held else {} for held in one.held])
+            revision = self.index.standing(one.day, end)
+            for symbol, vector in changed(then, now, lambda vector: vector).items():
+                self.published[symbol, one.day].append((revision, vector))
+        return [one.day for one in found]
 
     def newest(self) -> dict[tuple[str, date], Vector]:
         """The newest vector of each symbol and session that is held."""
@@ -151,31 +167,38 @@ class Feature:
         }
 
 
+ATTEMPTS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=4)
+
+
 def _ends(topic: Topic, cuts: set[int]) -> list[int]:
     """Ends of slices: somewhere, and at the last event."""
     last = len(topic.events) - 1
     return sorted({cut for cut in cuts if cut < last} | {last})
 
 
-@given(topics(), st.sets(st.integers(0, 13)), st.booleans())
+@given(topics(), st.sets(st.integers(0, 13)), ATTEMPTS, st.booleans())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_the_newest_vectors_are_those_of_the_final_state(topic: Topic, cuts: set[int], late: bool) -> None:
-    """Whatever was told in any order, however it is cut into slices, whichever flow comes first."""
+def test_the_newest_vectors_are_those_of_the_final_state(
+    topic: Topic, cuts: set[int], attempts: list[tuple[int, int]], late: bool
+) -> None:
+    """Whatever is told in any order, cut anyhow, after broken attempts, whichever flow comes first."""
     feature = Feature(topic, highest, SMALL)
-    steps = [feature.announce, lambda: feature.recompute(_ends(topic, cuts))]
+    steps = [feature.announce, lambda: feature.recompute(_ends(topic, cuts), attempts)]
     for step in reversed(steps) if late else steps:
         step()
     assert feature.newest() == feature.batch()
 
 
-@given(topics(), st.sets(st.integers(0, 13)))
+@given(topics(), st.sets(st.integers(0, 13)), ATTEMPTS)
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_nothing_is_published_that_did_not_change(topic: Topic, cuts: set[int]) -> None:
+def test_nothing_is_published_that_did_not_change(
+    topic: Topic, cuts: set[int], attempts: list[tuple[int, int]]
+) -> None:
     """Each vector that is published again differs from the one before it, by revision."""
     feature = Feature(topic, highest, SMALL)
     feature.announce()
     announced = {key: {told[0] for told in found} for key, found in feature.published.items()}
-    feature.recompute(_ends(topic, cuts))
+    feature.recompute(_ends(topic, cuts), attempts)
     for key, told in feature.published.items():
         ordered = sorted(told, key=lambda one: one[0])
         revisions = [revision for revision, _ in ordered]
