@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pandas as pd
 from prefect import task
 
+from infra.errors import TryAgainError
 from tasks.core.features import MarketInputs, compute, market_inputs
 from tasks.core.panel import Panel
 from tasks.core.stitching import stitched
@@ -24,6 +25,7 @@ SYMBOLS_A_BLOCK = 128
 """Symbols in a task: of 250 sessions and the window before them 5 MB a field go over the wire."""
 
 LOCAL_WORKERS = 2
+WORKERS_SECONDS = 60
 
 Table = Callable[[], pd.DataFrame]
 """Awaits a computation, and gives its table as `features.compute` does."""
@@ -77,4 +79,18 @@ def computing(dask: str | None) -> Iterator[Start]:
     local = {"n_workers": LOCAL_WORKERS, "threads_per_worker": 1, "dashboard_address": None}
     asked = DaskTaskRunner(cluster_kwargs=local) if dask == LOCAL else DaskTaskRunner(address=dask)
     with asked as runner:
+        require_workers(lambda: runner.client, dask)
         yield partial(on, runner)
+
+
+def require_workers(connect: Callable[[], Any], dask: str) -> None:
+    """Ask for a worker before any work is handed over: without one it would wait for ever.
+
+    Raises:
+        TryAgainError: no scheduler answers, or it has no worker.
+    """
+    try:
+        connect().wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except OSError as error:  # time-outs are such
+        message = f"no Dask worker at {dask} within {WORKERS_SECONDS} s: {error}"
+        raise TryAgainError(message) from error

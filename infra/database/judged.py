@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Column, Engine, Table, false, select
 
 from infra.database.connection import transaction
 from infra.database.tables import actuals, errors, predictions
@@ -22,39 +22,31 @@ def forecasts(engine: Engine, days: Sequence[date]) -> dict[Key, tuple[float, st
     Raises:
         TryAgainError: the database is away.
     """
-    told = predictions.c
-    query = _about(
-        predictions,
-        days,
-        told.symbol,
-        told.as_of,
-        told.predicted_close,
-        told.model_version,
-        told.revision,
-        by="as_of",
-    )
-    ordered = query.order_by(told.revision, told.partition, told.offset)
-    with transaction(engine) as connection:
-        return {(symbol, day): (*told,) for symbol, day, *told in connection.execute(ordered)}
+    told = predictions.c.predicted_close, predictions.c.model_version, predictions.c.revision
+    found = _newest(engine, predictions, predictions.c.as_of, days, *told)
+    return {key: (close, version, revision) for key, (close, version, revision) in found.items()}
 
 
 def closed(engine: Engine, days: Sequence[date]) -> set[Key]:
     """Tell which symbols have an actual of the session after each day; raises as `forecasts` does."""
-    told = actuals.c
-    return _keys(engine, _about(actuals, days, told.symbol, told.previous_date, by="previous_date"))
+    return set(_newest(engine, actuals, actuals.c.previous_date, days))
 
 
 def judged(engine: Engine, days: Sequence[date]) -> set[Key]:
     """Tell which symbols have an error of a prediction after each day; raises as `forecasts` does."""
-    told = errors.c
-    return _keys(engine, _about(errors, days, told.symbol, told.as_of, by="as_of"))
+    return set(_newest(engine, errors, errors.c.as_of, days))
 
 
-def _about(table: Table, days: Sequence[date], *columns: Any, by: str) -> Any:
-    near = table.c.date.between(min(days), max(days) + LONGEST_CLOSURE)
-    return select(*columns).where(near, table.c[by].in_(days))
-
-
-def _keys(engine: Engine, query: Any) -> set[Key]:
+def _newest(
+    engine: Engine, table: Table, before: Column[Any], days: Sequence[date], *columns: Column[Any]
+) -> dict[Key, tuple[Any, ...]]:
+    """Read the newest row of each symbol and the session before; one that was taken back counts for none."""
+    told = table.c
+    gone = told.get("retracted", false())
+    near = told.date.between(min(days), max(days) + LONGEST_CLOSURE)
+    query = select(told.symbol, before, gone, *columns).where(near, before.in_(days))
+    ordered = query.order_by(told.revision, told.partition, told.offset)
     with transaction(engine) as connection:
-        return {(symbol, day) for symbol, day in connection.execute(query)}
+        rows = connection.execute(ordered).all()
+    newest = {(symbol, day): (taken_back, values) for symbol, day, taken_back, *values in rows}
+    return {key: tuple(values) for key, (taken_back, values) in newest.items() if not taken_back}

@@ -37,7 +37,7 @@ from tasks.core.features import FEATURE_SET, FEATURES, compute
 from tasks.core.panel import Panel
 from tasks.core.simulator import simulate
 from tasks.recomputing import computed_since
-from tasks.scaling import here, on
+from tasks.scaling import computing, here, on, require_workers
 from tasks.throttle import Throttle
 
 FIRST = date(2024, 1, 1)
@@ -352,6 +352,24 @@ def test_computing_by_blocks_of_symbols_is_computing_here() -> None:
     pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
     pd.testing.assert_frame_equal(found, here(panel, since)(), check_exact=True)
     assert on(runner, Panel.empty(), since)().empty
+
+
+def test_a_scheduler_without_workers_is_said() -> None:
+    """Work that is handed over to nobody would wait for ever."""
+
+    def wait_for_workers(count: int, timeout: float) -> None:
+        message = f"0 of {count} workers after {timeout} s"
+        raise TimeoutError(message)
+
+    client = SimpleNamespace(wait_for_workers=wait_for_workers)
+    with pytest.raises(TryAgainError, match="no Dask worker at tcp://nowhere:8786 within 60 s: 0 of 1"):
+        require_workers(lambda: client, "tcp://nowhere:8786")
+
+
+def test_without_dask_the_process_computes() -> None:
+    """Nothing else is imported or asked."""
+    with computing(None) as start:
+        assert start is here
 
 
 def test_the_form_says_what_each_field_is_for() -> None:
