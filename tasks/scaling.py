@@ -1,7 +1,8 @@
 """Features of many sessions, in this process or on Dask by blocks of symbols.
 
-What couples the symbols (`features.market_inputs`) is computed first, from all of them; then each block of
-symbols with it. Only computing goes to the workers: they need this package, and no broker, store or database.
+What symbols know of each other (`features.market_inputs`) is computed first, from all of them; then each
+block of symbols with it; at last what compares them (`features.compared`). Only computing goes to the
+workers: they need this package, and no broker, store or database.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pandas as pd
 from prefect import task
 
 from infra.errors import TryAgainError
-from tasks.core.features import MarketInputs, compute, market_inputs
+from tasks.core.features import Aggregates, compared, compute, market_inputs
 from tasks.core.panel import Panel
 from tasks.core.stitching import stitched
 
@@ -42,13 +43,13 @@ class Runner(Protocol):
 
 
 @task(name="market-inputs", retries=2)
-def inputs_of_market(panel: Panel, since: date) -> list[MarketInputs]:
-    """Compute what couples the symbols."""
+def inputs_of_market(panel: Panel, since: date) -> list[Aggregates]:
+    """Compute what symbols know of each other."""
     return market_inputs(panel, since)
 
 
 @task(name="features-of-symbols", retries=2)
-def features_of_symbols(panel: Panel, since: date, market: list[MarketInputs]) -> pd.DataFrame:
+def features_of_symbols(panel: Panel, since: date, market: list[Aggregates]) -> pd.DataFrame:
     """Compute the features of some symbols."""
     return compute(panel, since, market)
 
@@ -65,7 +66,9 @@ def on(runner: Runner, panel: Panel, since: date, symbols: int = SYMBOLS_A_BLOCK
         runner.submit(features_of_symbols, {"panel": part, "since": since, "market": market})
         for part in panel.parts(symbols)
     ]
-    return lambda: stitched([part.result() for part in parts]) if parts else compute(panel, since)
+    if not parts:
+        return here(panel, since)
+    return lambda: compared(stitched([part.result() for part in parts]), panel, since)
 
 
 @contextmanager

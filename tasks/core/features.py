@@ -6,7 +6,6 @@ What is not known is missing (NaN, null on the wire), never a made-up number. Fo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
@@ -17,7 +16,7 @@ import pandas as pd
 from tasks.core.feature_table import FEATURE_TABLE, Feature
 from tasks.core.grid import CARRY, WINDOW, Grid, Sessions
 from tasks.core.market import CoupledError, Market
-from tasks.core.panel import FIELDS, Panel, Wide
+from tasks.core.panel import FIELDS, Panel
 from tasks.core.view import View
 
 __all__ = ["CARRY", "FEATURES", "FEATURE_SET", "WINDOW", "Panel", "compute", "target", "to_payload_rows"]
@@ -40,48 +39,55 @@ _FINEST = 12
 _POWERS = 10.0 ** np.arange(_FINEST + 1)
 
 
-@dataclass(frozen=True)
-class MarketInputs:
-    """What all symbols of some sessions do together: what a part of them can't know of the others."""
-
-    symbols: tuple[str, ...]
-    aggregates: Mapping[str, Sessions]
-    """Of `Market`, by name: [n_window + n_sessions - 1, 1]."""
-    coupled: Mapping[str, Wide]
-    """Features that compare the symbols with each other, by name: [n_sessions, n_symbols]."""
-
-    def columns(self, symbols: tuple[str, ...]) -> dict[str, Wide]:
-        """Give the coupled features of some of the symbols."""
-        place = {symbol: k for k, symbol in enumerate(self.symbols)}
-        chosen = [place[symbol] for symbol in symbols]
-        return {name: wide[:, chosen] for name, wide in self.coupled.items()}
+Aggregates = Mapping[str, Sessions]
+"""Of `Market`, by name: [n_window + n_sessions - 1, 1]."""
 
 
-def compute(
-    panel: Panel, since: date | None = None, market: list[MarketInputs] | None = None
-) -> pd.DataFrame:
+def compute(panel: Panel, since: date | None = None, market: list[Aggregates] | None = None) -> pd.DataFrame:
     """Compute all features of the sessions from `since` on (all of them without it).
 
     Args:
         panel: Prices, including the WINDOW - 1 sessions before the first one asked for, where they exist.
         since: First session wanted.
         market: With it the panel may hold some of the market's symbols only: what `market_inputs` gave for
-            the panel of all of them, with the same sessions and the same `since`.
+            the panel of all of them, with the same sessions and the same `since`. Features that compare
+            symbols with each other are NaN then, until `compared` has added them.
 
     Returns:
         One row a symbol that traded, by date and symbol: symbol, date (datetime.date), last_close (rupees of
         the day), then `FEATURES` (float64, NaN where unknown).
     """
     spans = list(_spans(panel, since))
-    given: list[MarketInputs | None] = [None] * len(spans) if market is None else [*market]
-    blocks = [_block(part, first, inputs) for (part, first), inputs in zip(spans, given, strict=True)]
+    given: list[Aggregates | None] = [None] * len(spans) if market is None else [*market]
+    blocks = [_block(*span, aggregates) for span, aggregates in zip(spans, given, strict=True)]
     nothing = _frame(panel, len(panel), np.zeros((0, len(panel.symbols)), dtype=bool), {})
     return pd.concat(blocks, ignore_index=True) if blocks else nothing
 
 
-def market_inputs(panel: Panel, since: date | None = None) -> list[MarketInputs]:
-    """Compute what couples the symbols of a panel of all of them, for `compute` on parts of it."""
-    return [_inputs(part, first) for part, first in _spans(panel, since)]
+def market_inputs(panel: Panel, since: date | None = None) -> list[Aggregates]:
+    """Compute what symbols know of each other, from all of them: for `compute` on some."""
+    return [
+        View(part, first).market.aggregates() if part.symbols else {} for part, first in _spans(panel, since)
+    ]
+
+
+def compared(table: pd.DataFrame, panel: Panel, since: date | None = None) -> pd.DataFrame:
+    """Add the features that compare symbols with each other.
+
+    Args:
+        table: n rows of `compute` on parts of the panel, in the order of the whole.
+        panel: of all symbols.
+        since: as for `compute`.
+    """
+    found: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in coupled()}
+    for part, first in _spans(panel, since):
+        traded = np.isfinite(part["close"][first:])
+        view = View(part, first)
+        with np.errstate(invalid="ignore"):
+            for entry in FEATURE_TABLE:
+                if traded.any() and entry.name in found:
+                    found[entry.name].append(entry.compute(view)[traded])
+    return table.assign(**{name: np.concatenate(columns) for name, columns in found.items() if columns})
 
 
 def _spans(panel: Panel, since: date | None) -> Iterator[tuple[Panel, int]]:
@@ -92,15 +98,6 @@ def _spans(panel: Panel, since: date | None) -> Iterator[tuple[Panel, int]]:
         until = panel if stop == len(panel) else panel.before(panel.dates[stop])
         part = until.tail(stop - start + WINDOW - 1)
         yield part, len(part) - (stop - start)
-
-
-def _inputs(part: Panel, first: int) -> MarketInputs:
-    if not part.symbols:
-        return MarketInputs((), {}, {})
-    view = View(part, first)
-    with np.errstate(invalid="ignore"):
-        columns = {entry.name: entry.compute(view) for entry in FEATURE_TABLE if entry.name in coupled()}
-        return MarketInputs(part.symbols, view.market.aggregates(), columns)
 
 
 @cache
@@ -123,17 +120,16 @@ def _asks_for_others(entry: Feature, view: View) -> bool:
     return False
 
 
-def _block(part: Panel, first: int, inputs: MarketInputs | None) -> pd.DataFrame:
+def _block(part: Panel, first: int, market: Aggregates | None) -> pd.DataFrame:
     """Compute the sessions from row `first` on."""
     traded = np.isfinite(part["close"][first:])
     if not traded.any():
         return _frame(part, first, traded, {})
-    view = View(part, first, None if inputs is None else Market.given(inputs.aggregates))
-    known = {} if inputs is None else inputs.columns(part.symbols)
+    view = View(part, first, None if market is None else Market.given(market))
+    left_out = frozenset[str]() if market is None else coupled()
     with np.errstate(invalid="ignore"):  # inf - inf and the like stay NaN, which is what is meant
         columns = {
-            entry.name: (known[entry.name] if entry.name in known else entry.compute(view))[traded]
-            for entry in FEATURE_TABLE
+            entry.name: entry.compute(view)[traded] for entry in FEATURE_TABLE if entry.name not in left_out
         }
     return _frame(part, first, traded, {"last_close": view.lag(view.field("close"))[traded], **columns})
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.features import FEATURES, compute, coupled, market_inputs
+from tasks.core.features import BLOCK, FEATURES, compared, compute, coupled, market_inputs
 from tasks.core.market import CoupledError, Market
 from tasks.core.panel import FIELDS, Panel
 from tasks.core.simulator import simulate
@@ -26,10 +26,18 @@ def test_blocks_of_symbols_are_stitched_to_the_whole(panel: Panel, symbols: int)
     since = panel.dates[-9]
     market = market_inputs(panel, since)
     parts = [compute(part, since, market) for part in panel.parts(symbols)]
-    whole, found = compute(panel, since), stitched(parts)
+    whole, found = compute(panel, since), compared(stitched(parts), panel, since)
     assert found[["symbol", "date"]].equals(whole[["symbol", "date"]])
     for name in ("last_close", *FEATURES):
         assert np.array_equal(found[name].to_numpy(), whole[name].to_numpy(), equal_nan=True), name
+
+
+def test_all_of_history_is_stitched_as_well() -> None:
+    """More sessions than are computed at a time, some symbols listed late."""
+    sessions = [(session.date, session.rows) for session in simulate(BLOCK + 6, 5, seed=4)]
+    panel = Panel.from_sessions(sessions)
+    parts = [compute(part, None, market_inputs(panel)) for part in panel.parts(2)]
+    pd.testing.assert_frame_equal(compared(stitched(parts), panel), compute(panel), check_exact=True)
 
 
 def test_what_compares_symbols_is_known(panel: Panel) -> None:
@@ -49,6 +57,6 @@ def test_a_given_market_computes_nothing() -> None:
 def test_a_part_without_trades_has_no_rows() -> None:
     """A block of symbols that did not trade is a frame without rows."""
     nothing = Panel((date(2024, 1, 1),), ("A",), np.full((len(FIELDS), 1, 1), np.nan))
-    found = stitched([compute(nothing, market=market_inputs(nothing))])
+    found = compared(stitched([compute(nothing, market=market_inputs(nothing))]), nothing)
     assert isinstance(found, pd.DataFrame)
     assert found.empty
