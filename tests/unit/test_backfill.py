@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from distributed import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from prefect.utilities.callables import parameter_schema
@@ -352,6 +353,27 @@ def test_computing_by_blocks_of_symbols_is_computing_here() -> None:
     pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
     pd.testing.assert_frame_equal(found, here(panel, since)(), check_exact=True)
     assert on(runner, Panel.empty(), since)().empty
+
+
+class DaskRunner:
+    """A task runner on Dask, without Prefect's part in it."""
+
+    def __init__(self, client: Client) -> None:
+        """Use a client."""
+        self.client = client
+
+    def submit(self, task: Any, parameters: dict[str, Any]) -> Any:
+        """Hand the task's function over; a future among the parameters is awaited there."""
+        return self.client.submit(task.fn, **parameters)
+
+
+def test_what_goes_to_dask_can_be_sent() -> None:
+    """A scheduler and a worker of this process: panels, futures and frames go over and come back the same."""
+    panel = Panel.from_sessions([(session.date, session.rows) for session in simulate(130, 10, seed=3)])
+    since = panel.dates[-2]
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        found = on(DaskRunner(client), panel, since, symbols=4)()
+    pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
 
 
 def test_a_scheduler_without_workers_is_said() -> None:
