@@ -22,7 +22,7 @@ from tasks.core.backfill import (
     lacks_prediction,
 )
 from tasks.core.features import FEATURES
-from tasks.predictions import Vectors, make_predictions
+from tasks.predictions import Made, Vectors, make_predictions
 from tasks.projections import READ_SIDE
 from tasks.scaling import Start, Table
 from tasks.serving import model_book
@@ -116,7 +116,7 @@ class PredictionMaker:
     def find(self, days: Sequence[date]) -> Mapping[date, Found]:
         """Make the predictions of a block and compare them."""
         vectors, causes = self._vectors(days)
-        made = [one.prediction for one in make_predictions.fn(self._book, Vectors(vectors))]
+        made = [one.prediction for one in self._predicted(vectors)]
         by_day: dict[date, list[tuple[PredictionMade, Because]]] = defaultdict(list)
         for vector, prediction, cause in zip(vectors, made, causes, strict=True):
             if prediction is not None:
@@ -126,6 +126,9 @@ class PredictionMaker:
             day: Found(len(by_day[day]), "predictions", [one for one in by_day[day] if wanted(one[0])])
             for day in days
         }
+
+    def _predicted(self, vectors: list[FeaturesComputed]) -> list[Made]:
+        return make_predictions.fn(self._book, Vectors(vectors))
 
     def _wanted(self, days: Sequence[date]) -> Any:
         """Give the test by which a prediction has to be published."""
