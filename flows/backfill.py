@@ -1,33 +1,65 @@
-"""By hand: recompute the features of past sessions; predictions and errors follow through the live flows."""
+"""By hand: compute past sessions again, beside the live loop; what follows does so through the live flows."""
 
+from contextlib import closing
 from datetime import date
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
-from infra.bootstrap import connect
-from tasks.backfilling import chosen_sessions, fill
-from tasks.reports import table
+from infra.bootstrap import Loop, connect
+from tasks.backfill_makers import FeatureMaker, PredictionMaker
+from tasks.backfilling import Report, Show, count_missing, planned, publish_missing, this_publisher
+from tasks.core.backfill import Flow, Request
+from tasks.reports import backfilled, progress_artifact
+from tasks.scaling import Start, computing
+from tasks.sessions import sessions
+from tasks.work import this_run
 
 
-@flow(name="backfill", flow_run_name="backfill {start} to {end}")
-def backfill(
+@flow(name="backfill", flow_run_name="backfill {flow} {start} to {end}")
+def backfill(  # noqa: PLR0913, PLR0917  (the form has a field for each)
     start: date,
     end: date,
     symbols: list[str] | None = None,
+    flow: Flow = "features",
     force: bool = False,
     dry_run: bool = False,
+    dask: str | None = None,
 ) -> dict[str, Any]:
-    """Publish the features that are missing for sessions `start` to `end`, or all of them with `force`.
+    """Publish what is missing or different of past sessions, as of now, in blocks of 14 sessions.
 
-    What is published again gets the next revision, so that nothing is counted twice; each prediction that
-    follows is made by the model version valid for its session.
+    A run that was broken off is taken up where it stopped by asking for the same again. It waits while the
+    live loop has much to do.
+
+    Args:
+        start: First session.
+        end: Last session.
+        symbols: Only these; all without it.
+        flow: What is computed again. `features`: vectors, from the sessions; predictions and errors follow
+            through the live flows. `predictions`: from the stored vectors, each by the model version valid
+            then; errors follow. `errors`: predictions of which the actual is there and no error are published
+            again, and the join computes the error.
+        force: Also what is there already and the same.
+        dry_run: Only count; publish nothing.
+        dask: Where to compute: a Dask scheduler's address, or `local` for a cluster of this machine. Without
+            it the setting NEPSE_DASK, else this process.
     """
     loop = connect()
-    sessions = chosen_sessions(loop, start, end)
-    counts = [fill(loop, session, symbols, force=force, dry_run=dry_run) for session in sessions]
-    rows = [(c["session"], c["computed"], c["stored"], c["published"]) for c in counts]
-    shown = table(("session", "vectors computed", "stored before", "published"), rows)
-    create_markdown_artifact(shown, key="backfill", description=f"{len(rows)} sessions looked at")
-    return {"sessions": len(rows), "published": sum(row[3] for row in rows), "dry_run": dry_run}
+    request = Request(start, end, tuple(symbols or ()), flow, force)
+    with computing(dask or loop.settings.dask) as begin, progress_artifact("backfill") as show:
+        report = _do(loop, request, begin, show, dry_run=dry_run)
+    backfilled(report.computed, report.published)
+    return report.as_dict() | {"flow": flow, "dry_run": dry_run}
+
+
+def _do(loop: Loop, request: Request, begin: Start, show: Show, *, dry_run: bool) -> Report:
+    known = sessions(loop)
+    features = request.flow == "features"
+    maker = FeatureMaker(loop, known, request, begin) if features else PredictionMaker(loop, request)
+    with closing(this_publisher(loop, this_run("backfill").run_id)) as blocks:
+        if not dry_run:
+            blocks.open()  # before the ledger is read: from here on no predecessor publishes
+        made = planned(loop, known, request)
+        if dry_run:
+            return count_missing(made, maker, show)
+        return publish_missing(loop, blocks, made, maker, show)

@@ -1,10 +1,20 @@
 """What each flow does with a slice, by the flow's name: for those who take the same steps elsewhere."""
 
-from flows import compute_features, join_errors, monitor, notify, predict, retrain, schedule_retraining
+from flows import (
+    compute_features,
+    join_errors,
+    monitor,
+    notify,
+    predict,
+    recompute,
+    retrain,
+    schedule_retraining,
+)
 from tasks.work import Steps
 
 STEPS: dict[str, Steps] = {
     "compute-features": compute_features.steps,
+    "recompute": recompute.steps,
     "predict": predict.steps,
     "join-errors": join_errors.steps,
     "monitor": monitor.steps,

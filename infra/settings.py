@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
 
+    dask: str | None = Field(
+        None,
+        description="Where backfills compute: a Dask scheduler's address, or 'local'; in process without it.",
+    )
+
     @field_validator("delivery_timeout_ms")
     @classmethod
     def _below_the_transaction(cls, value: int, info: ValidationInfo) -> int:

@@ -1,73 +1,172 @@
-"""Recomputing past sessions beside the live loop."""
+"""Computing past sessions again beside the live loop: block by block, what is missing or different."""
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
-
-from prefect import task
+from typing import Any, Protocol
 
 from events.envelope import Causation, Event, Metadata, derive_id, encode
-from events.payloads import DataIngested, FeaturesComputed
+from events.payloads import OffsetRange, Payload
 from infra.bootstrap import Loop
 from infra.errors import UsageError
-from infra.feature_table import FeatureTable
-from infra.kafka.records import Outgoing, Received, of_kind
-from infra.kafka.source import Source
+from infra.kafka.blocks import Blocks
+from infra.kafka.records import Cause, Outgoing, Run
 from infra.kafka.work import CODE_VERSION
-from tasks.features import compute_vectors
-from tasks.sessions import sessions
+from infra.progress import tell
+from tasks.blocks import committed_blocks
+from tasks.core.backfill import Plan, Request, cut, plan
+from tasks.sessions import Sessions
+from tasks.throttle import LiveLag, Throttle
 
 PRODUCER = "backfill"
+BLOCKS_A_SPAN = 18
+"""Blocks that are computed together, 252 sessions: the window before them is read once for all."""
+
+Show = Callable[[int, int, str], None]
+"""Takes how many sessions are done, how many there are, and a sentence."""
 
 
-def chosen_sessions(loop: Loop, start: date, end: date) -> list[Received[DataIngested]]:
-    """Find the newest DataIngested of each session from `start` to `end`, oldest first.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found of a session: how many events were computed, and those to publish."""
+
+    computed: int
+    topic: str
+    missing: Sequence[tuple[Payload, Cause]]
+
+
+class Maker(Protocol):
+    """Computes the events of sessions anew, and tells which of them have to be published."""
+
+    def prepare(self, made: Plan, /) -> None:
+        """Take the plan; wait until what is there can be seen."""
+
+    def begin(self, days: Sequence[date]) -> None:
+        """Start to compute the sessions of several blocks, where that takes time."""
+
+    def find(self, days: Sequence[date]) -> Mapping[date, Found]:
+        """Find what is missing of the sessions of one block, which `begin` was told."""
+
+
+@dataclass
+class Report:
+    """What a backfill did, by session: events computed and published."""
+
+    plan: Plan
+    computed: dict[date, int] = field(default_factory=dict)
+    published: dict[date, int] = field(default_factory=dict)
+
+    def add(self, found: Mapping[date, Found]) -> None:
+        """Count a block."""
+        self.computed |= {day: one.computed for day, one in found.items()}
+        self.published |= {day: len(one.missing) for day, one in found.items()}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the totals as JSON types."""
+        return {
+            "sessions": len(self.computed),
+            "computed": sum(self.computed.values()),
+            "published": sum(self.published.values()),
+            "run": self.plan.publisher,
+            "resumed": self.plan.resumes,
+            "blocks_done_before": self.plan.done,
+        }
+
+
+def planned(loop: Loop, known: Sessions, request: Request) -> Plan:
+    """Plan a run as of now, or what one that was broken off left.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no session between the two days was ingested.
+        TryAgainError: the broker is away.
     """
-    index = sessions(loop).refresh()
-    offsets = [index.revisions(day)[-1].offset for day in index.days if start <= day <= end]
-    entries = [r for at in offsets for r in of_kind(loop.raw_data.between(at, at + 1), DataIngested)]
-    if not entries:
-        message = f"no session between {start} and {end} was ingested"
+
+    def days(end: int) -> list[date]:
+        alive = known.index.alive(end - 1)
+        return [held.day for held in alive if request.start <= held.day <= request.end]
+
+    known.refresh()
+    made = plan(request, loop.live.raw_data.refresh(), days, committed_blocks(loop))
+    if not made.blocks:
+        message = f"no session between {request.start} and {request.end} was ingested"
         raise UsageError(message)
-    return entries
+    return made
 
 
-@task
-def fill(
-    loop: Loop, cause: Received[DataIngested], symbols: list[str] | None, *, force: bool, dry_run: bool
-) -> dict[str, Any]:
-    """Publish what is missing of one session; returns session, computed, stored, published."""
-    day = cause.payload.date
-    vectors = compute_vectors(loop, [cause])
-    computed = [p for _, payloads in vectors.computed for p in payloads if not symbols or p.symbol in symbols]
-    stored, _ = FeatureTable(loop.settings).read(["symbol", "date", "revision"], since=day, until=day)
-    before = dict(zip(stored["symbol"], stored["revision"], strict=True))
-    wanted = [p for p in computed if force or p.symbol not in before]
-    if wanted and not dry_run:
-        _publish(loop, cause, wanted, before)
-    return {"session": str(day), "computed": len(computed), "stored": len(before), "published": len(wanted)}
+def count_missing(made: Plan, maker: Maker, show: Show) -> Report:
+    """Compute all blocks and publish nothing."""
+    maker.prepare(made)
+    report = Report(made)
+    _each(made, maker, report, show, lambda _block, _found: None)
+    return report
 
 
-def _publish(
-    loop: Loop, cause: Received[DataIngested], wanted: list[FeaturesComputed], before: dict[str, int]
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Publishes a plan's blocks, each whole and once."""
+
+    blocks: Blocks
+    throttle: Throttle
+    plan: Plan
+
+    def publish(self, block: Sequence[date], found: Mapping[date, Found]) -> None:
+        """Commit a block when the live loop has time for it. Raises like `transact` and `Throttle.pass_`."""
+        records = [
+            record(self.plan.publisher, one.topic, payload, cause)
+            for one in found.values()
+            for payload, cause in one.missing
+        ]
+        if records:
+            self.throttle.pass_()
+        counts = {day: len(found[day].missing) if day in found else 0 for day in block}
+        span = OffsetRange(topic="raw-data", partition=0, start=0, end=self.plan.end)
+        self.blocks.publish(self.plan.publisher, span, records, counts)
+
+
+def publish_missing(loop: Loop, blocks: Blocks, made: Plan, maker: Maker, show: Show) -> Report:
+    """Publish what is missing, block by block; a block that was committed is never published again."""
+    maker.prepare(made)
+    report = Report(made)
+    with closing(LiveLag(loop.settings)) as lag:
+        publisher = Publisher(blocks, Throttle(lag), made)
+        _each(made, maker, report, show, publisher.publish)
+    return report
+
+
+def _each(
+    made: Plan,
+    maker: Maker,
+    report: Report,
+    show: Show,
+    finish: Callable[[Sequence[date], Mapping[date, Found]], None],
 ) -> None:
-    source = Source(loop.pool, PRODUCER)
-    source.open()
-    try:
-        source.publish(_record(cause, p, before) for p in wanted)
-    finally:
-        source.close()
+    """Compute span by span, the next one while the blocks of one are published."""
+    spans = list(cut(made.blocks, BLOCKS_A_SPAN))
+    days = [[day for block in span for day in block] for span in spans]
+    maker.begin(days[0])
+    for number, span in enumerate(spans):
+        if number + 1 < len(spans):
+            maker.begin(days[number + 1])
+        for block in span:
+            found = maker.find(block)
+            finish(block, found)
+            report.add(found)
+            tell("sessions", len(report.computed), made.sessions)
+            show(len(report.computed), made.sessions, f"up to {block[-1]}")
 
 
-def _record(cause: Received[DataIngested], computed: FeaturesComputed, before: dict[str, int]) -> Outgoing:
-    """Build the event under the revision after the stored one: asking twice gives the same id twice."""
-    revision = before[computed.symbol] + 1 if computed.symbol in before else computed.revision
-    payload = computed.model_copy(update={"revision": revision})
-    event_id = derive_id(PRODUCER, cause.id, payload.symbol, revision)
+def record(publisher: str, topic: str, payload: Any, cause: Cause) -> Outgoing:
+    """Make the record of an event; the same run makes the same id, another run of the request another one."""
+    about = payload.as_of if topic == "predictions" else payload.date
+    event_id = derive_id(publisher, cause.id, f"{payload.symbol} {about}", payload.revision)
     origin = Causation(*cause.place, cause.id)
     metadata = Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
     return Outgoing(
-        "features", payload.key.encode(), encode(Event(datetime.now(UTC), PRODUCER, payload, metadata))
+        topic, payload.key.encode(), encode(Event(datetime.now(UTC), PRODUCER, payload, metadata))
     )
+
+
+def this_publisher(loop: Loop, run_id: str) -> Blocks:
+    """Give the publisher of all backfills: one after the other."""
+    return Blocks(loop.pool, Run(PRODUCER, run_id))

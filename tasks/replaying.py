@@ -124,6 +124,12 @@ def _require_repeatable(entry: SliceCommitted) -> None:
             f" replay it with code version {entry.code_version}"
         )
         raise UsageError(message)
+    if entry.counts.get("blocks"):
+        message = (
+            f"{label} published {entry.counts['blocks']} blocks aside: 'nepse backfill --dry-run' of its"
+            " sessions tells what would come out different now"
+        )
+        raise UsageError(message)
     if entry.counts.get("out") and not entry.outputs:
         message = f"{label} was committed before the ledger noted where outputs lie: it can't be compared"
         raise UsageError(message)

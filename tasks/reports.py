@@ -1,13 +1,20 @@
 """What a run shows to people: tables in markdown, and where to go from an old run."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Self
 from urllib.parse import quote
 
 import orjson
-from prefect.artifacts import create_link_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -100,3 +107,22 @@ def backfill_link(settings: Settings, start: str, end: str) -> str:
         deployment = client.read_deployment_by_name("backfill/backfill")
     parameters = quote(orjson.dumps({"start": start, "end": end}).decode(), safe="")
     return f"{settings.prefect_ui}/deployments/deployment/{deployment.id}/run?parameters={parameters}"
+
+
+@contextmanager
+def progress_artifact(key: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show how far a run is on its page; yields what takes how many are done, of how many, and a sentence."""
+    artifact: Any = create_progress_artifact(0.0, key=f"{key}-progress")
+
+    def show(done: int, total: int, told: str) -> None:
+        percent = 100.0 * done / total if total else 100.0
+        update_progress_artifact(artifact, percent, description=f"{done} of {total} sessions, {told}")
+
+    yield show
+
+
+def backfilled(computed: Mapping[date, int], published: Mapping[date, int]) -> None:
+    """Leave a table of what a backfill did, by session."""
+    rows = [(str(day), count, published[day]) for day, count in sorted(computed.items())]
+    shown = table(("session", "computed", "published"), rows)
+    create_markdown_artifact(shown, key="backfill", description=f"{len(rows)} sessions looked at")

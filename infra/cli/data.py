@@ -1,9 +1,7 @@
-"""Commands that move prices: ingest, backfill."""
+"""Commands that move prices: ingest."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +15,7 @@ from rich.progress import (
 )
 
 from infra.cli import shared
-from infra.errors import RejectError, UsageError
+from infra.errors import RejectError
 
 Line = dict[str, Any]
 REFUSED = "refused: "
@@ -27,8 +25,7 @@ LINES_A_FILE = 20
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (ingest, backfill):
-        app.command()(command)
+    app.command()(ingest)
 
 
 def ingest(
@@ -120,65 +117,3 @@ def _require_accepted(lines: list[Line]) -> None:
         files = len({line["file"] for line in lines})
         message = f"{len(refused)} of {files} files refused, first {shared.plain(refused[0][len(REFUSED) :])}"
         raise RejectError(message)
-
-
-def backfill(
-    context: typer.Context,
-    start: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.", show_default=False)
-    ],
-    end: Annotated[
-        datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.", show_default=False)
-    ],
-    symbols: Annotated[
-        list[str] | None,
-        typer.Option(help="Only these; separated by commas, or given again.", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also what is stored already.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Hand it to the worker and return.")] = False,
-    home: shared.Home = None,
-    as_json: shared.AsJson = False,
-) -> None:
-    """Recompute the features of past sessions; predictions and errors follow through the live flows.
-
-    Example: nepse backfill --from 2024-01-01 --to 2024-01-31 --symbols NABIL,UPPER --dry-run
-    """
-    from infra import prefect_runs  # noqa: PLC0415
-
-    if end < start:
-        message = f"--to {end:%Y-%m-%d} is before --from {start:%Y-%m-%d}"
-        raise UsageError(message)
-    settings = shared.settings_of(context, home)
-    parameters = {
-        "start": f"{start:%Y-%m-%d}",
-        "end": f"{end:%Y-%m-%d}",
-        "symbols": _split(symbols),
-        "force": force,
-        "dry_run": dry_run,
-    }
-    if detach:
-        run_id, url = prefect_runs.submit(settings, "backfill/backfill", parameters)
-        _say(as_json, {"run_id": str(run_id), "url": url}, f"handed to the worker: {url}")
-        return
-    began = time.monotonic()
-    with progress("recomputing"):
-        found = prefect_runs.run_here(settings, "backfill/backfill", parameters)
-    done = "to publish (dry run)" if dry_run else "published"
-    text = f"{found['sessions']} sessions looked at, {found['published']} feature vectors {done}"
-    _say(as_json, found, f"{text}, {time.monotonic() - began:.1f} s")
-    if found["published"]:
-        again = "the same without --dry-run" if dry_run else "nepse lag, until predict has caught up"
-        shared.err.print(f"next: {again}", highlight=False)
-
-
-def _split(symbols: list[str] | None) -> list[str] | None:
-    parts = [part.strip() for text in symbols or [] for part in text.split(",")]
-    return [part for part in parts if part] or None
-
-
-def _say(as_json: bool, value: dict[str, Any], text: str) -> None:
-    if as_json:
-        shared.print_json(value)
-    else:
-        shared.out.print(text, highlight=False, markup=False, soft_wrap=True)

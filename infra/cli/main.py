@@ -15,6 +15,7 @@ MODULES = (
     "stack",
     "data",
     "market",
+    "backfill",
     "topics",
     "dlq",
     "replay",

@@ -1,5 +1,6 @@
 """How far every flow has come: committed against what can be read, in records and in seconds."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -130,7 +131,13 @@ def unsettled(settings: Settings, readers: dict[str, KafkaConsumer], leave_out: 
     Raises:
         TryAgainError: a client gave no answer; its group gets a new one next time.
     """
-    return sum(_group_lag(settings, route, readers) for route in routes() if route.flow != leave_out)
+    others = {route.flow for route in routes()} - {leave_out}
+    return behind(settings, readers, others)
+
+
+def behind(settings: Settings, readers: dict[str, KafkaConsumer], flows: Collection[str]) -> int:
+    """Sum the lag of some groups; otherwise as `unsettled`."""
+    return sum(_group_lag(settings, route, readers) for route in routes() if route.flow in flows)
 
 
 def _group_lag(settings: Settings, route: Route, readers: dict[str, KafkaConsumer]) -> int:

@@ -8,7 +8,7 @@ from infra.errors import StopError
 from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible
 from infra.kafka.records import Outgoing
-from infra.kafka.transaction import transact
+from infra.kafka.transaction import Closing, transact
 
 
 class Source:
@@ -28,8 +28,10 @@ class Source:
         """Fence predecessors; from here on nobody else publishes under this name."""
         self._warm = self._pool.new_producer(self._name)
 
-    def publish(self, records: Iterable[Outgoing]) -> int:
+    def publish(self, records: Iterable[Outgoing], closing: Closing | None = None) -> int:
         """Send records in one transaction and await that they can be read; returns how many.
+
+        `closing` makes one more record, which says where the others lie; it is sent even alone.
 
         Raises like `transact`.
         """
@@ -38,8 +40,8 @@ class Source:
             message = f"{self._name} is not open, or failed before: open it and look what is committed"
             raise StopError(message)
         batch = list(records)
-        if batch:
-            written = transact(self._pool.settings, warm, batch)
+        if batch or closing:
+            written = transact(self._pool.settings, warm, batch, closing=closing)
             self._await(written, warm)
         self._warm = warm
         return len(batch)

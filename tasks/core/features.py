@@ -5,8 +5,10 @@ window of WINDOW sessions equals, bit for bit, what a computation over all of hi
 What is not known is missing (NaN, null on the wire), never a made-up number. For each: `FEATURE_TABLE`.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ import pandas as pd
 
 from tasks.core.across import Across
 from tasks.core.feature_table import ACROSS, FEATURE_TABLE, OWN
-from tasks.core.grid import CARRY, WINDOW, Grid
+from tasks.core.grid import CARRY, WINDOW, Grid, Sessions
 from tasks.core.market import Market
 from tasks.core.panel import Panel, Wide
 from tasks.core.view import View
@@ -35,53 +37,112 @@ CELLS = 40_000
 """Sessions times symbols computed at a time: what a formula reads and writes then stays in the cache."""
 
 
-def compute(panel: Panel, since: date | None = None) -> pd.DataFrame:
+Aggregates = Mapping[str, Sessions]
+"""Of `Market`, by name: [n_window + n_sessions - 1, 1]."""
+
+
+class _Span(NamedTuple):
+    """Sessions that are computed together, with what they can depend on."""
+
+    part: Panel
+    first: int
+    """Row of the panel at which they begin."""
+    rows: slice
+    """Where theirs lie among the rows of the result."""
+
+
+def compute(
+    panel: Panel, since: date | None = None, market: Iterable[Aggregates] | None = None
+) -> pd.DataFrame:
     """Compute all features of the sessions from `since` on (all of them without it).
 
     Args:
         panel: Prices, including the WINDOW - 1 sessions before the first one asked for, where they exist.
         since: First session wanted.
+        market: With it the panel may hold some of the market's symbols only: what `market_inputs` gave for
+            the panel of all of them, with the same sessions and the same `since`. Features that compare
+            symbols with each other are NaN then, until `compared` has added them.
 
     Returns:
         One row a symbol that traded, by date and symbol: symbol, date (datetime.date), last_close (rupees of
         the day), then `FEATURES` (float64, NaN where unknown).
     """
-    first = 0 if since is None else sum(day < since for day in panel.dates)
+    first = _begin(panel, since)
     traded = np.isfinite(panel["close"][first:])
     table = np.empty((1 + len(FEATURES), int(traded.sum())))
-    filled = 0
-    for start in range(first, len(panel), BLOCK):
-        stop = min(start + BLOCK, len(panel))
-        rows = slice(filled, filled + int(traded[start - first : stop - first].sum()))
-        if rows.stop > filled:
-            _fill(table[:, rows], panel, start, stop)
-        filled = rows.stop
+    for span, given in zip(_spans(panel, since), repeat(None) if market is None else market, strict=False):
+        if span.rows.stop > span.rows.start:
+            _fill(table[:, span.rows], span, given)
     return _frame(panel, first, traded, table)
 
 
-def _fill(table: Wide, panel: Panel, start: int, stop: int) -> None:
-    """Fill the columns of sessions `start` to `stop` (exclusive) from what they can depend on."""
-    until = panel if stop == len(panel) else panel.before(panel.dates[stop])
-    part = until.tail(stop - start + WINDOW - 1)
-    first = len(part) - (stop - start)
-    grid = Grid(part, first)
+def market_inputs(panel: Panel, since: date | None = None) -> list[Aggregates]:
+    """Compute what symbols know of each other, from all of them: for `compute` on some."""
+    spans = _spans(panel, since)
+    return [Market(Grid(s.part, s.first)).aggregates() if s.part.symbols else {} for s in spans]
+
+
+def compared(table: pd.DataFrame, panel: Panel, since: date | None = None) -> pd.DataFrame:
+    """Add the features that compare symbols with each other.
+
+    Args:
+        table: n rows of `compute` on parts of the panel, in the order of the whole.
+        panel: of all symbols.
+        since: as for `compute`.
+    """
+    own = table[[entry.name for entry in OWN]].to_numpy("float64").T
+    found = np.empty((len(ACROSS), len(table)))
+    for span in _spans(panel, since):
+        if span.rows.stop > span.rows.start:
+            _fill_across(found[:, span.rows], Grid(span.part, span.first), own[:, span.rows])
+    return table.assign(**{entry.name: column for entry, column in zip(ACROSS, found, strict=True)})
+
+
+def _begin(panel: Panel, since: date | None) -> int:
+    return 0 if since is None else sum(day < since for day in panel.dates)
+
+
+def _spans(panel: Panel, since: date | None) -> Iterator[_Span]:
+    """Cut into BLOCK sessions, each with what it can depend on."""
+    filled = 0
+    for start in range(_begin(panel, since), len(panel), BLOCK):
+        stop = min(start + BLOCK, len(panel))
+        until = panel if stop == len(panel) else panel.before(panel.dates[stop])
+        part = until.tail(stop - start + WINDOW - 1)
+        rows = slice(filled, filled + int(np.isfinite(panel["close"][start:stop]).sum()))
+        filled = rows.stop
+        yield _Span(part, len(part) - (stop - start), rows)
+
+
+def _fill(table: Wide, span: _Span, given: Aggregates | None) -> None:
+    """Fill the columns of a span's sessions."""
+    grid, own = Grid(span.part, span.first), table[1 : 1 + len(OWN)]
     table[0] = grid.lag(grid.field("close"))[grid.lag(grid.traded)]
+    _fill_own(own, span.part, grid, Market(grid) if given is None else Market.given(given))
+    if given is None:
+        _fill_across(table[1 + len(OWN) :], grid, own)
+    else:
+        table[1 + len(OWN) :] = np.nan
+
+
+def _fill_across(columns: Wide, grid: Grid, own: Wide) -> None:
+    """Fill the columns of `ACROSS` from those of `OWN`, over all symbols of the market."""
+    across = Across(grid, {entry.name: column for entry, column in zip(OWN, own, strict=True)})
     with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 and the like are NaN, which is what is meant
-        _fill_own(table[1 : 1 + len(OWN)], part, grid)
-        across = Across(grid, dict(zip(FEATURES, table[1:], strict=True)))
-        for column, entry in zip(table[1 + len(OWN) :], ACROSS, strict=True):
+        for column, entry in zip(columns, ACROSS, strict=True):
             column[:] = entry.compute(across)
 
 
-def _fill_own(columns: Wide, part: Panel, grid: Grid) -> None:
+def _fill_own(columns: Wide, part: Panel, grid: Grid, market: Market) -> None:
     """Fill the columns of `OWN`, some symbols at a time, of the output sessions of a grid over a panel."""
-    first, market, traded = len(part) - len(grid.dates), Market(grid), grid.lag(grid.traded)
+    first, traded = len(part) - len(grid.dates), grid.lag(grid.traded)
     place = np.cumsum(traded).reshape(traded.shape) - 1
     for symbols in _parts(grid, len(part)):
         view, cells = View(part.of(symbols), first, market), np.flatnonzero(traded[:, symbols])
         rows = place[:, symbols].ravel()[cells]
-        for column, entry in zip(columns, OWN, strict=True):
-            column[rows] = entry.compute(view).take(cells)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for column, entry in zip(columns, OWN, strict=True):
+                column[rows] = entry.compute(view).take(cells)
 
 
 def _parts(grid: Grid, sessions: int) -> list[npt.NDArray[np.int64]]:

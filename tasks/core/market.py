@@ -1,6 +1,8 @@
 """The market as a whole, session by session: what all symbols did together. Arrays are [n_sessions, 1]."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,10 @@ FEWEST = 5
 """Symbols with a known return that a session needs before it says anything about the market."""
 
 
+class CoupledError(AttributeError):
+    """A value depends on all symbols, and only some of them are here."""
+
+
 class Market:
     """Aggregates over the symbols with a known return (`Grid.move`) in each session of a grid's window."""
 
@@ -21,6 +27,27 @@ class Market:
         self.known = np.isfinite(grid.move)
         count = self.known.sum(axis=1, keepdims=True).astype("float64")
         self.count: Sessions = np.where(count >= FEWEST, count, np.nan)
+
+    @classmethod
+    def given(cls, aggregates: Mapping[str, Sessions]) -> Self:
+        """Take aggregates that were computed elsewhere, over all symbols; it can compute no other."""
+        market = cls.__new__(cls)
+        vars(market).update(aggregates)  # where cached properties keep theirs
+        return market
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what a given market does not hold; nothing else comes here.
+
+        Raises:
+            CoupledError: this can't be computed without the other symbols.
+        """
+        message = f"{name} of the market asks for all of its symbols"
+        raise CoupledError(message)
+
+    def aggregates(self) -> dict[str, Sessions]:
+        """Compute every aggregate, by name."""
+        names = [name for name, what in vars(type(self)).items() if isinstance(what, cached_property)]
+        return {name: getattr(self, name) for name in names}
 
     def share(self, flags: npt.NDArray[np.bool_]) -> Sessions:
         """Fraction of the known symbols for which the flag holds."""

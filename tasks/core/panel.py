@@ -91,6 +91,13 @@ class Panel:
         kept = sum(session < day for session in self.dates)
         return Panel(self.dates[:kept], self.symbols, self.values[:, :kept])
 
+    def parts(self, symbols: int) -> list["Panel"]:
+        """Cut into panels of so many symbols, in their order; all have the same sessions."""
+        return [
+            Panel(self.dates, self.symbols[k : k + symbols], self.values[:, :, k : k + symbols])
+            for k in range(0, len(self.symbols), symbols)
+        ]
+
 
 def _fields(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Fields of a tidy frame as an array [n_fields, n_rows]."""

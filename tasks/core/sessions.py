@@ -96,6 +96,11 @@ class SessionIndex:
         newest = max((held.revision for held in self._held.get(day, [])), default=-1)
         return newest + 1 + self._retractions.get(day, 0)
 
+    def told(self, after: int, until: int) -> list[Told]:
+        """List the events at offsets after `after` up to and with `until`, oldest first."""
+        first, last = (bisect_right(self._told, (at, date.max)) for at in (after, until))
+        return self._told[first:last]
+
     def first_offset(self, day: date) -> int | None:
         """Tell where a session was announced first."""
         held = self._held.get(day)
@@ -108,10 +113,15 @@ class SessionIndex:
         everything that can change the window, and is 0 where sessions come in their order.
         """
         first = self.first_offset(day)
-        if first is None:
-            return 0
-        since, until = (bisect_right(self._told, (at, date.max)) for at in (first, offset))
-        return sum(told.day <= day for told in self._told[since:until])
+        return 0 if first is None else sum(one.day <= day for one in self.told(first, offset))
+
+    def announced(self, day: date, offset: int) -> int | None:
+        """Tell where the newest event lies that was its session's newest when it came, up to an offset.
+
+        A revision that came after a higher one, or after it was taken back, announced nothing.
+        """
+        known = [h.offset for h in self._held.get(day, []) if h.offset <= offset]
+        return next((at for at in reversed(known) if (h := self.as_of(at, day)) and h.offset == at), None)
 
     def as_of(self, offset: int, day: date) -> Held | None:
         """Find what is held for a day, as told at offsets <= `offset`."""

@@ -86,6 +86,7 @@ class Market:
     def everything(self) -> None:
         """Let every flow do what is new."""
         self.slice("compute-features", ("raw-data",), 0, compute)
+        self.slice("recompute", ("raw-data",), 0, lambda work: work.read() and None)
         self.slice("schedule-retraining", ("raw-data",), 0, lambda work: work.read() and None)
         for partition in PARTITIONS:
             self.slice("predict", ("features",), partition, predict)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from events.topics import TOPICS
-from infra.cli import data, main, topics
+from infra.cli import backfill, data, main, topics
 from infra.errors import RejectError
 from infra.inputs import gather, read_inputs
 from infra.places import absolute
@@ -320,9 +320,9 @@ def test_simulate_lists_the_oddities_for_a_wrong_name(
 
 def test_symbols_may_be_given_together_or_one_by_one() -> None:
     """Commas and repetition mean the same; none means all."""
-    assert data._split(["A,B", " C "]) == ["A", "B", "C"]
-    assert data._split(None) is None
-    assert data._split([","]) is None
+    assert backfill._split(["A,B", " C "]) == ["A", "B", "C"]
+    assert backfill._split(None) is None
+    assert backfill._split([","]) is None
 
 
 def test_progress_reaches_who_listens_and_only_then() -> None:

@@ -1,0 +1,119 @@
+"""Sessions that a late, revised or retracted one touched are computed again."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from typing import NamedTuple
+
+from prefect import task
+
+from events.payloads import FeaturesComputed, OffsetRange
+from infra.bootstrap import Loop
+from infra.kafka.blocks import Block, Blocks
+from infra.kafka.slices import Slice
+from infra.kafka.work import Work
+from infra.progress import tell
+from tasks.blocks import committed_blocks
+from tasks.core.backfill import SESSIONS_A_BLOCK, cut
+from tasks.core.grid import WINDOW
+from tasks.core.influence import Touched, changed, left_of, touched
+from tasks.core.sessions import Held
+from tasks.sessions import Sessions, sessions
+from tasks.throttle import LiveLag, Throttle
+from tasks.vectors import cause_at, rows_as_of, vectors_as_of
+
+FLOW = "recompute"
+
+
+@task
+def recompute_touched(loop: Loop, work: Work) -> list[date]:
+    """Publish the vectors that a slice of raw-data changed, of sessions that were announced before.
+
+    What fits into one block is the slice's own. Of more, all but the last block is published aside first, as
+    a backfill does: an attempt that is broken off leaves whole blocks, and the next one goes on behind them.
+    A slice that is tried elsewhere (a replay, a dead letter) keeps all in itself.
+
+    Returns:
+        The sessions that were computed again, oldest first.
+    """
+    known, span = sessions(loop), work.ranges[0]
+    known.refresh()
+    if not _touched(known, span, {}):
+        return []
+    live = isinstance(work, Slice)
+    with closing(Blocks(loop.pool, work.run)) as blocks, closing(LiveLag(loop.settings)) as lag:
+        if live:
+            blocks.open()  # before the ledger is read: from here on no predecessor publishes
+        found = _touched(known, span, computed_since(committed_blocks(loop), span))
+        parts = list(cut(found, SESSIONS_A_BLOCK))
+        if live and len(parts) > 1:
+            _publish_aside(loop, Aside(blocks, Throttle(lag)), work, parts[:-1])
+            parts = parts[-1:]
+        for part in parts:
+            _publish(loop, known, work, part)
+    return [one.day for one in found]
+
+
+def _touched(known: Sessions, span: OffsetRange, since: Mapping[date, int]) -> list[Touched]:
+    return touched(known.index, span.start - 1, span.end - 1, WINDOW, since)
+
+
+def computed_since(blocks: Sequence[Block], span: OffsetRange) -> dict[date, int]:
+    """Tell as of which offset sessions were computed by attempts that were broken off, with any end."""
+    found: dict[date, int] = {}
+    for block in blocks:
+        if block.publisher == FLOW and block.start <= span.start < block.end:
+            found |= {day: max(found.get(day, -1), block.end - 1) for day in block.published}
+    return found
+
+
+class Aside(NamedTuple):
+    """Where blocks are published, and what holds them up."""
+
+    blocks: Blocks
+    throttle: Throttle
+
+
+def _publish_aside(loop: Loop, aside: Aside, work: Work, parts: Sequence[list[Touched]]) -> None:
+    """Publish blocks one by one, each when the live loop has time; the slice's dead letters stay with it."""
+    known, mark = sessions(loop), len(work.outgoing)
+    for number, part in enumerate(parts):
+        counts = _publish(loop, known, work, part)
+        aside.throttle.pass_()
+        tell("blocks of sessions", number, len(parts) + 1)
+        sent = aside.blocks.publish(FLOW, work.ranges[0], work.outgoing[mark:], counts)
+        del work.outgoing[mark:]
+        work.count("out", -sent)
+        work.count("blocks")
+
+
+def _publish(loop: Loop, known: Sessions, work: Work, part: Sequence[Touched]) -> dict[date, int]:
+    """Put what changed of some sessions into the slice; returns how many vectors, by session."""
+    end, counts = work.ranges[0].end - 1, dict[date, int]()
+    days: dict[int, list[date]] = defaultdict(list)
+    for one in part:
+        days[one.before].append(one.day)
+    then: dict[date, dict[str, FeaturesComputed]] = {}
+    for before, some in days.items():
+        then |= vectors_as_of(known, rows_as_of(loop, before, some), before)
+    now = vectors_as_of(known, rows_as_of(loop, end, [one.day for one in part]), end)
+    for one in part:
+        left = left_of(then.get(one.day, {}), [_symbols(known, held) for held in one.held])
+        new = changed(left, now.get(one.day, {}), _value)
+        cause = cause_at(loop, one.cause)
+        for symbol, vector in new.items():
+            work.publish("features", vector, cause, f"{symbol} {one.day}", vector.revision)
+        counts[one.day] = len(new)
+    return counts
+
+
+def _symbols(known: Sessions, held: Held | None) -> set[str]:
+    """Name the symbols of a session as it was held; none where it was not, or its object is none."""
+    found = known.usable([held]) if held else {}
+    return {symbol for frame in found.values() for symbol in frame["symbol"]}
+
+
+def _value(vector: FeaturesComputed) -> object:
+    """What a vector says; its revision is no part of it."""
+    return vector.features, vector.last_close
