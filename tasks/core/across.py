@@ -5,6 +5,7 @@ Who has not traded in the session is left out, so that no value depends on symbo
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,17 +39,8 @@ class Across:
         values, sessions = np.rint(self.own[name][rows] * FINEST), self.sessions[rows]
         order = np.argsort(values)
         order = order[np.argsort(sessions[order], kind="stable")]
-        values, sessions = values[order], sessions[order]
-        first = _starts(sessions)
-        tied = _starts(sessions, values)
-        ends = np.append(np.flatnonzero(tied)[1:], len(tied))
-        group = np.cumsum(tied) - 1
-        mean = (np.flatnonzero(tied)[group] + ends[group] + 1) / 2
-        begin = np.flatnonzero(first)
-        count = np.diff(np.append(begin, len(first)))
-        number = np.cumsum(first) - 1
         out = np.full(len(self.sessions), np.nan)
-        out[rows[order]] = (mean - begin[number]) / count[number]
+        out[rows[order]] = _ranks(sessions[order], values[order])
         return out
 
     def share_above(self, name: str) -> Column:
@@ -96,8 +88,17 @@ def _similar(window: Wide) -> Wide:
     return out
 
 
-def _starts(*keys: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """Tell of sorted rows where a new group of equal keys begins."""
-    out = np.ones(len(keys[0]), dtype=bool)
-    out[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+def _ranks(sessions: npt.NDArray[np.int16], values: Column) -> Column:
+    """Rank rows that are sorted by session, then value; equals share the mean of their places."""
+    begin, number = _groups(sessions)
+    tied, place = _groups(sessions, values)
+    mean = (tied[:-1] + tied[1:] + 1) / 2
+    out: Column = (mean[place] - begin[number]) / np.diff(begin)[number]
     return out
+
+
+def _groups(*keys: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find where groups of equal keys begin in sorted rows (last: how many rows), and the group of each."""
+    starts = np.ones(len(keys[0]), dtype=bool)
+    starts[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return np.append(np.flatnonzero(starts), len(starts)), np.cumsum(starts) - 1

@@ -89,8 +89,9 @@ class View(Grid):
 
     @cached_property
     def low(self) -> Wide:
-        """Low, never above the close; the path if untraded."""
-        return np.fmin(self.field("low"), self.carried)
+        """Low, never above the close; the path if untraded, or where the source has 0 for missing."""
+        low = self.field("low")
+        return np.fmin(np.where(low > 0, low, np.nan), self.carried)
 
     @cached_property
     def typical(self) -> Wide:

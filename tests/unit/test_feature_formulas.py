@@ -54,6 +54,11 @@ def _ema(closes: Wide, sessions: int) -> Wide:
     return np.array([talib.EMA(np.ascontiguousarray(one), sessions)[-1] for one in closes[-150:].T])
 
 
+def _moment(m: Field, power: int) -> Wide:
+    apart = m["step"][-60:] - m["step"][-60:].mean(0)
+    return (apart**power).mean(0) / m["step"][-60:].std(0) ** power
+
+
 def _correlations(left: Wide, right: Wide) -> Wide:
     return np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(left.T, right.T, strict=True)])
 
@@ -70,6 +75,9 @@ FORMULAS: dict[str, Callable[[Field], Wide]] = {
     "ret_1_lag3": lambda m: m["step"][-4],
     "ret_240": lambda m: m["log"][-1] - m["log"][-241],
     "vol_120": lambda m: m["step"][-120:].std(0),
+    "skew_60": lambda m: _moment(m, 3),
+    "kurtosis_60": lambda m: _moment(m, 4),
+    "trend_20": lambda m: np.polyfit(np.arange(20), m["close"][-20:], 1)[0] / m["close"][-20:].mean(0),
     "downside_20": lambda m: np.sqrt((np.minimum(m["step"][-20:], 0) ** 2).mean(0)),
     "ret_max_60": lambda m: m["step"][-60:].max(0),
     "ret_min_5": lambda m: m["step"][-5:].min(0),
