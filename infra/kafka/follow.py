@@ -101,7 +101,7 @@ def _batches(
         answered(seek, START_SECONDS, "where a projector's topics begin and end")
         while not stop.is_set():
             batch = _collect(reader, places, at, linger)
-            if batch.records:
+            if batch.ends:  # also past what was aborted, or whoever waits for the end would wait for ever
                 yield batch
                 at |= batch.ends
     finally:

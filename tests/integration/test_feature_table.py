@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from infra.errors import RejectError, ReplanError, UsageError
+from infra.feature_rows import OWN_COLUMNS
 from infra.feature_table import FeatureTable
 from infra.settings import Settings
 from tasks.feature_store import feature_frame, vector_as_of
@@ -34,12 +35,21 @@ def rows(
 ) -> pd.DataFrame:
     """Two symbols' vectors of some sessions."""
     made = [
-        (symbol, first + timedelta(day), "1", revision, 10.0, f"{offset}-{symbol}-{day}", 0, offset + day)
+        (
+            symbol,
+            first + timedelta(day),
+            "1",
+            revision,
+            10.0,
+            f"{offset}-{symbol}-{day}",
+            0,
+            offset + day,
+            False,
+        )
         for day in range(days)
         for symbol in ("NABIL", "NICAD 85/86")
     ]
-    own = ["symbol", "date", "feature_set", "revision", "last_close", "event_id", "partition", "offset"]
-    return pd.DataFrame(made, columns=own).assign(**features)
+    return pd.DataFrame(made, columns=list(OWN_COLUMNS)).assign(**features)
 
 
 def test_rows_and_positions_are_one_commit(table: FeatureTable, stack: Settings, name: str) -> None:

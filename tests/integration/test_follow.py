@@ -118,6 +118,17 @@ def test_committed_records_come_once_and_in_order(stack: Settings, topic: str) -
         assert own == sorted(own)
 
 
+def test_what_was_aborted_at_the_end_is_passed(stack: Settings, topic: str) -> None:
+    """Who waits for a projection to reach the end of a topic does so also where the last writer died."""
+    memory = Memory()
+    with running(lambda stop: follow(stack, [topic], memory.positions, memory.apply, stop)):
+        send(stack, topic, [b"one", b"two"])
+        until(lambda: len(memory.values) >= 2, "the records")
+        send(stack, topic, [b"aborted"] * 4, commit=False)
+        until(lambda: memory.at == {(topic, 0): 5, (topic, 1): 5}, "the end, behind two markers")
+    assert memory.values == [b"one", b"two"]
+
+
 def test_a_restart_goes_on_behind_the_last_marker(stack: Settings, topic: str) -> None:
     """The stored positions are enough: nothing is read again."""
     memory = Memory()

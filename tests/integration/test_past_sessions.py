@@ -62,8 +62,8 @@ def settle(settings: Settings) -> None:
     await_projection("the feature table", lambda: table.positions(ends), ends)
 
 
-def events_of(settings: Settings, topic: str, producer: str) -> list[Event[Payload]]:
-    """All events of a producer on a topic."""
+def events_of(settings: Settings, topic: str, producer: str = "") -> list[Event[Payload]]:
+    """All events of a topic, or those of a producer."""
     with scanning.reader(settings) as looking:
         spots = scanning.spots_of(settings, [topic])
         ends, _ = scanning.settled_ends(settings, looking, spots)
@@ -73,12 +73,13 @@ def events_of(settings: Settings, topic: str, producer: str) -> list[Event[Paylo
             for batch in scanning.scan(looking, spot, 0, ends[spot.topic, spot.partition])
             for record in batch
         ]
-    return [event for record in records if (event := decode(record.value)).producer == producer]
+    events = [decode(record.value) for record in records]
+    return [event for event in events if not producer or event.producer == producer]
 
 
 def blocks(settings: Settings) -> list[Block]:
     """The ledger's blocks."""
-    entries = [event.payload for event in events_of(settings, "slices", "backfill")]
+    entries = [event.payload for event in events_of(settings, "slices")]
     return blocks_in(entries)  # type: ignore[arg-type]
 
 

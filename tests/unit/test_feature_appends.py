@@ -14,6 +14,7 @@ from infra.errors import TryAgainError
 from infra.feature_rows import OWN_COLUMNS, last_session
 from infra.feature_table import FeatureTable
 from infra.settings import load_settings
+from tasks.core.feature_frame import feature_frame
 
 FIRST = date(2024, 1, 1)
 PLACE = ("features", 0)
@@ -131,3 +132,13 @@ def test_two_processes_by_turns_lose_and_double_nothing(
             expected |= {(symbol, day): (revision, float(revision)) for day in days}
     assert writers[0].stored == expected
     assert len(writers[0].table.read(["symbol"])[0]) == len(expected)
+
+
+def test_positions_move_without_rows(tmp_path: Path) -> None:
+    """Records that were aborted leave none: the commit says only how far the topic was read."""
+    writer = Writer(tmp_path)
+    writer.add([0])
+    at = writer.table.positions([PLACE])
+    writer.table.apply(feature_frame([])[0], at, {PLACE: at[PLACE] + 7})
+    assert Writer(tmp_path).table.positions([PLACE]) == {PLACE: at[PLACE] + 7}
+    assert writer.stored == {("A", 0): (0, 1.0), ("B", 0): (0, 1.0)}
