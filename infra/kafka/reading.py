@@ -14,6 +14,8 @@ from infra.running import wait
 
 READ_SECONDS = 15.0
 POLL_MS = 200
+POLL_RECORDS = 4_000
+"""Decoded before their bytes are counted: what came compressed may be many times as large."""
 VISIBLE_POLL_SECONDS = 0.01
 
 
@@ -141,7 +143,7 @@ def _poll(
 ) -> tuple[list[Any], dict[TopicPartition, int]]:
     """Poll once; give what is wanted of it, and the positions."""
     # No more than is left: the client decodes all that it hands out, wanted or not.
-    polled = reader.poll(timeout_ms=POLL_MS, max_records=left).items()
+    polled = reader.poll(timeout_ms=POLL_MS, max_records=min(left, POLL_RECORDS)).items()
     fresh = [record for p, batch in polled for record in batch if record.offset < wanted[p].end]
     return fresh, {p: int(reader.position(p)) for p in wanted}
 

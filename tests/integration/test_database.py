@@ -24,6 +24,7 @@ COLUMNS = (
     "date",
     "actual_close",
     "revision",
+    "retracted",
 )
 
 
@@ -43,7 +44,7 @@ def name() -> str:
 
 def close(offset: int, event_id: str, value: float = 1.0) -> tuple[object, ...]:
     """A row of the actuals, in a partition that no topic has."""
-    return (999, offset, event_id, datetime.now(UTC), "test", "ZZTEST", DAY, value, 0)
+    return (999, offset, event_id, datetime.now(UTC), "test", "ZZTEST", DAY, value, 0, False)
 
 
 def stored(engine: connection.Engine, prefix: str) -> list[tuple[int, str]]:
