@@ -1,6 +1,6 @@
 """Steps of a plan become objects in the store and records of raw-data and actuals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,15 +14,12 @@ from infra.kafka.records import Outgoing
 from infra.kafka.work import CODE_VERSION
 from tasks.core.adjustments import daily_adjustments, last_rows
 from tasks.core.announcing import Announce, Retract, Step
-from tasks.core.layout import DailyFile, counts, quarantine_frame
+from tasks.core.layout import counts, quarantine_frame
 from tasks.core.prices import session_to_parquet
 from tasks.core.symbols import MARKET
 from tasks.quarantine import quarantine
-from tasks.reading import Session
 
 PRODUCER = "ingest"
-Contents = Mapping[tuple[str, date | None], DailyFile]
-"""What files said, by source and the day that they are named for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,7 @@ class Told:
     records: list[Outgoing]
 
 
-def contents(found: list[Session]) -> Contents:
-    """Index what files said."""
-    return {(one.source, one.day): one.content for one in found}
-
-
-def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]:
+def store_and_tell(loop: Loop, batch: list[Step]) -> list[Told]:
     """Store the objects of a batch, then build its records. Raises like `Store.put_new`."""
     fresh = {_name(loop, step): step for step in batch if isinstance(step, Announce) and not step.relinked}
     objects = {name: session_to_parquet(step.claim.rows()) for name, step in fresh.items()}
@@ -46,7 +38,7 @@ def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]
     return [
         _retracted(step)
         if isinstance(step, Retract)
-        else _announced(loop, step, locations.get(_name(loop, step), ""), files.get(_file(step)))
+        else _announced(loop, step, locations.get(_name(loop, step), ""))
         for step in batch
     ]
 
@@ -54,10 +46,6 @@ def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]
 def _name(loop: Loop, step: Announce) -> str:
     suffix = f".r{step.revision}" if step.revision else ""
     return f"s3://{loop.settings.raw_bucket}/{step.day}{suffix}.parquet"
-
-
-def _file(step: Announce) -> tuple[str, date | None]:
-    return step.claim.source, step.claim.named
 
 
 def _retracted(step: Retract) -> Told:
@@ -76,9 +64,9 @@ def _retracted(step: Retract) -> Told:
     return Told(said, [_record("raw-data", said, event_id, event_id), *actuals])
 
 
-def _announced(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> Told:
+def _announced(loop: Loop, step: Announce, location: str) -> Told:
     """DataIngested, and ActualAvailable for every symbol that traded; first what no longer holds."""
-    said = _relinked(step) if step.relinked else _ingested(loop, step, location, file)
+    said = _relinked(step) if step.relinked else _ingested(loop, step, location)
     event_id = derive_id(PRODUCER, step.claim.digest, f"{MARKET} {step.day}", step.revision)
     records = [_record("raw-data", said, event_id, event_id)]
     if step.taken_back is not None:
@@ -107,7 +95,8 @@ def adjustments(step: Announce) -> dict[str, float]:
     return daily_adjustments(last_rows(frames), step.claim.rows()) if frames else {}
 
 
-def _ingested(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> DataIngested:
+def _ingested(loop: Loop, step: Announce, location: str) -> DataIngested:
+    file = step.claim.file
     reasons = dict(counts(file)) if file else {}
     return DataIngested(
         symbol=MARKET,

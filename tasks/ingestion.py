@@ -11,7 +11,7 @@ from events.payloads import DataIngested, DataRetracted
 from infra.bootstrap import Loop
 from infra.kafka.source import Source
 from infra.progress import tell
-from tasks.announcements import PRODUCER, Told, contents, store_and_tell
+from tasks.announcements import PRODUCER, Told, store_and_tell
 from tasks.core.announcing import Plan, Planner
 from tasks.core.claims import Claim, Kind, Known, Verdict
 from tasks.core.layout import quarantine_frame
@@ -53,7 +53,7 @@ def ingest_batch(loop: Loop, source: Source, found: list[Session]) -> list[Line]
     digests = {one.digest for one in held.values()}
     by_claim = {one.claim(digests): one for one in found}
     verdicts = {claim: places.take(claim) for claim in in_order(by_claim)}
-    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan(), found)
+    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan())
     return [*_lines(loop, verdicts, by_claim, places, told), *_also(told, verdicts)]
 
 
@@ -69,13 +69,13 @@ def _known(known: Sessions, held: Held) -> Known:
     )
 
 
-def _tell(loop: Loop, source: Source, plan: Plan, found: list[Session]) -> list[Told]:
+def _tell(loop: Loop, source: Source, plan: Plan) -> list[Told]:
     """Store and publish a plan's batches, each a transaction after its objects are stored."""
-    files, told = contents(found), list[Told]()
+    told = list[Told]()
     total = sum(map(len, plan.batches))
     for batch in plan.batches:
         tell("sessions", len(told), total)
-        steps = store_and_tell(loop, batch, files)
+        steps = store_and_tell(loop, batch)
         source.publish(record for one in steps for record in one.records)
         told += steps
     return told
@@ -88,7 +88,8 @@ def _lines(
     said = {one.said.content_hash: one for one in told if isinstance(one.said, DataIngested)}
     lines = []
     for claim, verdict in verdicts.items():
-        line = _line(files[claim], verdict, places.day_of(claim.digest), said.pop(claim.digest, None))
+        digest = _digest(claim, verdict)
+        line = _line(files[claim], verdict, places.day_of(digest), said.pop(digest, None))
         if verdict.kind in _ASIDE:
             place = quarantine(loop, None, _whole(files[claim], _ASIDE[verdict.kind]))
             line = replace(line, note=f"{line.note} at {place}")
@@ -96,11 +97,17 @@ def _lines(
     return lines
 
 
+def _digest(claim: Claim, verdict: Verdict) -> str:
+    """Tell what a file's rows are known by: of a mixture those that are its own."""
+    return verdict.claim.digest if verdict.claim.file is claim.file else claim.digest
+
+
 def _line(file: Session, verdict: Verdict, day: date | None, told: Told | None) -> Line:
     session = day or (verdict.of.day if verdict.of else None)
     accepted, rejected = len(file.content.rows), len(file.content.rejected)
     if told is None:
-        return Line(file.source, str(session) if session else None, note=verdict.why)
+        why = verdict.why or "another file of the command holds its session"
+        return Line(file.source, str(session) if session else None, note=why)
     revision = told.said.revision if isinstance(told.said, DataIngested) else 0
     note = f"revision {revision}" if revision else ""
     return Line(file.source, str(session), accepted, rejected, len(told.records), note)
@@ -108,7 +115,7 @@ def _line(file: Session, verdict: Verdict, day: date | None, told: Told | None) 
 
 def _also(told: list[Told], verdicts: Verdicts) -> Iterable[Line]:
     """Say what else was told: sessions taken back, moved, or after another one than they said."""
-    files = {claim.digest for claim in verdicts}
+    files = {_digest(claim, verdict) for claim, verdict in verdicts.items()}
     for one in told:
         said = one.said
         if isinstance(said, DataRetracted):

@@ -36,7 +36,7 @@ class Session:
         """
         former = self.content.former_hash
         digest = former if former and former in held else self.digest
-        return Claim(self.source, self.day, digest, lambda: self.content.rows, self.dated)
+        return Claim(self.source, self.day, digest, lambda: self.content.rows, self.dated, self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ def _joined(claim: Claim, held: Known, near: Sequence[Known], calendar: Calendar
     )
     full = not same and fuller(claim.rows(), held.claim.rows())
     date_of = claim if better else held.claim
-    kept = replace(claim if full else held.claim, named=date_of.named, dated=date_of.dated)
+    kept = replace(
+        claim if full or (same and better) else held.claim, named=date_of.named, dated=date_of.dated
+    )
     if seat and better and seat.day != held.day:
         return Verdict(Kind.MOVED, kept, seat.day, held, seat.push)
     kind = Kind.REVISION if full else Kind.REPEAT if same else Kind.PARTIAL

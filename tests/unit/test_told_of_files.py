@@ -1,0 +1,50 @@
+"""What is told of a command's files: rejected rows with their session, and a line that fits each file."""
+
+from datetime import date, timedelta
+
+from events.payloads import DataIngested, DataRetracted
+from tests.claims import mixture, snapshot
+from tests.ingesting import Exchange, told
+from tests.unit.test_ingestion import rows, sessions
+
+FIRST, SECOND, THIRD, *_ = sessions()
+SECOND_DAY = SECOND.day or date.max
+HOLIDAY = SECOND_DAY + timedelta(days=1)
+
+
+def test_rejected_rows_stay_with_rows_whose_date_another_file_tells() -> None:
+    """The early file names the day, the holiday's has the rows, and those that can't be used."""
+    exchange = Exchange()
+    exchange.command(FIRST)
+    lines = exchange.command(told(snapshot(rows(SECOND)), SECOND.day), told(rows(SECOND), HOLIDAY, bad=3))
+    said = exchange.events(DataIngested)[-1]
+    assert (said.date, said.named, said.rejected_rows) == (SECOND.day, SECOND.day, 3)
+    assert said.quarantine in exchange.store.objects
+    assert [line.note for line in lines] == ["another file of the command holds its session", ""]
+
+
+def test_rejected_rows_are_those_of_the_file_whose_rows_hold() -> None:
+    """Two folders have a file of one name; the thinner one's rejected rows are not the session's."""
+    exchange = Exchange()
+    thin, full = told(snapshot(rows(SECOND)), SECOND.day, bad=5), told(rows(SECOND), SECOND.day, bad=3)
+    exchange.command(full, thin)
+    assert [one.rejected_rows for one in exchange.events(DataIngested)] == [3]
+
+
+def test_a_repeat_that_is_the_original_tells_what_was_rejected() -> None:
+    """The session moves to the original's day, with what was put aside of the original."""
+    exchange = Exchange()
+    exchange.command(FIRST, told(rows(SECOND), HOLIDAY))
+    exchange.command(told(rows(SECOND), SECOND.day, bad=2))
+    assert exchange.events(DataRetracted)
+    said = exchange.events(DataIngested)[-1]
+    assert (said.date, said.source, said.rejected_rows) == (SECOND.day, f"{SECOND.day}.csv", 2)
+
+
+def test_a_mixture_has_one_line_with_its_session() -> None:
+    """Some of its rows are the session before's: what it is known by is not what was read."""
+    exchange = Exchange()
+    exchange.command(FIRST)
+    mixed = mixture(rows(FIRST), rows(SECOND), list(rows(SECOND)["symbol"])[:14])
+    (line,) = exchange.command(told(mixed, SECOND.day))
+    assert (line.session, line.note, line.events) == (str(SECOND.day), "", 15)
