@@ -16,6 +16,7 @@ from tasks.core.adjustments import daily_adjustments, last_rows
 from tasks.core.announcing import Announce, Retract, Step
 from tasks.core.layout import counts, quarantine_frame
 from tasks.core.prices import session_to_parquet
+from tasks.core.sessions import Held
 from tasks.core.symbols import MARKET
 from tasks.quarantine import quarantine
 
@@ -49,19 +50,26 @@ def _name(loop: Loop, step: Announce) -> str:
 
 
 def _retracted(step: Retract) -> Told:
-    """DataRetracted, and the actuals of the session taken back."""
+    """DataRetracted of each revision, the newest last, and the actuals of the session taken back."""
     held = step.held
+    earlier = [_record("raw-data", *_gone(one, step.repeats)) for one in step.behind]
+    said, event_id, _ = _gone(held, step.repeats)
+    told = held.said.previous_date if held.said else None
+    actuals = _actuals(event_id, step.claim.rows(), held.day, told, step.revision, retracted=True)
+    return Told(said, [*earlier, _record("raw-data", said, event_id, event_id), *actuals])
+
+
+def _gone(held: Held, repeats: date) -> tuple[DataRetracted, str, str]:
+    """Say that an object is no session of its day; with the event's id, and its correlation's."""
     said = DataRetracted(
         symbol=MARKET,
         date=held.day,
         data_location=held.location,
-        reason=f"its rows are those of session {step.repeats}",
-        repeats=step.repeats,
+        reason=f"its rows are those of session {repeats}",
+        repeats=repeats,
     )
     event_id = derive_id(PRODUCER, held.event_id or held.location, "retracted")
-    told = held.said.previous_date if held.said else None
-    actuals = _actuals(event_id, step.claim.rows(), held.day, told, step.revision, retracted=True)
-    return Told(said, [_record("raw-data", said, event_id, event_id), *actuals])
+    return said, event_id, event_id
 
 
 def _announced(loop: Loop, step: Announce, location: str) -> Told:

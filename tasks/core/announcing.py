@@ -31,6 +31,8 @@ class Retract:
     revision: int
     """Of the actuals that are taken back."""
     repeats: date
+    behind: tuple[Held, ...] = ()
+    """Its earlier revisions: taken back before it, or they would be held in its place."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -102,8 +104,9 @@ class Planner:
 
     def _retract(self, number: int) -> Retract:
         one = self._changes.gone[number]
-        day = one.known.day
-        return Retract(self._alive[day], one.known.claim, self._index.next_revision(day), one.repeats)
+        held = self._alive[one.known.day]
+        number, behind = self._index.next_revision(held.day), tuple(self._index.behind(held))
+        return Retract(held, one.known.claim, number, one.repeats, behind)
 
     def _announce(self, one: Stored) -> Announce:
         instead = self._alive[one.day] if one.replaces else None

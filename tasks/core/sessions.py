@@ -46,14 +46,14 @@ class SessionIndex:
     days: list[date] = field(default_factory=list)
     """Every day of which a session was ever told, oldest first."""
     _held: dict[date, list[Held]] = field(default_factory=dict)
-    _gone: dict[str, int] = field(default_factory=dict)
+    _gone: dict[str, list[int]] = field(default_factory=dict)
     _told: list[Told] = field(default_factory=list)
     _retractions: dict[date, int] = field(default_factory=dict)
 
     def add(self, offset: int, payload: Payload, event_id: str = "") -> None:
         """Note an event of raw-data; offsets come in order."""
         if isinstance(payload, DataRetracted):
-            self._gone[payload.data_location] = offset
+            self._gone.setdefault(payload.data_location, []).append(offset)
             self._told.append(Told(offset, payload.date))
             self._retractions[payload.date] = self._retractions.get(payload.date, 0) + 1
         if isinstance(payload, DataIngested):
@@ -91,6 +91,11 @@ class SessionIndex:
         """List what was ever ingested for a session."""
         return list(self._held.get(day, []))
 
+    def behind(self, held: Held) -> list[Held]:
+        """List what would be held in turn if a session's newest revision were taken back, one an object."""
+        left = {h.location: h for h in self._held.get(held.day, []) if not self._taken_back(h, NOW)}
+        return [h for location, h in left.items() if location != held.location]
+
     def next_revision(self, day: date) -> int:
         """Give the number after all that were told of a session; its retraction has one of its own."""
         newest = max((held.revision for held in self._held.get(day, [])), default=-1)
@@ -126,8 +131,12 @@ class SessionIndex:
     def as_of(self, offset: int, day: date) -> Held | None:
         """Find what is held for a day, as told at offsets <= `offset`."""
         known = [h for h in self._held.get(day, []) if h.offset <= offset]
-        alive = [h for h in known if not h.offset < self._gone.get(h.location, -1) <= offset]
+        alive = [h for h in known if not self._taken_back(h, offset)]
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
+
+    def _taken_back(self, held: Held, offset: int) -> bool:
+        """Tell whether an object was retracted since it was announced; some clients say so repeatedly."""
+        return any(held.offset < at <= offset for at in self._gone.get(held.location, ()))
 
     def _backwards(self, day: date) -> Iterator[date]:
         position = bisect_right(self.days, day)

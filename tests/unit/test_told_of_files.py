@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from events.payloads import DataIngested, DataRetracted
 from tests.claims import mixture, snapshot
 from tests.ingesting import Exchange, told
-from tests.unit.test_ingestion import rows, sessions
+from tests.unit.test_ingestion import agrees, rows, sessions
 
 FIRST, SECOND, THIRD, *_ = sessions()
 SECOND_DAY = SECOND.day or date.max
@@ -39,6 +39,20 @@ def test_a_repeat_that_is_the_original_tells_what_was_rejected() -> None:
     assert exchange.events(DataRetracted)
     said = exchange.events(DataIngested)[-1]
     assert (said.date, said.source, said.rejected_rows) == (SECOND.day, f"{SECOND.day}.csv", 2)
+
+
+def test_no_revision_of_a_phantom_comes_back() -> None:
+    """A holiday's file was taken for a session, its fuller copy for a revision; then the original comes."""
+    exchange = Exchange()
+    exchange.command(FIRST, told(snapshot(rows(SECOND)), HOLIDAY))
+    exchange.command(told(rows(SECOND), HOLIDAY))
+    exchange.command(SECOND)
+    assert list(exchange.held()) == [FIRST.day, SECOND.day]
+    assert agrees(exchange)
+    assert {one.date for one in exchange.events(DataRetracted)} == {HOLIDAY}
+    before = len(exchange.records)
+    exchange.command(SECOND, THIRD)
+    assert len(exchange.records) == before + len(rows(THIRD)) + 1
 
 
 def test_a_mixture_has_one_line_with_its_session() -> None:
