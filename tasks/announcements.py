@@ -30,6 +30,18 @@ class Told:
     said: DataIngested | DataRetracted
     records: list[Outgoing]
 
+    def done(self) -> "Done":
+        """Keep what is asked for once the records are published: those of years would fill the memory."""
+        return Done(self.said, len(self.records))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was told of one step, in how many events."""
+
+    said: DataIngested | DataRetracted
+    events: int
+
 
 def store_and_tell(loop: Loop, batch: list[Step]) -> list[Told]:
     """Store the objects of a batch, then build its records. Raises like `Store.put_new`."""

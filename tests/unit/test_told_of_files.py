@@ -1,8 +1,14 @@
 """What is told of a command's files: rejected rows with their session, and a line that fits each file."""
 
+import gc
+from collections.abc import Iterable
 from datetime import date, timedelta
 
+import pytest
+
 from events.payloads import DataIngested, DataRetracted
+from infra.kafka.records import Outgoing
+from tasks.core import announcing
 from tests.claims import mixture, snapshot
 from tests.ingesting import Exchange, told
 from tests.unit.test_ingestion import agrees, rows, sessions
@@ -62,3 +68,30 @@ def test_a_mixture_has_one_line_with_its_session() -> None:
     mixed = mixture(rows(FIRST), rows(SECOND), list(rows(SECOND)["symbol"])[:14])
     (line,) = exchange.command(told(mixed, SECOND.day))
     assert (line.session, line.note, line.events) == (str(SECOND.day), "", 15)
+
+
+class Passing(Exchange):
+    """Keeps one record of each transaction, and nothing else."""
+
+    def __init__(self) -> None:
+        """Nothing was published."""
+        super().__init__()
+        self.kept: list[Outgoing] = []
+        self.holders = 0
+        """Who holds the first record while the last one is published, ourselves not counted."""
+
+    def publish(self, records: Iterable[Outgoing]) -> int:
+        """Count who else holds on to the first record."""
+        batch = list(records)
+        self.kept.append(batch[0])
+        self.holders = len(gc.get_referrers(self.kept[0])) - 1
+        return len(batch)
+
+
+def test_what_was_published_does_not_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events of years of files are more than a machine's memory."""
+    monkeypatch.setattr(announcing, "BATCH", 1)
+    exchange, found = Passing(), sessions(9)
+    exchange.command(*found)
+    assert len(exchange.kept) == len(found)
+    assert exchange.holders == 0
