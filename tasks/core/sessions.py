@@ -7,10 +7,14 @@ from datetime import date
 from sys import maxsize
 from typing import NamedTuple
 
+from events.fields import LARGEST_INTEGER
 from events.payloads import DataIngested, DataRetracted, Payload
 
 NOW = maxsize
 """An offset after all that is known."""
+
+LARGEST_REVISION = LARGEST_INTEGER // 2
+"""A session told under a higher one is none: nothing could be told after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class SessionIndex:
             self._gone.setdefault(payload.data_location, []).append(offset)
             self._told.append(Told(offset, payload.date))
             self._retractions[payload.date] = self._retractions.get(payload.date, 0) + 1
-        if isinstance(payload, DataIngested):
+        if isinstance(payload, DataIngested) and payload.revision <= LARGEST_REVISION:
             self._told.append(Told(offset, payload.date))
             if payload.date not in self._held:
                 insort(self.days, payload.date)

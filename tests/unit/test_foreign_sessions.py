@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from events.payloads import DataIngested
+from infra.kafka.records import of_kind
 from tasks.announcements import _record
 from tasks.core.layout import NotAPriceFileError
 from tasks.core.prices import read_prices, session_from_parquet, session_to_parquet
+from tasks.features import compute_vectors
 from tests.ingesting import Exchange, told
 from tests.unit.test_ingestion import agrees, rows, sessions
 
@@ -85,3 +87,16 @@ def test_closes_of_which_no_factor_can_be_told_are_announced_without() -> None:
     exchange.command(told(rows(SECOND).assign(close=1e300, prev_close=np.nan), SECOND.day))
     exchange.command(told(rows(THIRD).assign(close=1e-300, prev_close=np.nan), THIRD.day))
     assert [one.adjustments for one in exchange.events(DataIngested)] == [{}, {}, {}]
+
+
+def test_a_revision_that_nothing_could_follow_is_none() -> None:
+    """Its day's file is told under the first one, instead of ending the command."""
+    exchange = Exchange()
+    exchange.command(FIRST)
+    foreign(exchange, SECOND.day, rows(SECOND), revision=2**63 - 1)
+    (line,) = exchange.command(SECOND)
+    assert (line.session, line.note) == (str(SECOND.day), "")
+    assert agrees(exchange)
+    (own,) = of_kind(exchange.raw[1:2], DataIngested)
+    ((cause, problem),) = compute_vectors.fn(exchange.loop, [own]).refused
+    assert (cause, "superseded" in str(problem)) == (own, True)
