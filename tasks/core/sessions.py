@@ -50,14 +50,14 @@ class SessionIndex:
     days: list[date] = field(default_factory=list)
     """Every day of which a session was ever told, oldest first."""
     _held: dict[date, list[Held]] = field(default_factory=dict)
-    _gone: dict[str, list[int]] = field(default_factory=dict)
+    _gone: dict[tuple[date, str], list[int]] = field(default_factory=dict)
     _told: list[Told] = field(default_factory=list)
     _retractions: dict[date, int] = field(default_factory=dict)
 
     def add(self, offset: int, payload: Payload, event_id: str = "") -> None:
         """Note an event of raw-data; offsets come in order."""
         if isinstance(payload, DataRetracted):
-            self._gone.setdefault(payload.data_location, []).append(offset)
+            self._gone.setdefault((payload.date, payload.data_location), []).append(offset)
             self._told.append(Told(offset, payload.date))
             self._retractions[payload.date] = self._retractions.get(payload.date, 0) + 1
         if isinstance(payload, DataIngested) and payload.revision <= LARGEST_REVISION:
@@ -139,8 +139,11 @@ class SessionIndex:
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
 
     def _taken_back(self, held: Held, offset: int) -> bool:
-        """Tell whether an object was retracted since it was announced; some clients say so repeatedly."""
-        return any(held.offset < at <= offset for at in self._gone.get(held.location, ()))
+        """Tell whether a session was retracted since it was announced.
+
+        Other clients may say so repeatedly, or of one object on several days, of which only one was wrong.
+        """
+        return any(held.offset < at <= offset for at in self._gone.get((held.day, held.location), ()))
 
     def _backwards(self, day: date) -> Iterator[date]:
         position = bisect_right(self.days, day)

@@ -110,3 +110,10 @@ def test_behind_a_session_are_the_revisions_that_would_come_back() -> None:
     index = index_of(*(ingested(0, revision=n) for n in range(3)), retracted(ingested(0, revision=1)))
     (held,) = index.alive()
     assert [(held.revision, [h.revision for h in index.behind(held)])] == [(2, [0])]
+
+
+def test_a_retraction_is_about_the_day_that_it_names() -> None:
+    """What is computed again is that day's: the same object on another day stays a session."""
+    first, second = ingested(0), ingested(1).model_copy(update={"data_location": ingested(0).data_location})
+    index = index_of(first, second, retracted(first))
+    assert [held.day for held in index.alive()] == [day(1)]
