@@ -95,3 +95,16 @@ def test_what_was_published_does_not_stay_in_memory(monkeypatch: pytest.MonkeyPa
     exchange.command(*found)
     assert len(exchange.kept) == len(found)
     assert exchange.holders == 0
+
+
+@pytest.mark.parametrize(("events", "transactions"), [(1, 5), (39, 5), (50, 3), (64, 2), (10_000, 1)])
+def test_a_transaction_holds_no_more_events_than_memory_has_room_for(
+    events: int, transactions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions of a large market are told one by one, however many symbols one has."""
+    monkeypatch.setattr(announcing, "EVENTS", events)
+    market = sessions(5)
+    exchange = Passing()
+    exchange.command(*market)
+    sizes = [len(rows(one)) for one in market]
+    assert len(exchange.kept) == transactions, sizes
