@@ -166,5 +166,9 @@ def _is_file_url(path: str) -> bool:
 
 
 def _file_name(path: str) -> str:
-    """Take the last part of a path, without a URL's query and escapes."""
-    return Path(unquote(urlsplit(path).path) if "://" in path else path).name
+    """Take the last part of a path, without a URL's query and escapes, as text that can be told.
+
+    A local file's name may be any bytes; those that are no UTF-8 are shown by their number.
+    """
+    name = Path(unquote(urlsplit(path).path) if "://" in path else path).name
+    return name.encode(errors="backslashreplace").decode()

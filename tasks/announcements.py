@@ -1,6 +1,6 @@
 """Steps of a plan become objects in the store and records of raw-data and actuals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,15 +14,13 @@ from infra.kafka.records import Outgoing
 from infra.kafka.work import CODE_VERSION
 from tasks.core.adjustments import daily_adjustments, last_rows
 from tasks.core.announcing import Announce, Retract, Step
-from tasks.core.layout import DailyFile, counts, quarantine_frame
+from tasks.core.layout import counts, quarantine_frame
 from tasks.core.prices import session_to_parquet
+from tasks.core.sessions import Held
 from tasks.core.symbols import MARKET
 from tasks.quarantine import quarantine
-from tasks.reading import Session
 
 PRODUCER = "ingest"
-Contents = Mapping[tuple[str, date | None], DailyFile]
-"""What files said, by source and the day that they are named for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,20 @@ class Told:
     said: DataIngested | DataRetracted
     records: list[Outgoing]
 
+    def done(self) -> "Done":
+        """Keep what is asked for once the records are published: those of years would fill the memory."""
+        return Done(self.said, len(self.records))
 
-def contents(found: list[Session]) -> Contents:
-    """Index what files said."""
-    return {(one.source, one.day): one.content for one in found}
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was told of one step, in how many events."""
+
+    said: DataIngested | DataRetracted
+    events: int
 
 
-def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]:
+def store_and_tell(loop: Loop, batch: list[Step]) -> list[Told]:
     """Store the objects of a batch, then build its records. Raises like `Store.put_new`."""
     fresh = {_name(loop, step): step for step in batch if isinstance(step, Announce) and not step.relinked}
     objects = {name: session_to_parquet(step.claim.rows()) for name, step in fresh.items()}
@@ -46,7 +51,7 @@ def store_and_tell(loop: Loop, batch: list[Step], files: Contents) -> list[Told]
     return [
         _retracted(step)
         if isinstance(step, Retract)
-        else _announced(loop, step, locations.get(_name(loop, step), ""), files.get(_file(step)))
+        else _announced(loop, step, locations.get(_name(loop, step), ""))
         for step in batch
     ]
 
@@ -56,29 +61,32 @@ def _name(loop: Loop, step: Announce) -> str:
     return f"s3://{loop.settings.raw_bucket}/{step.day}{suffix}.parquet"
 
 
-def _file(step: Announce) -> tuple[str, date | None]:
-    return step.claim.source, step.claim.named
-
-
 def _retracted(step: Retract) -> Told:
-    """DataRetracted, and the actuals of the session taken back."""
+    """DataRetracted of each revision, the newest last, and the actuals of the session taken back."""
     held = step.held
+    earlier = [_record("raw-data", *_gone(one, step.repeats)) for one in step.behind]
+    said, event_id, _ = _gone(held, step.repeats)
+    told = held.said.previous_date if held.said else None
+    actuals = _actuals(event_id, step.claim.rows(), held.day, told, step.revision, retracted=True)
+    return Told(said, [*earlier, _record("raw-data", said, event_id, event_id), *actuals])
+
+
+def _gone(held: Held, repeats: date) -> tuple[DataRetracted, str, str]:
+    """Say that an object is no session of its day; with the event's id, and its correlation's."""
     said = DataRetracted(
         symbol=MARKET,
         date=held.day,
         data_location=held.location,
-        reason=f"its rows are those of session {step.repeats}",
-        repeats=step.repeats,
+        reason=f"its rows are those of session {repeats}",
+        repeats=repeats,
     )
     event_id = derive_id(PRODUCER, held.event_id or held.location, "retracted")
-    told = held.said.previous_date if held.said else None
-    actuals = _actuals(event_id, step.claim.rows(), held.day, told, step.revision, retracted=True)
-    return Told(said, [_record("raw-data", said, event_id, event_id), *actuals])
+    return said, event_id, event_id
 
 
-def _announced(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> Told:
+def _announced(loop: Loop, step: Announce, location: str) -> Told:
     """DataIngested, and ActualAvailable for every symbol that traded; first what no longer holds."""
-    said = _relinked(step) if step.relinked else _ingested(loop, step, location, file)
+    said = _relinked(step) if step.relinked else _ingested(loop, step, location)
     event_id = derive_id(PRODUCER, step.claim.digest, f"{MARKET} {step.day}", step.revision)
     records = [_record("raw-data", said, event_id, event_id)]
     if step.taken_back is not None:
@@ -107,7 +115,8 @@ def adjustments(step: Announce) -> dict[str, float]:
     return daily_adjustments(last_rows(frames), step.claim.rows()) if frames else {}
 
 
-def _ingested(loop: Loop, step: Announce, location: str, file: DailyFile | None) -> DataIngested:
+def _ingested(loop: Loop, step: Announce, location: str) -> DataIngested:
+    file = step.claim.file
     reasons = dict(counts(file)) if file else {}
     return DataIngested(
         symbol=MARKET,

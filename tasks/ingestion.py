@@ -11,7 +11,7 @@ from events.payloads import DataIngested, DataRetracted
 from infra.bootstrap import Loop
 from infra.kafka.source import Source
 from infra.progress import tell
-from tasks.announcements import PRODUCER, Told, contents, store_and_tell
+from tasks.announcements import PRODUCER, Done, store_and_tell
 from tasks.core.announcing import Plan, Planner
 from tasks.core.claims import Claim, Kind, Known, Verdict
 from tasks.core.layout import quarantine_frame
@@ -53,7 +53,7 @@ def ingest_batch(loop: Loop, source: Source, found: list[Session]) -> list[Line]
     digests = {one.digest for one in held.values()}
     by_claim = {one.claim(digests): one for one in found}
     verdicts = {claim: places.take(claim) for claim in in_order(by_claim)}
-    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan(), found)
+    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan())
     return [*_lines(loop, verdicts, by_claim, places, told), *_also(told, verdicts)]
 
 
@@ -69,26 +69,27 @@ def _known(known: Sessions, held: Held) -> Known:
     )
 
 
-def _tell(loop: Loop, source: Source, plan: Plan, found: list[Session]) -> list[Told]:
+def _tell(loop: Loop, source: Source, plan: Plan) -> list[Done]:
     """Store and publish a plan's batches, each a transaction after its objects are stored."""
-    files, told = contents(found), list[Told]()
+    told = list[Done]()
     total = sum(map(len, plan.batches))
     for batch in plan.batches:
         tell("sessions", len(told), total)
-        steps = store_and_tell(loop, batch, files)
+        steps = store_and_tell(loop, batch)
         source.publish(record for one in steps for record in one.records)
-        told += steps
+        told += [one.done() for one in steps]
     return told
 
 
 def _lines(
-    loop: Loop, verdicts: Verdicts, files: dict[Claim, Session], places: Places, told: list[Told]
+    loop: Loop, verdicts: Verdicts, files: dict[Claim, Session], places: Places, told: list[Done]
 ) -> list[Line]:
     """Say what became of each file, as it is in the end: a later file may have thrown a light on it."""
     said = {one.said.content_hash: one for one in told if isinstance(one.said, DataIngested)}
     lines = []
     for claim, verdict in verdicts.items():
-        line = _line(files[claim], verdict, places.day_of(claim.digest), said.pop(claim.digest, None))
+        digest = _digest(claim, verdict)
+        line = _line(files[claim], verdict, places.day_of(digest), said.pop(digest, None))
         if verdict.kind in _ASIDE:
             place = quarantine(loop, None, _whole(files[claim], _ASIDE[verdict.kind]))
             line = replace(line, note=f"{line.note} at {place}")
@@ -96,28 +97,34 @@ def _lines(
     return lines
 
 
-def _line(file: Session, verdict: Verdict, day: date | None, told: Told | None) -> Line:
+def _digest(claim: Claim, verdict: Verdict) -> str:
+    """Tell what a file's rows are known by: of a mixture those that are its own."""
+    return verdict.claim.digest if verdict.claim.file is claim.file else claim.digest
+
+
+def _line(file: Session, verdict: Verdict, day: date | None, told: Done | None) -> Line:
     session = day or (verdict.of.day if verdict.of else None)
     accepted, rejected = len(file.content.rows), len(file.content.rejected)
     if told is None:
-        return Line(file.source, str(session) if session else None, note=verdict.why)
+        why = verdict.why or "another file of the command holds its session"
+        return Line(file.source, str(session) if session else None, note=why)
     revision = told.said.revision if isinstance(told.said, DataIngested) else 0
     note = f"revision {revision}" if revision else ""
-    return Line(file.source, str(session), accepted, rejected, len(told.records), note)
+    return Line(file.source, str(session), accepted, rejected, told.events, note)
 
 
-def _also(told: list[Told], verdicts: Verdicts) -> Iterable[Line]:
+def _also(told: list[Done], verdicts: Verdicts) -> Iterable[Line]:
     """Say what else was told: sessions taken back, moved, or after another one than they said."""
-    files = {claim.digest for claim in verdicts}
+    files = {_digest(claim, verdict) for claim, verdict in verdicts.items()}
     for one in told:
         said = one.said
         if isinstance(said, DataRetracted):
             yield Line(
-                said.data_location, str(said.date), events=len(one.records), note=f"retracted: {said.reason}"
+                said.data_location, str(said.date), events=one.events, note=f"retracted: {said.reason}"
             )
         elif said.content_hash not in files:
             note = f"revision {said.revision}, after session {said.previous_date}"
-            yield Line(said.source or said.data_location, str(said.date), events=len(one.records), note=note)
+            yield Line(said.source or said.data_location, str(said.date), events=one.events, note=note)
 
 
 def _whole(file: Session, reason: str) -> pd.DataFrame:

@@ -106,23 +106,32 @@ def _judge(
     """Judge a version on its sessions that no requested training has seen."""
     day, version = cause.payload.date, cause.payload.model_version
     levels: dict[object, list[float]] = defaultdict(list)
-    for row in standing(history):
+    held = standing(history)
+    for row in held:
         if asked < row.date < day and row.values["version"] == version:
             levels[row.date].append(row.values["pct_error"])
     sessions = [fmean(levels[d]) for d in sorted(levels)]  # type: ignore[type-var]
     why = SustainedError().verdict(sessions, _promised(loop, str(version)))
-    last = max((row.date for row in history if row.date < day), default=day)
+    last = max((row.date for row in held if row.date < day), default=day)
     return ModelRetrainingTriggered(reason="sustained_error", data_end_date=last, detail=why) if why else None
 
 
 def standing(history: Iterable[state.WindowInput]) -> list[state.WindowInput]:
-    """Keep the newest revision of each error, and none that was taken back."""
+    """Keep the newest revision of each error, and none that was taken back.
+
+    What is taken back is predicted once more, by the version that is valid then: that may be another one.
+    """
     newest: dict[tuple[Any, ...], state.WindowInput] = {}
+    gone: dict[tuple[Any, ...], int] = {}
     for row in history:
-        key = row.symbol, row.date, row.values.get("as_of"), row.values["version"]
+        session = row.symbol, row.date, row.values.get("as_of")
+        key = *session, row.values["version"]
         if key not in newest or _revision(row) >= _revision(newest[key]):
             newest[key] = row
-    return [row for row in newest.values() if not row.values.get("retracted")]
+        if row.values.get("retracted"):
+            gone[session] = max(_revision(row), gone.get(session, -1))
+    kept = ((key, row) for key, row in newest.items() if not row.values.get("retracted"))
+    return [row for key, row in kept if _revision(row) >= gone.get(key[:-1], -1)]
 
 
 def _revision(row: state.WindowInput) -> int:

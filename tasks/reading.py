@@ -2,17 +2,20 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from prefect import task
 
 from infra.errors import RejectError
 from infra.inputs import InputFile, Unreadable
+from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.claims import Claim
 from tasks.core.layout import DailyFile, NotAPriceFileError, NoUsableRowError
 from tasks.core.prices import content_hash, file_date, read_prices
 
+EXCHANGE_OPENED = date(1994, 1, 13)
+"""The first session of all."""
 REASONS = 3
 """Refused files whose reasons are told when nothing at all could be used."""
 
@@ -36,7 +39,7 @@ class Session:
         """
         former = self.content.former_hash
         digest = former if former and former in held else self.digest
-        return Claim(self.source, self.day, digest, lambda: self.content.rows, self.dated)
+        return Claim(self.source, self.day, digest, lambda: self.content.rows, self.dated, self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +59,42 @@ class Line:
 
 
 @task
-def read_sessions(files: Iterable[InputFile], since: date, until: date) -> tuple[list[Session], list[Line]]:
-    """Parse files into sessions, oldest first; what is no price file gets a line that says why."""
+def read_sessions(
+    files: Iterable[InputFile], since: date, until: date, today: date | None = None
+) -> tuple[list[Session], list[Line]]:
+    """Parse files into sessions, oldest first; what is no price file gets a line that says why.
+
+    Sessions that rows date after `today`, the day in Kathmandu, are refused. One that was believed would end
+    all predictions of models that learned from it, since they are about sessions before its date.
+    """
     found: list[Session] = []
     refused: list[Line] = []
+    today = today or datetime.now(EXCHANGE_TZ).date()
     for file in files:
         try:
-            found.extend(_sessions_of(file, since, until))
+            read = _sessions_of(file, since, until, today)
+            found.extend(one for one in read if not one.dated or (one.day or today) <= today)
+            refused.extend(_not_yet(file, read, today))
         except NotAPriceFileError as error:
             refused.append(Line(file.name, None, note=f"refused: {error}"))
     return sorted(found, key=lambda s: (s.day or date.max, s.source, s.digest)), refused
 
 
-def _sessions_of(file: InputFile, since: date, until: date) -> list[Session]:
+def _not_yet(file: InputFile, read: list[Session], today: date) -> Iterable[Line]:
+    """Tell of the sessions that a file dates after today."""
+    days = [one.day for one in read if one.dated and one.day and one.day > today]
+    if days:
+        yield Line(file.name, str(days[0]), note=f"refused: {len(days)} sessions are dated after {today}")
+
+
+def _named(file: InputFile, today: date) -> date | None:
+    """Read the day of a file's name; one that can't be (of another era, say) tells nothing."""
     named = file_date(file.name)
+    return named if named and EXCHANGE_OPENED <= named <= today else None
+
+
+def _sessions_of(file: InputFile, since: date, until: date, today: date) -> list[Session]:
+    named = _named(file, today)
     try:
         return [
             _session(file, day or named, content, dated=day is not None)

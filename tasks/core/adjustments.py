@@ -99,12 +99,13 @@ def daily_adjustments(previous: pd.DataFrame, session: pd.DataFrame) -> dict[str
         session: Tidy frame of the session.
 
     Returns:
-        Factor by symbol, of those that were adjusted.
+        Factor by symbol, of those that were adjusted; none where closes lie too far apart for a number.
     """
     panel = Panel.from_sessions([(date.min, previous), (date.min + timedelta(days=1), session)])
-    grid = Grid(panel, 1)
-    [factor] = _factor(grid)
-    return {panel.symbols[k]: float(factor[k]) for k in np.flatnonzero(factor != 1).tolist()}
+    with np.errstate(over="ignore", divide="ignore"):
+        [factor] = _factor(Grid(panel, 1))
+    told = (factor != 1) & (factor > 0) & np.isfinite(factor)
+    return {panel.symbols[k]: float(factor[k]) for k in np.flatnonzero(told).tolist()}
 
 
 def last_rows(sessions: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ before something else is told in its place.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -21,6 +21,9 @@ from tasks.core.sessions import Held, SessionIndex
 BATCH = 25
 """Sessions told together when there are many: about 8,000 events a transaction."""
 
+EVENTS = 20_000
+"""Events that a transaction of several sessions has at most: some 100 MB while it is made."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Retract:
@@ -31,6 +34,8 @@ class Retract:
     revision: int
     """Of the actuals that are taken back."""
     repeats: date
+    behind: tuple[Held, ...] = ()
+    """Its earlier revisions: taken back before it, or they would be held in its place."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,7 +97,7 @@ class Planner:
         head += [step for step in news if step.day in into]
         later = [step for step in news if step.day not in into]
         corrected = {link.previous: link for link in self._links()}
-        batches = [self._batch(later[at : at + BATCH], corrected) for at in range(0, len(later), BATCH)]
+        batches = [self._batch(news, corrected) for news in _cut(later)]
         head += corrected.values()
         return Plan([batch for batch in (head, *batches) if batch])
 
@@ -102,8 +107,9 @@ class Planner:
 
     def _retract(self, number: int) -> Retract:
         one = self._changes.gone[number]
-        day = one.known.day
-        return Retract(self._alive[day], one.known.claim, self._index.next_revision(day), one.repeats)
+        held = self._alive[one.known.day]
+        number, behind = self._index.next_revision(held.day), tuple(self._index.behind(held))
+        return Retract(held, one.known.claim, number, one.repeats, behind)
 
     def _announce(self, one: Stored) -> Announce:
         instead = self._alive[one.day] if one.replaces else None
@@ -134,3 +140,17 @@ class Planner:
         if not self._misnamed(day):
             rows = rows[~rows["symbol"].isin(claim.rows()["symbol"])]
         return None if rows.empty else rows
+
+
+def _cut(news: Iterable[Announce]) -> Iterator[list[Announce]]:
+    """Cut sessions into batches: at most BATCH, and not several that are more than EVENTS together."""
+    batch, events = list[Announce](), 0
+    for step in news:
+        size = len(step.claim.rows())
+        if batch and (len(batch) == BATCH or events + size > EVENTS):
+            yield batch
+            batch, events = [], 0
+        batch.append(step)
+        events += size
+    if batch:
+        yield batch

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasks.core.calendar import Calendar
+from tasks.core.layout import DailyFile
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,6 +25,8 @@ class Claim:
     """Gives the tidy frame; what is stored is read only where it is looked at."""
     dated: bool = False
     """The rows carry their date, as those of a price history do."""
+    file: DailyFile | None = None
+    """All that was read along with the rows, also what was rejected; None of what is stored."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -142,3 +142,11 @@ def broken_rules(rows: pd.DataFrame) -> dict[str, Flags]:
         found = {str(e.check.error): ~e.check_output.to_numpy("bool") for e in broken.schema_errors}
         return {rule.code: found[rule.code] for rule in RULES if rule.code in found}
     return {}
+
+
+def tellable(rows: pd.DataFrame) -> Flags:
+    """Flag the rows of a tidy frame that have a symbol and a close that events can carry."""
+    given = {"symbol": rows["symbol"].fillna(""), "close": rows["close"]}
+    held = [rule.holds(given[rule.column]).to_numpy("bool") for rule in RULES if rule.column in given]
+    found: Flags = np.logical_and.reduce(held)
+    return found

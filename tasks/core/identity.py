@@ -80,13 +80,16 @@ def _joined(claim: Claim, held: Known, near: Sequence[Known], calendar: Calendar
     others = [known for known in near if known is not held]
     day = natural_day(claim, calendar)
     seat = _seat(claim, day, others, calendar) if day else None
-    better = seat is not None and _standing(claim, seat.day, calendar) < _standing(
-        held.claim, held.day, calendar
-    )
     same = claim.digest == held.claim.digest
+    better = seat is not None and (
+        (not same and held.claim.rows().empty)  # whoever told of it told of nothing
+        or _standing(claim, seat.day, calendar) < _standing(held.claim, held.day, calendar)
+    )
     full = not same and fuller(claim.rows(), held.claim.rows())
     date_of = claim if better else held.claim
-    kept = replace(claim if full else held.claim, named=date_of.named, dated=date_of.dated)
+    kept = replace(
+        claim if full or (same and better) else held.claim, named=date_of.named, dated=date_of.dated
+    )
     if seat and better and seat.day != held.day:
         return Verdict(Kind.MOVED, kept, seat.day, held, seat.push)
     kind = Kind.REVISION if full else Kind.REPEAT if same else Kind.PARTIAL
@@ -125,7 +128,12 @@ def _following(claim: Claim, near: Sequence[Known], calendar: Calendar) -> date 
 
 
 def _nothing_against(claim: Claim, holder: Known) -> bool:
-    """Tell whether two claims of a day can be one session: few rows tell, or one of them is a mixture."""
+    """Tell whether two claims of a day can be one session: few rows tell, or one of them is a mixture.
+
+    What is held may be an event alone: its object is gone, or never was one.
+    """
+    if holder.claim.rows().empty:
+        return True
     like = likeness(holder.claim.rows(), claim.rows())
     return like.common > 0 and (like.telling < SAME_LEAST or like.blended or like.left_over)
 

@@ -11,6 +11,13 @@ LOOK_BACK = timedelta(days=14)
 """A file that is named for an older day than so long before the newest session, and was not changed since, is
 left alone: runs of repeated files reach ten days."""
 
+WHILE_READ = timedelta(minutes=10)
+"""How long before its announcement a file may have been read: what changed it meanwhile was not seen. Clocks
+of stores differ from ours by less."""
+
+READ_AGAIN = timedelta(days=4)
+"""For so long after its announcement such a file is read at every look; weekends lie between two looks."""
+
 EXPECTED_BY = time(17, 0)
 """Local time from which a trading day without a session is worth telling."""
 
@@ -29,8 +36,8 @@ def chosen(
     """Choose what may hold a session, or a fuller one, that is not known yet.
 
     That is a file that no session was announced from, if it is recent by its name or by its time; and one
-    that was changed since. A file that only repeats a session is announced never, so it is chosen until it
-    is old: reading it again is harmless.
+    that was changed since, or so shortly before that it may have been read before it was whole. A file that
+    only repeats a session is announced never, so it is chosen until it is old: reading it again is harmless.
 
     Args:
         offers: what lies there.
@@ -44,7 +51,8 @@ def chosen(
 
 def _worth_reading(offer: Offer, announced: datetime | None, since: date, now: datetime) -> bool:
     if announced is not None:
-        return offer.modified is not None and offer.modified > announced
+        doubt = WHILE_READ if announced > now - READ_AGAIN else timedelta()
+        return offer.modified is not None and offer.modified > announced - doubt
     named = file_date(offer.file)
     if named is not None and named >= since:
         return True

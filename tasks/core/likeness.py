@@ -128,7 +128,9 @@ def stale(held: pd.DataFrame, rows: pd.DataFrame) -> _Mask:
 
 
 def covered(part: pd.DataFrame, whole: pd.DataFrame) -> float:
-    """Share of the rows of `part` that `whole` has with at least the same volume, from 0 to 1."""
+    """Share of the rows of `part` that `whole` has with at least the same volume, from 0 to 1; 1 of none."""
+    if part.empty:
+        return 1.0
     one, other = _aligned(part, whole)
     return float((other["volume"] >= one["volume"]).sum()) / len(part)
 

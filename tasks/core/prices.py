@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasks.core.assembling import assemble
 from tasks.core.fingerprint import content_hash
+from tasks.core.frame_schema import tellable
 from tasks.core.layout import (
     EXCHANGE,
     TABLE,
@@ -20,7 +21,18 @@ from tasks.core.layout import (
     NoUsableRowError,
     counts,
 )
-from tasks.core.raw import EXPECTED, EXPECTED_TABLE, Raw, dates, from_csv, from_frame, from_parquet, read_raw
+from tasks.core.raw import (
+    EXPECTED,
+    EXPECTED_TABLE,
+    UNREADABLE,
+    Raw,
+    dates,
+    from_csv,
+    from_frame,
+    from_parquet,
+    read_raw,
+    whole_text,
+)
 from tasks.core.tidy import tidy
 
 __all__ = [
@@ -157,13 +169,20 @@ def session_to_parquet(rows: pd.DataFrame) -> bytes:
 
 
 def session_from_parquet(data: bytes, source: str) -> pd.DataFrame:
-    """Read a stored session back into its tidy frame.
+    """Read a stored session back into its tidy frame, one row a symbol.
+
+    Other clients name objects that no reader checked: rows of which no event could tell are left out.
 
     Raises:
-        NotAPriceFileError: The object is not parquet or lacks the tidy columns.
+        NotAPriceFileError: The object is not parquet, lacks the tidy columns, or has no usable row.
     """
     try:
-        return tidy(pd.read_parquet(io.BytesIO(data), columns=list(TIDY)))
-    except (ValueError, OSError, KeyError) as error:
+        rows = tidy(whole_text(pd.read_parquet(io.BytesIO(data), columns=list(TIDY))))
+    except UNREADABLE as error:
         message = f"{source}: expected a stored session in parquet with columns {', '.join(TIDY)} ({error})"
         raise NotAPriceFileError(message) from error
+    usable = tellable(rows) & ~rows.duplicated("symbol", keep="last").to_numpy()
+    if not usable.any():
+        message = f"{source}: none of its {len(rows)} rows can be used"
+        raise NotAPriceFileError(message)
+    return rows if usable.all() else rows[usable].reset_index(drop=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from tasks.core.layout import LAYOUTS, REQUIRED, Layout, NotAPriceFileError, number
 
@@ -18,6 +19,8 @@ EXPECTED = f"expected a daily price file, a CSV whose header names {', '.join(RE
 EXPECTED_TABLE = "expected a price table with columns date, symbol, open, high, low, close, volume, turnover"
 PARQUET = b"PAR1"
 """What a parquet file begins with."""
+UNREADABLE = (ValueError, OSError, KeyError, TypeError, NotImplementedError, pa.ArrowException)
+"""What reading parquet raises where the file is damaged, or of a kind that its library does not know."""
 SURPLUS = "(surplus)"
 """Name given to what a row has beyond the header, commas between."""
 
@@ -75,11 +78,23 @@ def read_raw(data: bytes, source: str, expected: str = f"{EXPECTED}; or {EXPECTE
 def from_parquet(data: bytes, source: str, expected: str = EXPECTED_TABLE) -> Raw:
     """Read parquet; see `read_raw`."""
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
-    except (ValueError, OSError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        frame = whole_text(pd.read_parquet(io.BytesIO(data)))
+    except UNREADABLE as error:
         message = f"{source}: {expected}; this is not parquet ({error})"
         raise NotAPriceFileError(message) from error
     return from_frame(frame.reset_index() if any(frame.index.names) else frame, source)
+
+
+def whole_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the frame if its texts are UTF-8; reading parquet leaves that to whoever looks at one, much later.
+
+    Raises:
+        pyarrow.ArrowInvalid: A text is broken.
+    """
+    texts = frame.loc[:, [isinstance(kind, pd.StringDtype) for kind in frame.dtypes]]
+    for place in range(texts.shape[1]):
+        pa.array(texts.iloc[:, place]).validate(full=True)
+    return frame
 
 
 def from_frame(frame: pd.DataFrame, source: str) -> Raw:

@@ -7,10 +7,14 @@ from datetime import date
 from sys import maxsize
 from typing import NamedTuple
 
+from events.fields import LARGEST_INTEGER
 from events.payloads import DataIngested, DataRetracted, Payload
 
 NOW = maxsize
 """An offset after all that is known."""
+
+LARGEST_REVISION = LARGEST_INTEGER // 2
+"""A session told under a higher one is none: nothing could be told after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,17 @@ class SessionIndex:
     days: list[date] = field(default_factory=list)
     """Every day of which a session was ever told, oldest first."""
     _held: dict[date, list[Held]] = field(default_factory=dict)
-    _gone: dict[str, int] = field(default_factory=dict)
+    _gone: dict[tuple[date, str], list[int]] = field(default_factory=dict)
     _told: list[Told] = field(default_factory=list)
     _retractions: dict[date, int] = field(default_factory=dict)
 
     def add(self, offset: int, payload: Payload, event_id: str = "") -> None:
         """Note an event of raw-data; offsets come in order."""
         if isinstance(payload, DataRetracted):
-            self._gone[payload.data_location] = offset
+            self._gone.setdefault((payload.date, payload.data_location), []).append(offset)
             self._told.append(Told(offset, payload.date))
             self._retractions[payload.date] = self._retractions.get(payload.date, 0) + 1
-        if isinstance(payload, DataIngested):
+        if isinstance(payload, DataIngested) and payload.revision <= LARGEST_REVISION:
             self._told.append(Told(offset, payload.date))
             if payload.date not in self._held:
                 insort(self.days, payload.date)
@@ -90,6 +94,11 @@ class SessionIndex:
     def revisions(self, day: date) -> list[Held]:
         """List what was ever ingested for a session."""
         return list(self._held.get(day, []))
+
+    def behind(self, held: Held) -> list[Held]:
+        """List what would be held in turn if a session's newest revision were taken back, one an object."""
+        left = {h.location: h for h in self._held.get(held.day, []) if not self._taken_back(h, NOW)}
+        return [h for location, h in left.items() if location != held.location]
 
     def next_revision(self, day: date) -> int:
         """Give the number after all that were told of a session; its retraction has one of its own."""
@@ -126,8 +135,15 @@ class SessionIndex:
     def as_of(self, offset: int, day: date) -> Held | None:
         """Find what is held for a day, as told at offsets <= `offset`."""
         known = [h for h in self._held.get(day, []) if h.offset <= offset]
-        alive = [h for h in known if not h.offset < self._gone.get(h.location, -1) <= offset]
+        alive = [h for h in known if not self._taken_back(h, offset)]
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
+
+    def _taken_back(self, held: Held, offset: int) -> bool:
+        """Tell whether a session was retracted since it was announced.
+
+        Other clients may say so repeatedly, or of one object on several days, of which only one was wrong.
+        """
+        return any(held.offset < at <= offset for at in self._gone.get((held.day, held.location), ()))
 
     def _backwards(self, day: date) -> Iterator[date]:
         position = bisect_right(self.days, day)

@@ -70,12 +70,20 @@ def test_what_was_never_announced_is_read_while_it_is_recent(
 
 
 @pytest.mark.parametrize(
-    ("modified", "worth"), [(None, False), (NOW - 2 * HOUR, False), (NOW - HOUR, False), (NOW, True)]
+    ("modified", "worth"), [(None, False), (NOW - 2 * HOUR, False), (NOW - HOUR, True), (NOW, True)]
 )
 def test_what_was_announced_is_read_again_once_it_changed(modified: datetime | None, worth: bool) -> None:
     """A fuller file under the same name becomes a revision; one that is as it was is left alone."""
     announced = {"2024_03_07.csv": NOW - HOUR}
     assert bool(chosen([offer("2024_03_07.csv", modified)], announced, THURSDAY, NOW)) is worth
+
+
+@pytest.mark.parametrize(("since", "worth"), [(timedelta(0), True), (2 * DAY, True), (9 * DAY, False)])
+def test_what_changed_while_it_was_read_is_read_again(since: timedelta, worth: bool) -> None:
+    """Half a file was read, it was completed a second before the half was announced; not for ever, though."""
+    announced = {"2024_03_07.csv": NOW - since}
+    late = offer("2024_03_07.csv", NOW - since - timedelta(seconds=1))
+    assert bool(chosen([late], announced, THURSDAY, NOW)) is worth
 
 
 def test_a_session_dated_into_the_future_hides_nothing() -> None:

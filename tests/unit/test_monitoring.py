@@ -88,3 +88,32 @@ def test_the_newest_revision_of_an_error_is_judged() -> None:
     history = [row("A", 1.0), row("A", 2.0, revision=1), row("B", 3.0, revision=0)]
     history += [row("B", 3.0, revision=2, retracted=True), row("B", 4.0, revision=1), row("C", 5.0)]
     assert [one.values["pct_error"] for one in standing(history)] == [2.0, 5.0]
+
+
+def test_an_error_of_another_version_takes_back_as_well() -> None:
+    """A new version serves by the time at which a session turns out to be none."""
+
+    def row(day: date, offset: int, **values: Any) -> state.WindowInput:
+        kept = {"version": "v1", "pct_error": 3.0, "as_of": "2024-03-02", "revision": 0, **values}
+        return state.WindowInput("errors", 0, offset, str(offset), "A", day, kept)
+
+    phantom = DAY + timedelta(1)
+    history = [row(DAY, 0), row(phantom, 1), row(phantom, 2, version="v2", revision=1, retracted=True)]
+    assert [one.date for one in standing(history)] == [DAY]
+    again = row(phantom, 3, version="v2", revision=2)
+    assert [one.offset for one in standing([*history, again])] == [0, 3]
+
+
+def test_a_complaint_reaches_to_the_last_session_that_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training must not be asked for data up to a session that was taken back."""
+    monkeypatch.setattr("tasks.monitoring._promised", lambda *_: 1.0)
+    values = {"version": "v1", "pct_error": 3.0, "as_of": "x", "revision": 0}
+    history = [
+        state.WindowInput("errors", 0, n, str(n), "A", DAY + timedelta(n), values | {"retracted": n == 6})
+        for n in range(1, 7)
+    ]
+    error: Any = SimpleNamespace(date=DAY + timedelta(7), model_version="v1")
+    loop: Any = SimpleNamespace(training=Requests())
+    due = _judge(loop, SimpleNamespace(payload=error), history, date.min)  # type: ignore[arg-type]
+    assert due is not None
+    assert due.data_end_date == DAY + timedelta(5)

@@ -97,3 +97,23 @@ def test_standing_counts_what_can_have_changed_a_window() -> None:
     assert [index.standing(day(2), offset) for offset in range(1, 5)] == [0, 1, 2, 3]
     assert [index.standing(day(0), offset) for offset in range(2, 5)] == [0, 0, 1]
     assert index.standing(day(9)) == 0
+
+
+def test_a_retraction_that_is_said_again_changes_nothing_before_it() -> None:
+    """Another client may repeat it under another id: in between the session is gone all the same."""
+    index = index_of(ingested(0), retracted(ingested(0)), ingested(1), retracted(ingested(0)))
+    assert [index.as_of(offset, day(0)) is None for offset in range(4)] == [False, True, True, True]
+
+
+def test_behind_a_session_are_the_revisions_that_would_come_back() -> None:
+    """Not those that were taken back themselves."""
+    index = index_of(*(ingested(0, revision=n) for n in range(3)), retracted(ingested(0, revision=1)))
+    (held,) = index.alive()
+    assert [(held.revision, [h.revision for h in index.behind(held)])] == [(2, [0])]
+
+
+def test_a_retraction_is_about_the_day_that_it_names() -> None:
+    """What is computed again is that day's: the same object on another day stays a session."""
+    first, second = ingested(0), ingested(1).model_copy(update={"data_location": ingested(0).data_location})
+    index = index_of(first, second, retracted(first))
+    assert [held.day for held in index.alive()] == [day(1)]
