@@ -82,9 +82,9 @@ def planned(loop: Loop, known: Sessions, request: Request) -> Plan:
         TryAgainError: the broker is away.
     """
 
-    def days(end: int) -> list[date]:
+    def days(end: int) -> dict[date, int | None]:
         alive = known.index.alive(end - 1)
-        return [held.day for held in alive if request.start <= held.day <= request.end]
+        return {held.day: held.rows for held in alive if request.start <= held.day <= request.end}
 
     known.refresh()
     made = plan(request, loop.live.raw_data.refresh(), days, committed_blocks(loop))

@@ -31,6 +31,11 @@ class Held:
         """What tells its content from others': the hash, or where nobody told one, the object's name."""
         return self.content_hash or self.location
 
+    @property
+    def rows(self) -> int | None:
+        """How many symbols it has, None where nobody told."""
+        return self.said.row_count if self.said else None
+
 
 class Told(NamedTuple):
     """An event of raw-data: where it lies, and the session that it is about."""

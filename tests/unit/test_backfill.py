@@ -18,17 +18,21 @@ from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, Slice
 from flows.backfill import backfill
 from infra.cli.backfill import Flow
 from infra.errors import TryAgainError
+from infra.kafka import ledger
 from infra.kafka.blocks import Block, blocks_in
-from infra.kafka.ledger import aside, blocks_of, is_live
+from infra.kafka.ledger import aside, is_live
 from infra.kafka.records import Because, Outgoing, Place, Run
 from infra.settings import Settings
 from tasks.backfilling import Found, Publisher, Report, _each, record
 from tasks.catching_up import await_projection
 from tasks.core.backfill import (
+    ROWS_A_BLOCK,
+    ROWS_SUPPOSED,
     SESSIONS_A_BLOCK,
     Forecast,
     Plan,
     Request,
+    blocks_of,
     lacking_vectors,
     lacks_error,
     lacks_prediction,
@@ -47,9 +51,9 @@ REQUEST = Request(DAYS[0], DAYS[-1])
 CAUSE = Because("cause", "chain", Place("raw-data", 0, 7))
 
 
-def held(_end: int) -> Sequence[date]:
-    """All sessions, as of whatever end."""
-    return DAYS
+def held(_end: int) -> dict[date, int | None]:
+    """All sessions, as of whatever end; nobody told how many rows they have."""
+    return dict.fromkeys(DAYS)
 
 
 def committed(made: Plan, *blocks: Sequence[date]) -> list[Block]:
@@ -94,6 +98,42 @@ def test_a_plan_is_cut_into_blocks() -> None:
     assert (made.end, made.done, made.resumes, made.sessions) == (99, 0, False, 40)
 
 
+@given(st.lists(st.none() | st.integers(0, 9_000), max_size=60))
+def test_a_block_fits_into_a_transaction(rows: list[int | None]) -> None:
+    """However many symbols a session has: a block has few rows, or is one session."""
+    sessions = list(enumerate(rows))
+    blocks = list(blocks_of(sessions, lambda one: one[1]))
+    assert [one for block in blocks for one in block] == sessions
+    for block in blocks:
+        assert 1 <= len(block) <= SESSIONS_A_BLOCK
+        total = sum(ROWS_SUPPOSED if count is None else count for _, count in block)
+        assert len(block) == 1 or total <= ROWS_A_BLOCK
+
+
+def test_a_large_market_has_small_blocks() -> None:
+    """3,000 symbols: one session a block, where 14 would outlast the transaction."""
+    made = plan(REQUEST, 99, lambda _: dict.fromkeys(DAYS, 3_000), [])
+    assert [len(block) for block in made.blocks] == [1] * len(DAYS)
+
+
+def test_blocks_that_were_cut_otherwise_are_not_done_again() -> None:
+    """Only the sessions that no block holds are left, whichever blocks an older version made."""
+    made = plan(REQUEST, 99, held, [])
+    again = plan(REQUEST, 99, held, committed(made, DAYS[:3], DAYS[3:16]))
+    assert [day for block in again.blocks for day in block] == DAYS[16:]
+    assert again.done == 2
+
+
+def test_another_feature_set_is_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that an older code broke off leaves none of its blocks as done."""
+    made = plan(REQUEST, 99, held, [])
+    before = committed(made, made.blocks[0])
+    predictions = Request(FIRST, FIRST, flow="predictions").digest
+    monkeypatch.setattr("tasks.core.backfill.FEATURE_SET", "another")
+    assert plan(REQUEST, 99, held, before).done == 0
+    assert Request(FIRST, FIRST, flow="predictions").digest == predictions
+
+
 def test_what_was_broken_off_goes_on_as_of_its_own_end() -> None:
     """The rest is computed from the same raw-data as the blocks before, under the same name."""
     made = plan(REQUEST, 99, held, [])
@@ -126,9 +166,9 @@ def test_another_request_is_another_run() -> None:
 def test_any_blocks_left_by_a_kill_are_done_by_the_next_run(done: set[int], sessions: int) -> None:
     """Whatever was committed, the two runs together hold each session once."""
     days = DAYS[:sessions]
-    made = plan(REQUEST, 9, lambda _: days, [])
+    made = plan(REQUEST, 9, lambda _: dict.fromkeys(days, 350), [])
     before = [block for number, block in enumerate(made.blocks) if number in done]
-    again = plan(REQUEST, 9, lambda _: days, committed(made, *before))
+    again = plan(REQUEST, 9, lambda _: dict.fromkeys(days, 350), committed(made, *before))
     if again.publisher == made.publisher:
         assert sorted(day for block in [*before, *again.blocks] for day in block) == days
     else:
@@ -273,7 +313,7 @@ def test_the_ledger_tells_blocks_from_progress() -> None:
     sessions = {str(day): number for number, day in enumerate(DAYS[:3])}
     entries = []
     for counts in (sessions, {str(DAYS[3]): 5}):
-        closing = aside(Settings(), blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts)
+        closing = aside(Settings(), ledger.blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts)
         entries.append(decode(closing([]).value or b""))
     payloads = [cast("SliceCommitted", one.payload) for one in entries]
     assert entries[0].id != entries[1].id
