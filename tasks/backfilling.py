@@ -129,7 +129,7 @@ def publish_missing(loop: Loop, blocks: Blocks, made: Plan, maker: Maker, show: 
     maker.prepare(made)
     report = Report(made)
     with closing(LiveLag(loop.settings)) as lag:
-        publisher = Publisher(blocks, Throttle(lag), made)
+        publisher = Publisher(blocks, Throttle(lag, lag.absent), made)
         _each(made, maker, report, show, publisher.publish)
     return report
 

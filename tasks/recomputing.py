@@ -51,7 +51,7 @@ def recompute_touched(loop: Loop, work: Work) -> list[date]:
         found = _touched(known, span, since)
         parts = _parts(known, found)
         if live and len(parts) > 1:
-            found, parts = _publish_aside(loop, Aside(blocks, Throttle(lag)), work, since), []
+            found, parts = _publish_aside(loop, Aside(blocks, Throttle(lag, lag.absent)), work, since), []
         for part in parts:
             _publish(loop, work, part, span.end - 1)
     return [one.day for one in found]
@@ -88,7 +88,7 @@ class Aside(NamedTuple):
 
 
 def _publish_aside(loop: Loop, aside: Aside, work: Work, since: Mapping[date, int]) -> list[Touched]:
-    """Publish as of now in blocks, each when the live loop has time; the slice's dead letters stay with it."""
+    """Publish as of now in blocks, each when the live loop has time; the slice keeps its dead letters."""
     known, mark = sessions(loop), len(work.outgoing)
     span = work.ranges[0].model_copy(update={"end": loop.live.raw_data.refresh()})
     known.refresh()

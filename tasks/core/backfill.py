@@ -18,10 +18,10 @@ from tasks.core.features import FEATURE_SET
 T = TypeVar("T")
 
 SESSIONS_A_BLOCK = 14
-"""Sessions that are published in one transaction, at most: about 4,900 vectors of 5 kB, 25 MB and a second."""
+"""Most sessions of one transaction: about 4,900 vectors of 5 kB, 25 MB and a second."""
 
 ROWS_A_BLOCK = 5_000
-"""Rows of those sessions, at most: where there are more symbols, a block holds fewer sessions, one at least."""
+"""Most rows of those sessions: where there are more symbols, a block holds fewer sessions, at least one."""
 
 ROWS_SUPPOSED = 350
 """Rows of a session of which nobody told how many it has."""
@@ -117,7 +117,10 @@ class Plan:
 
 
 def plan(
-    request: Request, end: int, days: Callable[[int], Mapping[date, int | None]], committed: Iterable[Committed]
+    request: Request,
+    end: int,
+    days: Callable[[int], Mapping[date, int | None]],
+    committed: Iterable[Committed],
 ) -> Plan:
     """Plan a run: the rest of one that was broken off, else a new one.
 

@@ -313,7 +313,9 @@ def test_the_ledger_tells_blocks_from_progress() -> None:
     sessions = {str(day): number for number, day in enumerate(DAYS[:3])}
     entries = []
     for counts in (sessions, {str(DAYS[3]): 5}):
-        closing = aside(Settings(), ledger.blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts)
+        closing = aside(
+            Settings(), ledger.blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts
+        )
         entries.append(decode(closing([]).value or b""))
     payloads = [cast("SliceCommitted", one.payload) for one in entries]
     assert entries[0].id != entries[1].id
@@ -350,6 +352,16 @@ def test_a_block_waits_for_the_live_loop() -> None:
     pause = lambda seconds: bool(paused.append(seconds))  # noqa: E731
     Throttle(lags(5_000, 2_001, 2_000), pause=pause).pass_()
     assert len(paused) == 2
+
+
+def test_nobody_waits_for_a_sensor_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing will be worked off; it says which sensor is missing. While there is one, it may take long."""
+    monkeypatch.setattr("tasks.throttle.ABSENT_SECONDS", -1.0)
+    with pytest.raises(TryAgainError, match="3000 records wait for predict, which no sensor runs"):
+        Throttle(lambda: 3_000, lambda: ["predict"], pause=lambda _: False).pass_()
+    measured = iter([3_000, 3_000, 3_000, 0])
+    Throttle(lambda: next(measured), list, pause=lambda _: False).pass_()
+    assert next(measured, None) is None
 
 
 def test_waiting_is_bounded() -> None:
