@@ -53,8 +53,8 @@ class Throttle:
         """Come back when no more than `most` records wait.
 
         Raises:
-            TryAgainError: for too long nothing was worked off, no sensor is there for it, or this process is to
-                end.
+            TryAgainError: for too long nothing was worked off, no sensor is there for it, or this process
+                is to end.
         """
         waiting = self._measure()
         least, since = waiting, time.monotonic()
