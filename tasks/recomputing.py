@@ -17,7 +17,7 @@ from infra.progress import tell
 from tasks.blocks import committed_blocks
 from tasks.core.backfill import blocks_of
 from tasks.core.grid import WINDOW
-from tasks.core.influence import Touched, changed, left_of, touched
+from tasks.core.influence import Touched, changed, left_of, touched, touches
 from tasks.core.sessions import NOW, Held
 from tasks.sessions import Sessions, sessions
 from tasks.throttle import LiveLag, Throttle
@@ -41,7 +41,7 @@ def recompute_touched(loop: Loop, work: Work) -> list[date]:
     """
     known, span = sessions(loop), work.ranges[0]
     known.refresh()
-    if not _touched(known, span, {}):
+    if not touches(known.index, span.start - 1, span.end - 1, WINDOW):
         return []
     live = isinstance(work, Slice)
     with closing(Blocks(loop.pool, work.run)) as blocks, closing(LiveLag(loop.settings)) as lag:

@@ -157,8 +157,8 @@ def lacking_vectors(computed: Sequence[FeaturesComputed], stored: pd.DataFrame) 
         Those that are missing, of another feature set, or of other values; a stored row of a higher revision
         knows more than we do and stays.
     """
-    if not computed:
-        return []
+    if not computed or stored.empty:
+        return list(computed)
     names = list(computed[0].features)
     rows = stored.set_index("symbol").reindex([vector.symbol for vector in computed])
     values = rows.reindex(columns=["last_close", *names]).to_numpy("float64", na_value=np.nan)

@@ -130,7 +130,10 @@ class SessionIndex:
 
     def as_of(self, offset: int, day: date) -> Held | None:
         """Find what is held for a day, as told at offsets <= `offset`."""
-        known = [h for h in self._held.get(day, []) if h.offset <= offset]
+        told = self._held.get(day)
+        if not told or told[0].offset > offset:  # looking back may pass thousands that are told later
+            return None
+        known = [h for h in told if h.offset <= offset]
         alive = [h for h in known if not h.offset < self._gone.get(h.location, -1) <= offset]
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
 
