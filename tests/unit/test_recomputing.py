@@ -71,6 +71,7 @@ class Table:
     def __init__(self) -> None:
         """Empty."""
         self.rows: list[dict[str, Any]] = []
+        self.opened = 0
 
     def features(self) -> list[str]:
         """All of today's."""
@@ -78,6 +79,7 @@ class Table:
 
     def read(self, columns: Sequence[str], since: date, until: date) -> tuple[pd.DataFrame, int]:
         """Rows of some sessions."""
+        self.opened += 1
         frame = pd.DataFrame(self.rows, columns=list(columns)).assign()
         frame["date"] = pd.to_datetime(frame["date"])
         near = frame["date"].between(pd.Timestamp(since), pd.Timestamp(until))
@@ -265,16 +267,21 @@ def test_a_backfill_publishes_what_is_missing_and_nothing_twice(market: Market) 
     assert len(some) <= len(days)
 
 
-def _missing(
-    world: World, days: Sequence[date], *, force: bool = False, symbols: tuple[str, ...] = ()
-) -> list[Payload]:
-    loop, request = cast("Any", world), Request(days[0], days[-1], symbols, force=force)
+def begun(world: World, days: Sequence[date], request: Request) -> FeatureMaker:
+    """What computes these sessions as of now."""
+    loop = cast("Any", world)
     known = sessions(loop)
     known.refresh()
     maker = FeatureMaker(loop, known, request, here)
     maker.plan = Plan("backfill.x.0", world.raw_data.refresh(), [list(days)], 0)
     maker.begin(days)
-    found = maker.find(days)
+    return maker
+
+
+def _missing(
+    world: World, days: Sequence[date], *, force: bool = False, symbols: tuple[str, ...] = ()
+) -> list[Payload]:
+    found = begun(world, days, Request(days[0], days[-1], symbols, force=force)).find(days)
     return [payload for one in found.values() for payload, _ in one.missing]
 
 
@@ -296,3 +303,17 @@ def test_a_slice_that_published_blocks_aside_is_not_replayed() -> None:
     )
     with pytest.raises(UsageError, match="3 blocks aside: 'nepse backfill --dry-run'"):
         _require_repeatable(entry)
+
+
+def test_the_table_is_opened_once_for_sessions_that_are_computed_together(market: Market) -> None:
+    """However many blocks they are published in; what is stored of each is compared all the same."""
+    world, days = told(market, range(6)), [day for day, _ in market]
+    vectors = announced(world)
+    for vector in [one for one in vectors if one.date != days[3]]:
+        world.feature_table.store(vector)
+    maker = begun(world, days, Request(days[0], days[-1]))
+    found = [maker.find([day])[day] for day in days]
+    assert world.feature_table.opened == 1
+    there = [one.date for one in vectors]
+    assert [one.computed for one in found] == [there.count(day) for day in days]
+    assert [len(one.missing) for one in found] == [there.count(d) if d == days[3] else 0 for d in days]
