@@ -172,7 +172,7 @@ def lacking_vectors(computed: Sequence[FeaturesComputed], stored: pd.DataFrame) 
 
 
 def _values(computed: Sequence[FeaturesComputed], names: list[str]) -> npt.NDArray[np.float64]:
-    cells = [[vector.last_close, *(vector.features[name] for name in names)] for vector in computed]
+    cells = [[vector.last_close, *map(vector.features.__getitem__, names)] for vector in computed]
     return np.array(cells, dtype="float64")
 
 
