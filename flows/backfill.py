@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 
 from infra.bootstrap import Loop, connect
+from infra.running import expect_many_objects
 from tasks.backfill_makers import FeatureMaker, PredictionMaker
 from tasks.backfilling import Report, Show, count_missing, planned, publish_missing, this_publisher
 from tasks.core.backfill import Flow, Request
@@ -45,6 +46,7 @@ def backfill(  # noqa: PLR0913, PLR0917  (the form has a field for each)
         dask: Where to compute: a Dask scheduler's address, or `local` for a cluster of this machine. Without
             it the setting NEPSE_DASK, else this process.
     """
+    expect_many_objects()
     loop = connect()
     request = Request(start, end, tuple(map(canonical, symbols or ())), flow, force)
     with computing(dask or loop.settings.dask) as begin, progress_artifact("backfill") as show:
