@@ -18,12 +18,13 @@ from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, Slice
 from flows.backfill import backfill
 from infra.cli.backfill import Flow
 from infra.errors import TryAgainError
-from infra.kafka import ledger
-from infra.kafka.blocks import Block, blocks_in
+from infra.kafka import ledger, log
+from infra.kafka.blocks import Block, blocks_in, is_block
 from infra.kafka.ledger import aside, is_live
 from infra.kafka.records import Because, Outgoing, Place, Run
 from infra.settings import Settings
 from tasks.backfilling import Found, Publisher, Report, _each, record
+from tasks.blocks import committed_blocks
 from tasks.catching_up import await_projection
 from tasks.core.backfill import (
     ROWS_A_BLOCK,
@@ -325,6 +326,26 @@ def test_the_ledger_tells_blocks_from_progress() -> None:
         Block("backfill.abc.0", 0, 9, dict(zip(DAYS, range(3), strict=False))),
         Block("backfill.abc.0", 0, 9, {DAYS[3]: 5}),
     ]
+
+
+def test_of_the_ledger_blocks_alone_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every slice of every flow has an entry; a process that lives for long must not hold them all."""
+    span = OffsetRange(topic="raw-data", partition=0, start=0, end=9)
+    run, counts = Run("backfill", "run"), {str(DAYS[0]): 1}
+    made = [aside(Settings(), name, run, [span], counts)([]) for name in ("predict", "block.backfill.abc.0")]
+    records = [
+        SimpleNamespace(value=one.value, offset=at, topic="slices", partition=0, key=None)
+        for at, one in enumerate(made)
+    ]
+    reader = SimpleNamespace(end_offsets=lambda spots, **_: dict.fromkeys(spots, 2))
+    monkeypatch.setattr(log.clients, "consumer", lambda *_, **__: reader)
+    monkeypatch.setattr(log, "read_ranges", lambda *_: records)
+    world = SimpleNamespace(settings=Settings(), keep=lambda _, make: make())
+    world.live = world
+    assert committed_blocks(cast("Any", world)) == [Block("backfill.abc.0", 0, 9, {DAYS[0]: 1})]
+    kept = log.TopicLog(Settings(), "slices", is_block)
+    assert kept.refresh() == 2
+    assert [one.place.offset for one in kept.between(0, 2)] == [1]
 
 
 def test_blocks_of_attempts_count_for_their_slice_alone() -> None:

@@ -99,7 +99,7 @@ class World:
         """Hold raw-data, its objects, an empty ledger and an empty table."""
         self.settings, self.live, self.pool = Settings(), self, None
         self.raw_data, self.feature_table = Log(*events), Table()
-        self._objects, self._kept = objects, {"slices": Log()}
+        self._objects, self._kept = objects, {"blocks": Log()}
         self.store = self
 
     def get_many(self, locations: Sequence[str]) -> dict[str, bytes]:
