@@ -57,23 +57,25 @@ class Throttle:
                 is to end.
         """
         waiting = self._measure()
-        least, since = waiting, time.monotonic()
+        least, since, ask = waiting, time.monotonic(), ABSENT_SECONDS
         while waiting > self._most:
             tell(f"waiting: the live loop has {waiting} records to do", 0, 0)
             if self._pause(LOOK_SECONDS):
                 message = "stopped while waiting for the live loop; the same command goes on from here"
                 raise TryAgainError(message)
             waiting = self._measure()
+            stalled = time.monotonic() - since
             if waiting < least:
-                least, since = waiting, time.monotonic()
-            else:
-                self._require_hope(waiting, time.monotonic() - since)
+                least, since, ask = waiting, time.monotonic(), ABSENT_SECONDS
+            elif stalled > self._longest:
+                raise TryAgainError(self._stuck(waiting))
+            elif stalled > ask:
+                self._require_sensors(waiting)
+                ask += ABSENT_SECONDS
 
-    def _require_hope(self, waiting: int, seconds: float) -> None:
-        """Give up where nothing was worked off for so long that nothing will be."""
-        if seconds > self._longest:
-            raise TryAgainError(self._stuck(waiting))
-        if seconds > min(ABSENT_SECONDS, self._longest) and (absent := self._absent()):
+    def _require_sensors(self, waiting: int) -> None:
+        """Give up where nobody is there to work anything off."""
+        if absent := self._absent():
             message = (
                 f"{waiting} records wait for {' and '.join(absent)}, which no sensor runs: start it (see"
                 " 'nepse status'), then the same command goes on from here"
