@@ -43,7 +43,7 @@ RULES: dict[tuple[str, str], Rule] = {
 
 
 ASIDE = frozenset({"recompute"})
-"""Flows that publish blocks before their slice commits: an input that is given up then has made events, too."""
+"""Flows that publish blocks before their slice commits: an input that is given up may have made events."""
 
 
 class Input(NamedTuple):
