@@ -7,9 +7,11 @@ from typing import Any
 from prefect import flow
 
 from infra.bootstrap import Loop, connect
+from infra.running import expect_many_objects
 from tasks.backfill_makers import FeatureMaker, PredictionMaker
 from tasks.backfilling import Report, Show, count_missing, planned, publish_missing, this_publisher
 from tasks.core.backfill import Flow, Request
+from tasks.core.symbols import canonical
 from tasks.reports import backfilled, progress_artifact
 from tasks.scaling import Start, computing
 from tasks.sessions import sessions
@@ -26,7 +28,7 @@ def backfill(  # noqa: PLR0913, PLR0917  (the form has a field for each)
     dry_run: bool = False,
     dask: str | None = None,
 ) -> dict[str, Any]:
-    """Publish what is missing or different of past sessions, as of now, in blocks of 14 sessions.
+    """Publish what is missing or different of past sessions, as of now, in blocks of at most 14 sessions.
 
     A run that was broken off is taken up where it stopped by asking for the same again. It waits while the
     live loop has much to do.
@@ -44,8 +46,9 @@ def backfill(  # noqa: PLR0913, PLR0917  (the form has a field for each)
         dask: Where to compute: a Dask scheduler's address, or `local` for a cluster of this machine. Without
             it the setting NEPSE_DASK, else this process.
     """
+    expect_many_objects()
     loop = connect()
-    request = Request(start, end, tuple(symbols or ()), flow, force)
+    request = Request(start, end, tuple(map(canonical, symbols or ())), flow, force)
     with computing(dask or loop.settings.dask) as begin, progress_artifact("backfill") as show:
         report = _do(loop, request, begin, show, dry_run=dry_run)
     backfilled(report.computed, report.published)

@@ -3,7 +3,8 @@
 import logging
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ OWN_COLUMNS = (
 """What is not a feature."""
 
 MOST_FEATURES = 1_000
+MOST_STRETCHES = 8
+NEAR = timedelta(days=30)
+"""Sessions so near to each other lie in the same files, more often than not."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _log = logging.getLogger(__name__)
@@ -84,6 +88,19 @@ def last_dates(rows: "pa.Table") -> dict[str, date]:
     """Find each symbol's last session."""
     grouped = rows.group_by("symbol").aggregate([("date", "max")])
     return dict(zip(grouped["symbol"].to_pylist(), grouped["date_max"].to_pylist(), strict=True))
+
+
+def stretches(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Cover days by at most MOST_STRETCHES stretches (first and last day) that leave out the widest gaps.
+
+    A batch may hold the newest session beside those of a backfill: one stretch would be all of history.
+    """
+    ordered = sorted(set(days))
+    gaps = sorted(pairwise(ordered), key=lambda gap: gap[0] - gap[1])[: MOST_STRETCHES - 1]
+    wide = sorted((before, after) for before, after in gaps if after - before > NEAR)
+    firsts = [*ordered[:1], *(after for _, after in wide)]
+    lasts = [*(before for before, _ in wide), *ordered[-1:]]
+    return list(zip(firsts, lasts, strict=True))
 
 
 def last_session(table: Any) -> date:

@@ -19,6 +19,7 @@ from infra.feature_rows import (
     last_session,
     own_schema,
     scan,
+    stretches,
     with_columns,
 )
 from infra.feature_upkeep import NO_OWN_CLEANUP, Known, Upkeep, known_values, maintain
@@ -201,14 +202,12 @@ class FeatureTable:
         write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=_carrying(ends))
 
     def _merge(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
-        import pyarrow.compute as pc  # noqa: PLC0415
-
-        days = pc.min_max(rows["date"]).as_py()
         # the bounds let whole files be left alone: a merge would otherwise read the table
-        within = f"old.date >= DATE '{days['min']}' AND old.date <= DATE '{days['max']}'"
+        bounds = stretches(rows["date"].unique().to_pylist())
+        within = " OR ".join(f"old.date >= DATE '{a}' AND old.date <= DATE '{b}'" for a, b in bounds)
         merger = table.merge(
             with_columns(rows, _columns(table)),
-            f"{_SAME_KEY} AND {within}",
+            f"{_SAME_KEY} AND ({within})",
             source_alias="new",
             target_alias="old",
             merge_schema=True,

@@ -30,6 +30,8 @@ from tasks.sessions import Sessions, targets
 from tasks.vectors import Rows, announcement_of, by_session, panel_of, vectors_as_of
 
 TOLD = ("symbol", "date", "feature_set", "revision", "last_close")
+NOTHING = pd.DataFrame(columns=list(TOLD))
+"""A session of which no row is stored."""
 
 
 class FeatureMaker:
@@ -42,6 +44,7 @@ class FeatureMaker:
         self.plan = Plan("", 0, [], 0)
         self._begun: dict[date, tuple[Table, list[date]]] = {}
         self._rows: Rows = {}
+        self._stored: Rows = {}
 
     def prepare(self, made: Plan) -> None:
         """Take the plan, and wait until the feature table holds what was published before."""
@@ -60,10 +63,10 @@ class FeatureMaker:
 
     def find(self, days: Sequence[date]) -> Mapping[date, Found]:
         """Compare with the feature table; with force everything is missing."""
-        stored = {} if self._request.force else self._stored(days)
         found = {}
         rows = {day: self._take(day) for day in days}
         there = {day: frame for day, frame in rows.items() if frame is not None}
+        stored = {day: self._stored.pop(day, NOTHING) for day in days}
         for day, vectors in vectors_as_of(self._known, there, self._offset).items():
             cause = announcement_of(self._loop, self._known, self._offset, day)
             wanted = [v for v in vectors.values() if self._request.means(v.symbol)]
@@ -76,17 +79,18 @@ class FeatureMaker:
         if day in self._begun:
             table, days = self._begun[day]
             self._rows |= by_session(table(), days)
+            self._stored |= {} if self._request.force else self._read(days)
             for one in days:
                 del self._begun[one]
         return self._rows.pop(day, None)
 
-    def _stored(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
+    def _read(self, days: Sequence[date]) -> Rows:
+        """Read what is stored of all sessions that were begun together: opening the table costs the most."""
         known = set(self._table.features())
         columns = [*TOLD, *(name for name in FEATURES if name in known)]
         rows, _ = self._table.read(columns, since=min(days), until=max(days))
         parts: list[tuple[Any, pd.DataFrame]] = list(rows.groupby("date"))
-        by_day = {moment.date(): part for moment, part in parts}
-        return {day: by_day.get(day, rows.iloc[:0]) for day in days}
+        return {moment.date(): part for moment, part in parts}
 
 
 class PredictionMaker:

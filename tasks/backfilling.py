@@ -82,9 +82,9 @@ def planned(loop: Loop, known: Sessions, request: Request) -> Plan:
         TryAgainError: the broker is away.
     """
 
-    def days(end: int) -> list[date]:
+    def days(end: int) -> dict[date, int | None]:
         alive = known.index.alive(end - 1)
-        return [held.day for held in alive if request.start <= held.day <= request.end]
+        return {held.day: held.rows for held in alive if request.start <= held.day <= request.end}
 
     known.refresh()
     made = plan(request, loop.live.raw_data.refresh(), days, committed_blocks(loop))
@@ -129,7 +129,7 @@ def publish_missing(loop: Loop, blocks: Blocks, made: Plan, maker: Maker, show: 
     maker.prepare(made)
     report = Report(made)
     with closing(LiveLag(loop.settings)) as lag:
-        publisher = Publisher(blocks, Throttle(lag), made)
+        publisher = Publisher(blocks, Throttle(lag, lag.absent), made)
         _each(made, maker, report, show, publisher.publish)
     return report
 

@@ -15,10 +15,10 @@ from infra.kafka.slices import Slice
 from infra.kafka.work import Work
 from infra.progress import tell
 from tasks.blocks import committed_blocks
-from tasks.core.backfill import SESSIONS_A_BLOCK, cut
+from tasks.core.backfill import blocks_of
 from tasks.core.grid import WINDOW
-from tasks.core.influence import Touched, changed, left_of, touched
-from tasks.core.sessions import Held
+from tasks.core.influence import Touched, changed, left_of, touched, touches
+from tasks.core.sessions import NOW, Held
 from tasks.sessions import Sessions, sessions
 from tasks.throttle import LiveLag, Throttle
 from tasks.vectors import cause_at, rows_as_of, vectors_as_of
@@ -30,33 +30,45 @@ FLOW = "recompute"
 def recompute_touched(loop: Loop, work: Work) -> list[date]:
     """Publish the vectors that a slice of raw-data changed, of sessions that were announced before.
 
-    What fits into one block is the slice's own. Of more, all but the last block is published aside first, as
-    a backfill does: an attempt that is broken off leaves whole blocks, and the next one goes on behind them.
-    A slice that is tried elsewhere (a replay, a dead letter) keeps all in itself.
+    What fits into one block is the slice's own. More is published aside in blocks, as a backfill does: an
+    attempt that is broken off leaves whole blocks, and the next one goes on behind them. They are computed as
+    of now, not as of the slice's end: where history arrives after newer sessions, each slice of it touches
+    the same ones, and the next slices find them done. A slice that is tried elsewhere (a replay, a dead
+    letter) keeps all in itself.
 
     Returns:
         The sessions that were computed again, oldest first.
     """
     known, span = sessions(loop), work.ranges[0]
     known.refresh()
-    if not _touched(known, span, {}):
+    if not touches(known.index, span.start - 1, span.end - 1, WINDOW):
         return []
     live = isinstance(work, Slice)
     with closing(Blocks(loop.pool, work.run)) as blocks, closing(LiveLag(loop.settings)) as lag:
         if live:
             blocks.open()  # before the ledger is read: from here on no predecessor publishes
-        found = _touched(known, span, computed_since(committed_blocks(loop), span))
-        parts = list(cut(found, SESSIONS_A_BLOCK))
+        since = computed_since(committed_blocks(loop), span)
+        found = _touched(known, span, since)
+        parts = _parts(known, found)
         if live and len(parts) > 1:
-            _publish_aside(loop, Aside(blocks, Throttle(lag)), work, parts[:-1])
-            parts = parts[-1:]
+            found, parts = _publish_aside(loop, Aside(blocks, Throttle(lag, lag.absent)), work, since), []
         for part in parts:
-            _publish(loop, known, work, part)
+            _publish(loop, work, part, span.end - 1)
     return [one.day for one in found]
 
 
 def _touched(known: Sessions, span: OffsetRange, since: Mapping[date, int]) -> list[Touched]:
     return touched(known.index, span.start - 1, span.end - 1, WINDOW, since)
+
+
+def _parts(known: Sessions, found: Sequence[Touched]) -> list[list[Touched]]:
+    """Cut into what one transaction can hold."""
+
+    def rows(one: Touched) -> int | None:
+        held = known.index.as_of(NOW, one.day)
+        return held.rows if held else None
+
+    return list(blocks_of(found, rows))
 
 
 def computed_since(blocks: Sequence[Block], span: OffsetRange) -> dict[date, int]:
@@ -75,22 +87,27 @@ class Aside(NamedTuple):
     throttle: Throttle
 
 
-def _publish_aside(loop: Loop, aside: Aside, work: Work, parts: Sequence[list[Touched]]) -> None:
-    """Publish blocks one by one, each when the live loop has time; the slice's dead letters stay with it."""
+def _publish_aside(loop: Loop, aside: Aside, work: Work, since: Mapping[date, int]) -> list[Touched]:
+    """Publish as of now in blocks, each when the live loop has time; the slice keeps its dead letters."""
     known, mark = sessions(loop), len(work.outgoing)
+    span = work.ranges[0].model_copy(update={"end": loop.live.raw_data.refresh()})
+    known.refresh()
+    found = _touched(known, span, since)
+    parts = _parts(known, found)
     for number, part in enumerate(parts):
-        counts = _publish(loop, known, work, part)
+        counts = _publish(loop, work, part, span.end - 1)
         aside.throttle.pass_()
-        tell("blocks of sessions", number, len(parts) + 1)
-        sent = aside.blocks.publish(FLOW, work.ranges[0], work.outgoing[mark:], counts)
+        tell("blocks of sessions", number, len(parts))
+        sent = aside.blocks.publish(FLOW, span, work.outgoing[mark:], counts)
         del work.outgoing[mark:]
         work.count("out", -sent)
         work.count("blocks")
+    return found
 
 
-def _publish(loop: Loop, known: Sessions, work: Work, part: Sequence[Touched]) -> dict[date, int]:
-    """Put what changed of some sessions into the slice; returns how many vectors, by session."""
-    end, counts = work.ranges[0].end - 1, dict[date, int]()
+def _publish(loop: Loop, work: Work, part: Sequence[Touched], end: int) -> dict[date, int]:
+    """Put what changed of some sessions as of `end` into the slice; returns how many vectors, by session."""
+    known, counts = sessions(loop), dict[date, int]()
     days: dict[int, list[date]] = defaultdict(list)
     for one in part:
         days[one.before].append(one.day)

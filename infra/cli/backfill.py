@@ -70,10 +70,11 @@ def backfill(
         message = f"--to {end:%Y-%m-%d} is before --from {start:%Y-%m-%d}"
         raise UsageError(message)
     settings = shared.settings_of(context, home)
+    asked = _split(symbols)
     parameters = {
         "start": f"{start:%Y-%m-%d}",
         "end": f"{end:%Y-%m-%d}",
-        "symbols": _split(symbols),
+        "symbols": asked,
         "flow": flow.value,
         "force": force,
         "dry_run": dry_run,
@@ -87,6 +88,8 @@ def backfill(
     with progress("recomputing"):
         found = prefect_runs.run_here(settings, "backfill/backfill", parameters)
     _say(as_json, found, f"{_sentence(found, flow)}, {time.monotonic() - began:.1f} s")
+    if asked and not found["computed"]:
+        shared.err.print(_nothing_of(asked), highlight=False, markup=False)
     if found["published"]:
         again = "the same without --dry-run" if dry_run else "nepse lag, until the live flows have caught up"
         shared.err.print(f"next: {again}", highlight=False)
@@ -96,6 +99,11 @@ def _sentence(found: dict[str, Any], flow: Flow) -> str:
     done = "to publish (dry run)" if found["dry_run"] else "published"
     before = f" (after {found['blocks_done_before']} blocks of an earlier run)" if found["resumed"] else ""
     return f"{found['sessions']} sessions looked at{before}, {found['published']} {EVENTS[flow]} {done}"
+
+
+def _nothing_of(symbols: list[str]) -> str:
+    """Say why nothing was computed: a misspelt symbol would otherwise look like one that lacks nothing."""
+    return f"nothing is known of {', '.join(symbols)} in these sessions"
 
 
 def _split(symbols: list[str] | None) -> list[str] | None:

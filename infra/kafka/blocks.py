@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from events.payloads import OffsetRange, SliceCommitted
+from events.payloads import OffsetRange, Payload, SliceCommitted
 from infra.errors import TryAgainError
 from infra.faults import reach
 from infra.kafka import scanning
@@ -70,6 +70,11 @@ class Blocks:
         self._source.close()
 
 
+def is_block(entry: Payload) -> bool:
+    """Tell whether an entry of the ledger is that of a block."""
+    return isinstance(entry, SliceCommitted) and entry.flow.startswith(BLOCKS) and bool(entry.ranges)
+
+
 def blocks_in(entries: Iterable[SliceCommitted]) -> list[Block]:
     """Find the blocks among the ledger's entries, in their order."""
     return [
@@ -80,5 +85,5 @@ def blocks_in(entries: Iterable[SliceCommitted]) -> list[Block]:
             {date.fromisoformat(day): count for day, count in entry.counts.items()},
         )
         for entry in entries
-        if entry.flow.startswith(BLOCKS) and entry.ranges
+        if is_block(entry)
     ]

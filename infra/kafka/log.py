@@ -2,6 +2,7 @@
 
 import threading
 from bisect import bisect_left
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -39,9 +40,11 @@ class TopicLog:
     that consumes the topic has made it a dead letter.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
-        """Nothing is read before the first `refresh`."""
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, topic: str, wanted: Callable[[Payload], bool] = lambda _: True
+    ) -> None:
+        """Nothing is read before the first `refresh`; of what is not wanted nothing is kept."""
+        self._settings, self._wanted = settings, wanted
         self._spot = TopicPartition(topic, 0)
         self._consumer: KafkaConsumer | None = None
         self._lock = threading.Lock()
@@ -75,7 +78,7 @@ class TopicLog:
                 event = decode(record.value)
             except ContractError:
                 continue
-            if event.id not in self._offsets:
+            if event.id not in self._offsets and self._wanted(event.payload):
                 self._offsets[event.id] = record.offset
                 place = Place(record.topic, record.partition, record.offset)
                 self._entries.append(Received(event, place, record.key, record.value))

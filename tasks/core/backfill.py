@@ -13,11 +13,18 @@ import pandas as pd
 
 from events.payloads import FeaturesComputed, PredictionMade
 from tasks.core.feature_sets import are_of, set_of
+from tasks.core.features import FEATURE_SET
 
 T = TypeVar("T")
 
 SESSIONS_A_BLOCK = 14
-"""Sessions that are published in one transaction: about 4,900 vectors of 8 kB, 40 MB and half a second."""
+"""Most sessions of one transaction: about 4,900 vectors of 5 kB, 25 MB and a second."""
+
+ROWS_A_BLOCK = 5_000
+"""Most rows of those sessions: where there are more symbols, a block holds fewer sessions, at least one."""
+
+ROWS_SUPPOSED = 350
+"""Rows of a session of which nobody told how many it has."""
 
 Key = tuple[str, date | None]
 """A symbol, and a session."""
@@ -33,6 +40,22 @@ def cut(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield ordered[start : start + size]
 
 
+def blocks_of(items: Iterable[T], rows: Callable[[T], int | None]) -> Iterator[list[T]]:
+    """Cut sessions into blocks that one transaction can hold; `rows` tells how many rows an item has."""
+    block: list[T] = []
+    total = 0
+    for item in items:
+        found = rows(item)
+        more = ROWS_SUPPOSED if found is None else found
+        if block and (len(block) == SESSIONS_A_BLOCK or total + more > ROWS_A_BLOCK):
+            yield block
+            block, total = [], 0
+        block.append(item)
+        total += more
+    if block:
+        yield block
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What was asked for: sessions `start` to `end`, both included, of all symbols or of some."""
@@ -45,8 +68,12 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits, the same for the same request."""
+        """Twelve hexadecimal digits, the same for the same request of the same code.
+
+        Vectors of another feature set are another request: blocks of older ones do not count as done.
+        """
         told = [str(self.start), str(self.end), sorted(set(self.symbols)), self.flow, self.force]
+        told += [FEATURE_SET] if self.flow == "features" else []
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
     def means(self, symbol: str) -> bool:
@@ -90,26 +117,31 @@ class Plan:
 
 
 def plan(
-    request: Request, end: int, days: Callable[[int], Sequence[date]], committed: Iterable[Committed]
+    request: Request,
+    end: int,
+    days: Callable[[int], Mapping[date, int | None]],
+    committed: Iterable[Committed],
 ) -> Plan:
     """Plan a run: the rest of one that was broken off, else a new one.
 
     Args:
         request: what was asked for.
         end: of raw-data now, exclusive.
-        days: gives the sessions of the request that are held up to an end of raw-data, oldest first.
+        days: gives the sessions of the request that are held up to an end of raw-data, oldest first, and how
+            many rows each has, where that is known.
         committed: the ledger's blocks in their order, whoever published them.
     """
     mine = [one for one in committed if one.publisher.startswith(f"backfill.{request.digest}.")]
     if mine:
         latest = mine[-1]
-        found = {day for one in mine if one.publisher == latest.publisher for day in one.published}
-        blocks = list(cut(days(latest.end), SESSIONS_A_BLOCK))
-        left = [block for block in blocks if not found.issuperset(block)]
+        done = [one for one in mine if one.publisher == latest.publisher]
+        found = {day for one in done for day in one.published}
+        left = {day: rows for day, rows in days(latest.end).items() if day not in found}
         if left:
-            return Plan(latest.publisher, latest.end, left, len(blocks) - len(left))
+            return Plan(latest.publisher, latest.end, list(blocks_of(left, left.get)), len(done))
     number = int(mine[-1].publisher.rsplit(".", 1)[-1]) + 1 if mine else 0
-    blocks = list(cut(days(end), SESSIONS_A_BLOCK))
+    held = days(end)
+    blocks = list(blocks_of(held, held.get))
     return Plan(f"backfill.{request.digest}.{number}", end, blocks, 0)
 
 
@@ -125,8 +157,8 @@ def lacking_vectors(computed: Sequence[FeaturesComputed], stored: pd.DataFrame) 
         Those that are missing, of another feature set, or of other values; a stored row of a higher revision
         knows more than we do and stays.
     """
-    if not computed:
-        return []
+    if not computed or stored.empty:
+        return list(computed)
     names = list(computed[0].features)
     rows = stored.set_index("symbol").reindex([vector.symbol for vector in computed])
     values = rows.reindex(columns=["last_close", *names]).to_numpy("float64", na_value=np.nan)
@@ -140,7 +172,7 @@ def lacking_vectors(computed: Sequence[FeaturesComputed], stored: pd.DataFrame) 
 
 
 def _values(computed: Sequence[FeaturesComputed], names: list[str]) -> npt.NDArray[np.float64]:
-    cells = [[vector.last_close, *(vector.features[name] for name in names)] for vector in computed]
+    cells = [[vector.last_close, *map(vector.features.__getitem__, names)] for vector in computed]
     return np.array(cells, dtype="float64")
 
 

@@ -9,9 +9,10 @@ Offsets here are those of the last event that counts: as of 7 is with the event 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from typing import TypeVar
 
 from tasks.core.sessions import Held, SessionIndex, Told
@@ -32,6 +33,22 @@ class Touched:
     """What was held of it after each event since that took one of its own revisions back."""
 
 
+class _News:
+    """Events of raw-data, oldest first, and whether any of the newest ones is about an early session."""
+
+    def __init__(self, told: Sequence[Told]) -> None:
+        """Find the earliest session from each place on: most sessions have no news, and see it there."""
+        self.told = told
+        self._earliest = list(accumulate((one.day for one in reversed(told)), min))[::-1]
+
+    def since(self, offset: int, day: date) -> list[Told]:
+        """List the events after an offset that are about a session or one before it."""
+        first = bisect_right(self.told, offset, key=lambda one: one.offset)
+        if first == len(self.told) or self._earliest[first] > day:
+            return []
+        return [one for one in self.told[first:] if one.day <= day]
+
+
 def touched(
     index: SessionIndex, start: int, end: int, window: int, seen: Mapping[date, int] | None = None
 ) -> list[Touched]:
@@ -48,16 +65,26 @@ def touched(
         Sessions that are held as of `end` and were announced by then, oldest first. Where history arrives in
         its order there are none, and that costs one comparison a session.
     """
-    told = index.told(start, end)
-    found = []
-    for day in _candidates(index, told, start, window):
+    return list(_found(index, start, end, window, seen or {}))
+
+
+def touches(index: SessionIndex, start: int, end: int, window: int) -> bool:
+    """Tell whether `touched` finds any; it looks no further than for one."""
+    return any(_found(index, start, end, window, {}))
+
+
+def _found(
+    index: SessionIndex, start: int, end: int, window: int, seen: Mapping[date, int]
+) -> Iterator[Touched]:
+    """Find touched sessions one by one."""
+    news = _News(index.told(start, end))
+    for day in _candidates(index, news.told, start, window):
         announced = index.announced(day, end)
         if announced is None or index.as_of(end, day) is None:
             continue
-        before = max(start, announced, (seen or {}).get(day, -1))
-        if before < end and (one := _touched(index, told, day, before, end, window)):
-            found.append(one)
-    return found
+        before = max(start, announced, seen.get(day, -1))
+        if before < end and (one := _touched(index, news, day, before, end, window)):
+            yield one
 
 
 def _candidates(index: SessionIndex, told: Sequence[Told], start: int, window: int) -> list[date]:
@@ -85,9 +112,9 @@ def _days_between(days: Sequence[date], start: date, until: date) -> Sequence[da
 
 
 def _touched(  # noqa: PLR0913, PLR0917  (a session, between two offsets)
-    index: SessionIndex, told: Sequence[Told], day: date, before: int, end: int, window: int
+    index: SessionIndex, news: _News, day: date, before: int, end: int, window: int
 ) -> Touched | None:
-    since = [one for one in told[bisect_right(told, before, key=lambda one: one.offset) :] if one.day <= day]
+    since = news.since(before, day)
     if not since:
         return None
     then, now = index.window(before, day, window), index.window(end, day, window)

@@ -35,6 +35,11 @@ class Held:
         """What tells its content from others': the hash, or where nobody told one, the object's name."""
         return self.content_hash or self.location
 
+    @property
+    def rows(self) -> int | None:
+        """How many symbols it has, None where nobody told."""
+        return self.said.row_count if self.said else None
+
 
 class Told(NamedTuple):
     """An event of raw-data: where it lies, and the session that it is about."""
@@ -134,7 +139,10 @@ class SessionIndex:
 
     def as_of(self, offset: int, day: date) -> Held | None:
         """Find what is held for a day, as told at offsets <= `offset`."""
-        known = [h for h in self._held.get(day, []) if h.offset <= offset]
+        told = self._held.get(day)
+        if not told or told[0].offset > offset:  # looking back may pass thousands that are told later
+            return None
+        known = [h for h in told if h.offset <= offset]
         alive = [h for h in known if not self._taken_back(h, offset)]
         return max(alive, key=lambda h: (h.revision, h.offset)) if alive else None
 

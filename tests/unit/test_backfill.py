@@ -18,17 +18,22 @@ from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, Slice
 from flows.backfill import backfill
 from infra.cli.backfill import Flow
 from infra.errors import TryAgainError
-from infra.kafka.blocks import Block, blocks_in
-from infra.kafka.ledger import aside, blocks_of, is_live
+from infra.kafka import ledger, log
+from infra.kafka.blocks import Block, blocks_in, is_block
+from infra.kafka.ledger import aside, is_live
 from infra.kafka.records import Because, Outgoing, Place, Run
 from infra.settings import Settings
 from tasks.backfilling import Found, Publisher, Report, _each, record
+from tasks.blocks import committed_blocks
 from tasks.catching_up import await_projection
 from tasks.core.backfill import (
+    ROWS_A_BLOCK,
+    ROWS_SUPPOSED,
     SESSIONS_A_BLOCK,
     Forecast,
     Plan,
     Request,
+    blocks_of,
     lacking_vectors,
     lacks_error,
     lacks_prediction,
@@ -47,9 +52,9 @@ REQUEST = Request(DAYS[0], DAYS[-1])
 CAUSE = Because("cause", "chain", Place("raw-data", 0, 7))
 
 
-def held(_end: int) -> Sequence[date]:
-    """All sessions, as of whatever end."""
-    return DAYS
+def held(_end: int) -> dict[date, int | None]:
+    """All sessions, as of whatever end; nobody told how many rows they have."""
+    return dict.fromkeys(DAYS)
 
 
 def committed(made: Plan, *blocks: Sequence[date]) -> list[Block]:
@@ -94,6 +99,42 @@ def test_a_plan_is_cut_into_blocks() -> None:
     assert (made.end, made.done, made.resumes, made.sessions) == (99, 0, False, 40)
 
 
+@given(st.lists(st.none() | st.integers(0, 9_000), max_size=60))
+def test_a_block_fits_into_a_transaction(rows: list[int | None]) -> None:
+    """However many symbols a session has: a block has few rows, or is one session."""
+    sessions = list(enumerate(rows))
+    blocks = list(blocks_of(sessions, lambda one: one[1]))
+    assert [one for block in blocks for one in block] == sessions
+    for block in blocks:
+        assert 1 <= len(block) <= SESSIONS_A_BLOCK
+        total = sum(ROWS_SUPPOSED if count is None else count for _, count in block)
+        assert len(block) == 1 or total <= ROWS_A_BLOCK
+
+
+def test_a_large_market_has_small_blocks() -> None:
+    """3,000 symbols: one session a block, where 14 would outlast the transaction."""
+    made = plan(REQUEST, 99, lambda _: dict.fromkeys(DAYS, 3_000), [])
+    assert [len(block) for block in made.blocks] == [1] * len(DAYS)
+
+
+def test_blocks_that_were_cut_otherwise_are_not_done_again() -> None:
+    """Only the sessions that no block holds are left, whichever blocks an older version made."""
+    made = plan(REQUEST, 99, held, [])
+    again = plan(REQUEST, 99, held, committed(made, DAYS[:3], DAYS[3:16]))
+    assert [day for block in again.blocks for day in block] == DAYS[16:]
+    assert again.done == 2
+
+
+def test_another_feature_set_is_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that an older code broke off leaves none of its blocks as done."""
+    made = plan(REQUEST, 99, held, [])
+    before = committed(made, made.blocks[0])
+    predictions = Request(FIRST, FIRST, flow="predictions").digest
+    monkeypatch.setattr("tasks.core.backfill.FEATURE_SET", "another")
+    assert plan(REQUEST, 99, held, before).done == 0
+    assert Request(FIRST, FIRST, flow="predictions").digest == predictions
+
+
 def test_what_was_broken_off_goes_on_as_of_its_own_end() -> None:
     """The rest is computed from the same raw-data as the blocks before, under the same name."""
     made = plan(REQUEST, 99, held, [])
@@ -126,9 +167,9 @@ def test_another_request_is_another_run() -> None:
 def test_any_blocks_left_by_a_kill_are_done_by_the_next_run(done: set[int], sessions: int) -> None:
     """Whatever was committed, the two runs together hold each session once."""
     days = DAYS[:sessions]
-    made = plan(REQUEST, 9, lambda _: days, [])
+    made = plan(REQUEST, 9, lambda _: dict.fromkeys(days, 350), [])
     before = [block for number, block in enumerate(made.blocks) if number in done]
-    again = plan(REQUEST, 9, lambda _: days, committed(made, *before))
+    again = plan(REQUEST, 9, lambda _: dict.fromkeys(days, 350), committed(made, *before))
     if again.publisher == made.publisher:
         assert sorted(day for block in [*before, *again.blocks] for day in block) == days
     else:
@@ -273,7 +314,9 @@ def test_the_ledger_tells_blocks_from_progress() -> None:
     sessions = {str(day): number for number, day in enumerate(DAYS[:3])}
     entries = []
     for counts in (sessions, {str(DAYS[3]): 5}):
-        closing = aside(Settings(), blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts)
+        closing = aside(
+            Settings(), ledger.blocks_of("backfill.abc.0"), Run("backfill", "run"), [span], counts
+        )
         entries.append(decode(closing([]).value or b""))
     payloads = [cast("SliceCommitted", one.payload) for one in entries]
     assert entries[0].id != entries[1].id
@@ -283,6 +326,26 @@ def test_the_ledger_tells_blocks_from_progress() -> None:
         Block("backfill.abc.0", 0, 9, dict(zip(DAYS, range(3), strict=False))),
         Block("backfill.abc.0", 0, 9, {DAYS[3]: 5}),
     ]
+
+
+def test_of_the_ledger_blocks_alone_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every slice of every flow has an entry; a process that lives for long must not hold them all."""
+    span = OffsetRange(topic="raw-data", partition=0, start=0, end=9)
+    run, counts = Run("backfill", "run"), {str(DAYS[0]): 1}
+    made = [aside(Settings(), name, run, [span], counts)([]) for name in ("predict", "block.backfill.abc.0")]
+    records = [
+        SimpleNamespace(value=one.value, offset=at, topic="slices", partition=0, key=None)
+        for at, one in enumerate(made)
+    ]
+    reader = SimpleNamespace(end_offsets=lambda spots, **_: dict.fromkeys(spots, 2))
+    monkeypatch.setattr(log.clients, "consumer", lambda *_, **__: reader)
+    monkeypatch.setattr(log, "read_ranges", lambda *_: records)
+    world = SimpleNamespace(settings=Settings(), keep=lambda _, make: make())
+    world.live = world
+    assert committed_blocks(cast("Any", world)) == [Block("backfill.abc.0", 0, 9, {DAYS[0]: 1})]
+    kept = log.TopicLog(Settings(), "slices", is_block)
+    assert kept.refresh() == 2
+    assert [one.place.offset for one in kept.between(0, 2)] == [1]
 
 
 def test_blocks_of_attempts_count_for_their_slice_alone() -> None:
@@ -310,6 +373,16 @@ def test_a_block_waits_for_the_live_loop() -> None:
     pause = lambda seconds: bool(paused.append(seconds))  # noqa: E731
     Throttle(lags(5_000, 2_001, 2_000), pause=pause).pass_()
     assert len(paused) == 2
+
+
+def test_nobody_waits_for_a_sensor_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing will be worked off; it says which sensor is missing. While there is one, it may take long."""
+    monkeypatch.setattr("tasks.throttle.ABSENT_SECONDS", -1.0)
+    with pytest.raises(TryAgainError, match="3000 records wait for predict, which no sensor runs"):
+        Throttle(lambda: 3_000, lambda: ["predict"], pause=lambda _: False).pass_()
+    measured = iter([3_000, 3_000, 3_000, 0])
+    Throttle(lambda: next(measured), list, pause=lambda _: False).pass_()
+    assert next(measured, None) is None
 
 
 def test_waiting_is_bounded() -> None:

@@ -338,3 +338,15 @@ def test_deployments_are_named_after_their_flow() -> None:
     """As Prefect looks them up."""
     assert full_name("join-errors") == "join-errors/join-errors"
     assert full_name("sensor-predict") == "sensor/sensor-predict"
+
+
+@pytest.mark.parametrize(("computed", "said"), [(0, True), (3, False)])
+def test_a_symbol_of_which_nothing_is_known_is_named(
+    computed: int, said: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt one would otherwise look like one that lacks nothing."""
+    found = {"sessions": 1, "computed": computed, "published": 0, "dry_run": False, "resumed": False}
+    monkeypatch.setattr("infra.prefect_runs.run_here", lambda *_: found)
+    span = ["--from", "2024-01-01", "--to", "2024-01-02"]
+    assert main.run(["backfill", *span, "--symbols", "NABLI"]) == 0
+    assert ("nothing is known of NABLI in these sessions" in capfd.readouterr().err) is said

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.errors import TryAgainError
-from infra.feature_rows import OWN_COLUMNS, last_session
+from infra.feature_rows import MOST_STRETCHES, NEAR, OWN_COLUMNS, last_session, stretches
 from infra.feature_table import FeatureTable
 from infra.settings import load_settings
 from tasks.core.feature_frame import feature_frame
@@ -142,3 +144,39 @@ def test_positions_move_without_rows(tmp_path: Path) -> None:
     writer.table.apply(feature_frame([])[0], at, {PLACE: at[PLACE] + 7})
     assert Writer(tmp_path).table.positions([PLACE]) == {PLACE: at[PLACE] + 7}
     assert writer.stored == {("A", 0): (0, 1.0), ("B", 0): (0, 1.0)}
+
+
+def test_the_newest_session_beside_those_of_a_backfill_reads_no_file_between(tmp_path: Path) -> None:
+    """A batch of both merges into the files near them; those of other years are not looked at."""
+    writer = Writer(tmp_path)
+    for day in (0, 400, 800):
+        writer.add([day])
+    middle = DeltaTable(str(tmp_path / "table"))
+    (path,) = (
+        uri
+        for uri, least in zip(
+            middle.file_uris(),
+            pa.table(middle.get_add_actions(flatten=True))["min.date"].to_pylist(),
+            strict=True,
+        )
+        if least == FIRST + timedelta(days=400)
+    )
+    content = Path(path).read_bytes()
+    Path(path).unlink()
+    writer.add([0, 800], revision=1, value=2.0)
+    Path(path).write_bytes(content)
+    assert writer.stored == {
+        (symbol, day): (0, 1.0) if day == 400 else (1, 2.0) for symbol in "AB" for day in (0, 400, 800)
+    }
+
+
+@given(st.sets(st.integers(0, 4_000), max_size=60))
+def test_stretches_cover_every_day_and_leave_out_the_widest_gaps(numbers: set[int]) -> None:
+    """Few, in order, apart, and no wide gap lies in one while there is room for another."""
+    days = sorted(FIRST + timedelta(days=number) for number in numbers)
+    found = stretches(days)
+    assert len(found) <= MOST_STRETCHES
+    assert [day for a, b in found for day in days if a <= day <= b] == days
+    assert all(b < c for (_, b), (c, _) in pairwise(found))
+    wide = sum(after - before > NEAR for before, after in pairwise(days))
+    assert len(found) == min(MOST_STRETCHES, wide + 1) * bool(days)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from events.payloads import DataIngested, DataRetracted, OffsetRange, Payload
 from infra.kafka.blocks import Block
 from tasks.core.features import WINDOW, Panel, compute, to_payload_rows
-from tasks.core.influence import changed, left_of, touched
+from tasks.core.influence import changed, left_of, touched, touches
 from tasks.core.layout import TIDY
 from tasks.core.sessions import Held, SessionIndex
 from tasks.recomputing import computed_since
@@ -167,7 +167,7 @@ class Feature:
         }
 
 
-ATTEMPTS = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=4)
+ATTEMPTS = st.lists(st.tuples(st.integers(1, 14), st.integers(0, DAYS)), max_size=4)
 
 
 def _ends(topic: Topic, cuts: set[int]) -> list[int]:
@@ -228,6 +228,7 @@ def test_history_in_its_order_touches_nothing() -> None:
     """A session that is the newest when it comes is in no window of an older one."""
     topic = _told(*range(DAYS))
     assert touched(topic.index(), -1, DAYS - 1, SMALL) == []
+    assert not touches(topic.index(), -1, DAYS - 1, SMALL)
 
 
 def test_a_late_session_touches_those_whose_window_holds_it() -> None:
@@ -235,6 +236,7 @@ def test_a_late_session_touches_those_whose_window_holds_it() -> None:
     topic = _told(0, 1, 3, 4, 5, 6, 2)
     found = touched(topic.index(), 5, 6, SMALL)
     assert [(one.day, one.before, one.cause) for one in found] == [(_day(3), 5, 6), (_day(4), 5, 6)]
+    assert touches(topic.index(), 5, 6, SMALL)
 
 
 def test_the_cause_is_the_newest_event_in_the_window() -> None:

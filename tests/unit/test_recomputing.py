@@ -17,6 +17,7 @@ from events.payloads import (
     SliceCommitted,
 )
 from infra.errors import ReplanError, UsageError
+from infra.kafka.blocks import Block
 from infra.kafka.records import Outgoing, Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
@@ -24,13 +25,11 @@ from tasks.backfill_makers import FeatureMaker
 from tasks.backfilling import Plan
 from tasks.core.backfill import Request
 from tasks.core.features import FEATURES, compute, to_payload_rows
-from tasks.core.grid import WINDOW
-from tasks.core.influence import touched
 from tasks.core.panel import Panel
 from tasks.core.prices import session_to_parquet
 from tasks.core.simulator import simulate
 from tasks.features import compute_vectors
-from tasks.recomputing import Aside, _publish_aside, recompute_touched
+from tasks.recomputing import Aside, _publish_aside, computed_since, recompute_touched
 from tasks.replaying import _require_repeatable
 from tasks.scaling import here
 from tasks.sessions import sessions
@@ -38,6 +37,7 @@ from tasks.throttle import Throttle
 from tasks.vectors import announcement_of
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+LETTER = Outgoing("dead-letters", b"NEPSE", b"")
 Market = list[tuple[date, pd.DataFrame]]
 
 
@@ -71,6 +71,7 @@ class Table:
     def __init__(self) -> None:
         """Empty."""
         self.rows: list[dict[str, Any]] = []
+        self.opened = 0
 
     def features(self) -> list[str]:
         """All of today's."""
@@ -78,6 +79,7 @@ class Table:
 
     def read(self, columns: Sequence[str], since: date, until: date) -> tuple[pd.DataFrame, int]:
         """Rows of some sessions."""
+        self.opened += 1
         frame = pd.DataFrame(self.rows, columns=list(columns)).assign()
         frame["date"] = pd.to_datetime(frame["date"])
         near = frame["date"].between(pd.Timestamp(since), pd.Timestamp(until))
@@ -97,7 +99,7 @@ class World:
         """Hold raw-data, its objects, an empty ledger and an empty table."""
         self.settings, self.live, self.pool = Settings(), self, None
         self.raw_data, self.feature_table = Log(*events), Table()
-        self._objects, self._kept = objects, {"slices": Log()}
+        self._objects, self._kept = objects, {"blocks": Log()}
         self.store = self
 
     def get_many(self, locations: Sequence[str]) -> dict[str, bytes]:
@@ -187,36 +189,60 @@ class Kept:
 
     def __init__(self) -> None:
         """None yet."""
-        self.blocks: list[tuple[str, list[Outgoing], dict[date, int]]] = []
+        self.blocks: list[tuple[Block, list[Outgoing]]] = []
 
     def publish(
-        self, publisher: str, _span: OffsetRange, records: Sequence[Outgoing], sessions: dict[date, int]
+        self, publisher: str, span: OffsetRange, records: Sequence[Outgoing], sessions: dict[date, int]
     ) -> int:
         """Keep a block."""
-        self.blocks.append((publisher, list(records), sessions))
+        self.blocks.append((Block(publisher, span.start, span.end, sessions), list(records)))
         return len(records)
 
 
+def aside(world: World, start: int, end: int, kept: Kept) -> Work:
+    """A slice of which everything was published aside, but a dead letter."""
+    span = OffsetRange(topic="raw-data", partition=0, start=start, end=end)
+    work = Work(world.settings, Run("recompute", "run"), [span], lambda asked: ([], asked))
+    work.outgoing.append(LETTER)
+    since = computed_since([block for block, _ in kept.blocks], span)
+    _publish_aside(cast("Any", world), Aside(cast("Any", kept), Throttle(lambda: 0)), work, since)
+    return work
+
+
+@pytest.fixture
+def one_session_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks as small as they get."""
+    monkeypatch.setattr("tasks.core.backfill.SESSIONS_A_BLOCK", 1)
+
+
+@pytest.mark.usefixtures("one_session_a_block")
 def test_blocks_published_aside_leave_the_slice(market: Market) -> None:
     """The slice keeps its dead letters; what went aside is neither in it nor counted as its output."""
-    world = told(market, [0, 1, 3, 4, 5, 2])
-    span = OffsetRange(topic="raw-data", partition=0, start=5, end=6)
-    work = Work(world.settings, Run("recompute", "run"), [span], lambda asked: ([], asked))
-    letter = Outgoing("dead-letters", b"NEPSE", b"")
-    work.outgoing.append(letter)
-    kept, loop = Kept(), cast("Any", world)
-    known = sessions(loop)
-    known.refresh()
-    parts = [[one] for one in touched(known.index, 4, 5, WINDOW)]
-    _publish_aside(loop, Aside(cast("Any", kept), Throttle(lambda: 0)), work, parts)
-    assert work.outgoing == [letter]
-    assert (work.counts["out"], work.counts["blocks"]) == (0, len(parts))
-    records = [record.value for _, block, _ in kept.blocks for record in block]
+    world, kept = told(market, [0, 1, 3, 4, 5, 2]), Kept()
+    work = aside(world, 5, 6, kept)
+    assert work.outgoing == [LETTER]
+    assert (work.counts["out"], work.counts["blocks"]) == (0, len(kept.blocks))
+    records = [record.value for _, block in kept.blocks for record in block]
     alone = [decode(value or b"").id for value in records]
     assert alone == [event.id for event in recomputed(world, 5, 6)]
-    assert [dict(sessions) for *_, sessions in kept.blocks] == [
-        {part[0].day: len(block)} for part, (_, block, _) in zip(parts, kept.blocks, strict=True)
+    assert [block.published for block, _ in kept.blocks] == [
+        {day: len(records)} for (day, _), (_, records) in zip(market[3:], kept.blocks, strict=True)
     ]
+
+
+@pytest.mark.usefixtures("one_session_a_block")
+def test_history_that_comes_late_is_computed_once_for_all_its_slices(market: Market) -> None:
+    """Each slice of it touches the same newer sessions; the first one computes them as of now."""
+    world, kept = told(market, [4, 5, 0, 1, 2, 3]), Kept()
+    aside(world, 2, 3, kept)
+    first = len(kept.blocks)
+    assert {day for block, _ in kept.blocks for day in block.published} == {day for day, _ in market[4:]}
+    for start in (3, 4, 5):
+        work = aside(world, start, start + 1, kept)
+        assert (len(kept.blocks), work.outgoing) == (first, [LETTER])
+    again = [decode(one.value or b"").payload for _, records in kept.blocks for one in records]
+    vectors = [*announced(world), *(cast("FeaturesComputed", one) for one in again)]
+    assert newest(vectors) == batch(market, range(6))
 
 
 def test_sessions_in_their_order_change_nothing(market: Market) -> None:
@@ -241,16 +267,21 @@ def test_a_backfill_publishes_what_is_missing_and_nothing_twice(market: Market) 
     assert len(some) <= len(days)
 
 
-def _missing(
-    world: World, days: Sequence[date], *, force: bool = False, symbols: tuple[str, ...] = ()
-) -> list[Payload]:
-    loop, request = cast("Any", world), Request(days[0], days[-1], symbols, force=force)
+def begun(world: World, days: Sequence[date], request: Request) -> FeatureMaker:
+    """What computes these sessions as of now."""
+    loop = cast("Any", world)
     known = sessions(loop)
     known.refresh()
     maker = FeatureMaker(loop, known, request, here)
     maker.plan = Plan("backfill.x.0", world.raw_data.refresh(), [list(days)], 0)
     maker.begin(days)
-    found = maker.find(days)
+    return maker
+
+
+def _missing(
+    world: World, days: Sequence[date], *, force: bool = False, symbols: tuple[str, ...] = ()
+) -> list[Payload]:
+    found = begun(world, days, Request(days[0], days[-1], symbols, force=force)).find(days)
     return [payload for one in found.values() for payload, _ in one.missing]
 
 
@@ -272,3 +303,17 @@ def test_a_slice_that_published_blocks_aside_is_not_replayed() -> None:
     )
     with pytest.raises(UsageError, match="3 blocks aside: 'nepse backfill --dry-run'"):
         _require_repeatable(entry)
+
+
+def test_the_table_is_opened_once_for_sessions_that_are_computed_together(market: Market) -> None:
+    """However many blocks they are published in; what is stored of each is compared all the same."""
+    world, days = told(market, range(6)), [day for day, _ in market]
+    vectors = announced(world)
+    for vector in [one for one in vectors if one.date != days[3]]:
+        world.feature_table.store(vector)
+    maker = begun(world, days, Request(days[0], days[-1]))
+    found = [maker.find([day])[day] for day in days]
+    assert world.feature_table.opened == 1
+    there = [one.date for one in vectors]
+    assert [one.computed for one in found] == [there.count(day) for day in days]
+    assert [len(one.missing) for one in found] == [there.count(d) if d == days[3] else 0 for d in days]

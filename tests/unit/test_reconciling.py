@@ -31,7 +31,7 @@ from tasks.core.joining import ActualSide, side_of_actual, side_of_prediction
 from tasks.core.pairing import Pairs, error_ids, match, pairs_of, refused, unexpected
 from tasks.core.tiling import Progress, Tile, untiled
 
-FLOWS = ("compute-features", "join-errors", "monitor", "predict", "retrain")
+FLOWS = ("compute-features", "join-errors", "monitor", "predict", "recompute", "retrain")
 FAR = 1_000
 DAY, NEXT = date(2024, 3, 3), date(2024, 3, 4)
 PLACES = [(topic.name, p) for topic in TOPICS.values() for p in range(2 if topic.spread else 1)]
@@ -214,6 +214,17 @@ def test_a_letter_beside_an_event_is_found(books: Books) -> None:
     """An input either made something or was refused."""
     books.letter("predict", ("features", 0, 2))
     assert books.settle("predict", "features")[1] == ["twice"]
+
+
+def test_a_letter_beside_blocks_that_were_published_aside_is_none(books: Books) -> None:
+    """Recompute had published some when its record was given up; elsewhere the same is a fault."""
+    ingested = DataIngested(symbol="NEPSE", date=DAY, data_location="s3://x")
+    books.add(("raw-data", 0, 0), ingested, name="i")
+    for flow, expected in (("recompute", []), ("compute-features", ["twice"])):
+        at = 20 if flow == "recompute" else 30
+        books.add(("features", 0, at), vector(), name=flow, producer=flow, cause=("raw-data", 0, 0, "i"))
+        books.letter(flow, ("raw-data", 0, 0))
+        assert books.settle(flow, "raw-data")[1] == expected
 
 
 def test_a_letter_that_was_resolved_is_no_outcome_but_its_event_is(books: Books) -> None:
