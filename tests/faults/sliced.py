@@ -52,8 +52,9 @@ class Sliced:
     def recovered(self, name: str, since: float) -> None:
         """Wait until new work comes and all work is done, and note the seconds since a moment."""
         self.feeder.await_more(BATCHES)
+        why: list[str] = []
         with self.feeder.paused():
-            until(self._settled, SETTLE_SECONDS, "settling")
+            until(lambda: self._settled(why), SETTLE_SECONDS, "settling", why)
             self.report.lines[name].seconds.append(time.monotonic() - since)
 
     def judged(self, *names: str) -> None:
@@ -74,7 +75,7 @@ class Sliced:
             return not any(finding.kind == "open-transaction" for finding in found)
 
         with self.feeder.paused():
-            until(self._settled, SETTLE_SECONDS, "settling")
+            until(lambda: self._settled([]), SETTLE_SECONDS, "settling")
             until(stable, STABLE_SECONDS, "the end of all transactions", found)
         return found
 
@@ -90,19 +91,32 @@ class Sliced:
         gone = [name for name in self.feeder.acknowledged if name not in kept]
         return found + [Finding("lost", f"{name} was acknowledged and is not there") for name in gone]
 
-    def _settled(self) -> bool:
+    def _settled(self, why: list[str]) -> bool:
+        """Tell whether all work is done; what stands in its way goes to `why`."""
         try:
-            return self._behind() == 0
-        except (LoopError, KafkaError):
+            behind = self._behind()
+        except (LoopError, KafkaError) as error:
+            why.append(f"{error!r}; {self._last_words()}")
             return False
+        why.append(f"behind by {behind}; {self._last_words()}")
+        return not any(behind)
 
-    def _behind(self) -> int:
+    def _last_words(self) -> str:
+        """Say what each worker wrote last, and whether it has ended."""
+        logs = [(self.folder / f"worker-{n}.log").read_text() for n in range(len(self.workers))]
+        ends = [worker.poll() for worker in self.workers]
+        return "; ".join(
+            f"{n} ({end}): {log[-300:]}" for n, (end, log) in enumerate(zip(ends, logs, strict=True))
+        )
+
+    def _behind(self) -> list[int]:
+        """Count the offsets of each partition that are not done."""
         reader = clients.consumer(self.settings, group=self.flow)
         try:
             spots = [TopicPartition("features", number) for number in range(PARTITIONS)]
             ends = answered(partial(reader.end_offsets, spots), ASK_SECONDS, "the ends")
             at = [answered(partial(reader.committed, s), ASK_SECONDS, "the progress") or 0 for s in spots]
-            return sum(ends.values()) - sum(at)
+            return [ends[spot] - done for spot, done in zip(spots, at, strict=True)]
         finally:
             close(reader)
 
