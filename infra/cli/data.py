@@ -36,7 +36,7 @@ def ingest(
     home: shared.Home = None,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Read price files (daily CSV, history parquet) and announce every session that is new.
+    """Read price files (daily files, histories; CSV or parquet) and announce every session that is new.
 
     A file that repeats a session is skipped; one that is no price file is refused, the others go on.
 

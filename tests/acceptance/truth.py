@@ -10,6 +10,8 @@ import pandas as pd
 
 from tasks.core.simulator import write_market
 
+PHANTOMS = {date(2011, 6, 20), date(2016, 9, 3)}
+"""Days of the real history that are no sessions: all their rows are those of a neighbour."""
 SEED, SYMBOLS, SESSIONS, DAILY = 20240304, 40, 90, 45
 
 
@@ -25,9 +27,9 @@ class Folder:
 
     @property
     def days(self) -> set[date]:
-        """All sessions: those of the history, and those of the files."""
+        """All sessions: those of the history but for its phantoms, and those of the files."""
         days = pd.read_parquet(self.history, columns=["date"])["date"]
-        return {*pd.to_datetime(days).dt.date, *self.sessions}
+        return {*pd.to_datetime(days).dt.date, *self.sessions} - PHANTOMS
 
 
 def folder(data: str | None, place: Path, *, recent: int | None = None) -> Folder:

@@ -58,12 +58,14 @@ class Passage:
 
 def test_the_whole_of_it(tmp_path: Path) -> None:
     """Sorted, then shuffled on another stack: the manifest's sessions, equal vectors and errors."""
-    files = folder(load_settings().data, tmp_path)
+    data = load_settings().data
+    assert data, "NEPSE_DATA has to name the folder of the exchange's files"
+    files = folder(data, tmp_path)
     passages = [_passage(files, "in order", shuffled=False), _passage(files, "shuffled", shuffled=True)]
-    PAGE.write_text(_page(files, passages))
     first, second = (passage.standing for passage in passages)
     for kind in first:
         assert first[kind] == second[kind], f"{kind} depend on the order of the files"
+    PAGE.write_text(_page(files, passages))
 
 
 def _passage(files: Folder, name: str, *, shuffled: bool) -> Passage:
