@@ -274,8 +274,10 @@ def line(**other: Any) -> dict[str, Any]:
 
 def test_a_refused_file_makes_the_command_fail() -> None:
     """The others were told before; the count and the first reason are the failure."""
+    corrected = line(file="h.csv", events=2, note="revision 2, after session 2024-01-01")
+    refused = line(file="g.csv", note="refused: g.csv: no")
     with pytest.raises(RejectError, match=r"1 of 2 files refused, first g\.csv: no"):
-        data._require_accepted([line(events=3), line(file="g.csv", note="refused: g.csv: no")])
+        data._require_accepted([line(accepted=2, events=3), refused, corrected])
     data._require_accepted([line(note="repeat of 2024-01-01, skipped")])
 
 
