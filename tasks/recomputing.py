@@ -18,7 +18,7 @@ from tasks.blocks import committed_blocks
 from tasks.core.backfill import blocks_of
 from tasks.core.grid import WINDOW
 from tasks.core.influence import Touched, changed, left_of, touched, touches
-from tasks.core.sessions import NOW, Held
+from tasks.core.sessions import NOW
 from tasks.sessions import Sessions, sessions
 from tasks.throttle import LiveLag, Throttle
 from tasks.vectors import cause_at, rows_as_of, vectors_as_of
@@ -116,19 +116,13 @@ def _publish(loop: Loop, work: Work, part: Sequence[Touched], end: int) -> dict[
         then |= vectors_as_of(known, rows_as_of(loop, before, some), before)
     now = vectors_as_of(known, rows_as_of(loop, end, [one.day for one in part]), end)
     for one in part:
-        left = left_of(then.get(one.day, {}), [_symbols(known, held) for held in one.held])
+        left = left_of(then.get(one.day, {}), [known.symbols_of(held) for held in one.held])
         new = changed(left, now.get(one.day, {}), _value)
         cause = cause_at(loop, one.cause)
         for symbol, vector in new.items():
             work.publish("features", vector, cause, f"{symbol} {one.day}", vector.revision)
         counts[one.day] = len(new)
     return counts
-
-
-def _symbols(known: Sessions, held: Held | None) -> set[str]:
-    """Name the symbols of a session as it was held; none where it was not, or its object is none."""
-    found = known.usable([held]) if held else {}
-    return {symbol for frame in found.values() for symbol in frame["symbol"]}
 
 
 def _value(vector: FeaturesComputed) -> object:

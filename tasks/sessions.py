@@ -71,6 +71,10 @@ class Sessions:
         """Read one session; no rows if its object is gone or is none. Raises TryAgainError."""
         return self.usable([held]).get(held.location, NO_ROWS)
 
+    def symbols_of(self, held: Held | None) -> set[str]:
+        """Name the symbols of a session; none where there is none, or its object is none."""
+        return set(self.rows_of(held)["symbol"]) if held else set()
+
     def frames(self, held: list[Held]) -> dict[str, pd.DataFrame]:
         """Read the frames of sessions, by location; the store is asked once for those that are not kept.
 

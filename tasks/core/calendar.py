@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +16,6 @@ from zoneinfo import ZoneInfo
 
 EXCHANGE_TZ = ZoneInfo("Asia/Kathmandu")
 """UTC+05:45, no daylight saving."""
-
-SESSION_CLOSE = time(15, 0)
-"""End of continuous trading, local time."""
 
 RULES_FILE = Path(__file__).with_name("calendar_rules.toml")
 
