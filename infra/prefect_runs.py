@@ -103,6 +103,13 @@ def _prepare_thread() -> None:
         flow_engine.observe_flow_run_suspension = _unobserved  # type: ignore[attr-defined]
 
 
+def release_thread() -> None:
+    """Close the client that this thread keeps: runs at another server would be sent to the old one."""
+    if hasattr(_THREAD, "contexts"):
+        _THREAD.contexts.close()
+        del _THREAD.contexts
+
+
 @contextmanager
 def _unobserved(*_: object, **__: object) -> Iterator[None]:
     """Stand in for Prefect's observer of suspensions."""
@@ -184,3 +191,5 @@ def at_server(settings: Settings) -> Iterator[None]:
         raise
     except httpx.TransportError as error:
         raise TryAgainError(away) from error
+    finally:
+        release_thread()

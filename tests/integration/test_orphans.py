@@ -44,6 +44,7 @@ def server(servers: Settings) -> Iterator[Settings]:
         url = str(client.api_url).removesuffix("/").removesuffix("/api")
         prefect_runs.deployment.cache_clear()
         yield load_settings(servers.home, prefect_url=url)
+        prefect_runs.release_thread()
     prefect_runs.deployment.cache_clear()
     for name in set(os.environ) - set(before):
         del os.environ[name]
