@@ -8,12 +8,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from events.alerts import AlertAcknowledged, AlertRaised, AlertResolved
 from events.fields import Count, Flag, Number, Payload, SessionDate, Symbol, Text
+from events.models import ModelPromoted, ModelRetrainingTriggered, ModelTrained, ShadowPredicted
 from events.operations import LetterResolved, LetterRetried, OffsetRange, SliceCommitted
 
 __all__ = [
     "PAYLOADS",
     "ActualAvailable",
+    "AlertAcknowledged",
     "AlertRaised",
     "AlertResolved",
     "DataIngested",
@@ -29,6 +32,7 @@ __all__ = [
     "Payload",
     "PredictionExpired",
     "PredictionMade",
+    "ShadowPredicted",
     "SliceCommitted",
 ]
 
@@ -147,73 +151,6 @@ class PredictionExpired(Payload):
     as_of: SessionDate | None = None
 
 
-class ModelRetrainingTriggered(Payload):
-    """Somebody or something asks for a training on data up to `data_end_date`."""
-
-    reason: Text
-    data_end_date: SessionDate
-    detail: Text | None = None
-
-
-class ModelTrained(Payload):
-    """A training ended and registered `model_version`; errors in `performance` are rupees."""
-
-    model_version: Text
-    performance: dict[str, Number]
-    features_used: list[Text]
-    artifact_location: Text
-    baseline_performance: dict[str, Number] | None = None
-    """The same measures of persistence on the same held-out sessions."""
-    feature_set: Text | None = None
-    training_start: SessionDate | None = None
-    training_end: SessionDate | None = None
-    data_version: Count | None = None
-    run_id: Text | None = None
-    artifact_sha256: Text | None = None
-    promoted: Flag | None = None
-    why: Text | None = None
-    triggers: list[Text] = Field(default=[])
-
-
-class ModelPromoted(Payload):
-    """From here on `model_version` serves (a promotion, or a rollback to an earlier version)."""
-
-    model_version: Text
-    previous_version: Text | None = None
-    reason: Text
-
-
-class AlertRaised(Payload):
-    """A rule was breached; `value` and `threshold` are in the rule's unit."""
-
-    rule: Text
-    severity: Text
-    message: Text
-    symbol: Symbol | None = None
-    date: SessionDate | None = None
-    value: Number | None = None
-    threshold: Number | None = None
-
-    @property
-    def key(self) -> str:
-        """Alerts are ordered by rule."""
-        return self.rule
-
-
-class AlertResolved(Payload):
-    """What a rule complained about is over."""
-
-    rule: Text
-    message: Text
-    symbol: Symbol | None = None
-    date: SessionDate | None = None
-
-    @property
-    def key(self) -> str:
-        """Alerts are ordered by rule."""
-        return self.rule
-
-
 PAYLOADS: dict[str, type[Payload]] = {
     payload.__name__: payload
     for payload in (
@@ -221,6 +158,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         DataRetracted,
         FeaturesComputed,
         PredictionMade,
+        ShadowPredicted,
         ActualAvailable,
         ErrorComputed,
         PredictionExpired,
@@ -229,6 +167,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         ModelPromoted,
         AlertRaised,
         AlertResolved,
+        AlertAcknowledged,
         SliceCommitted,
         LetterRetried,
         LetterResolved,

@@ -31,11 +31,12 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic("features", ("FeaturesComputed",), "symbol", spread=True),
         Topic("predictions", ("PredictionMade",), "symbol", spread=True),
+        Topic("shadows", ("ShadowPredicted",), "symbol", spread=True),
         Topic("actuals", ("ActualAvailable",), "symbol", spread=True),
         Topic("errors", ("ErrorComputed", "PredictionExpired"), "symbol", spread=True),
         Topic("training", ("ModelRetrainingTriggered",), "model name", looked_up=True),
         Topic("models", ("ModelTrained", "ModelPromoted"), "model name", looked_up=True),
-        Topic("alerts", ("AlertRaised", "AlertResolved"), "rule"),
+        Topic("alerts", ("AlertRaised", "AlertResolved", "AlertAcknowledged"), "rule"),
         Topic("slices", ("SliceCommitted",), "flow"),
         Topic(
             "dead-letters",

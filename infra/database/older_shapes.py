@@ -10,18 +10,22 @@ _JOIN = "join_"
 
 
 def widen(connection: Connection) -> None:
-    """Add the columns that came later and have a default to tables that are there; call it first of all."""
+    """Add to tables that are there the columns and indexes that came later; call it first of all.
+
+    Such a column has a default or may be empty: it is, in old rows, until the table is rebuilt.
+    """
     found = inspect(connection)
     for table in metadata.sorted_tables:
         if not found.has_table(table.name, table.schema):
             continue
         there = {column["name"] for column in found.get_columns(table.name, table.schema)}
-        added = [c for c in table.columns if c.name not in there and c.server_default is not None]
-        for column in added:
+        may_come = (c for c in table.columns if c.nullable or c.server_default is not None)
+        for column in [c for c in may_come if c.name not in there]:
             told = CreateColumn(column).compile(dialect=connection.dialect)
             connection.execute(text(f"ALTER TABLE {table.fullname} ADD COLUMN {told}"))
-        for index in table.indexes if added else ():
-            index.create(connection, checkfirst=True)
+        indexed = {index["name"] for index in found.get_indexes(table.name, table.schema)}
+        for index in [i for i in table.indexes if i.name not in indexed]:
+            index.create(connection)
 
 
 def give_way(connection: Connection) -> None:

@@ -52,6 +52,7 @@ def _of_event(name: str, *columns: Column[Any]) -> Table:
         Column("cause_topic", Text),
         Column("cause_partition", BigInteger),
         Column("cause_offset", BigInteger),
+        Column("correlation_id", Text),
         *columns,
     )
 
@@ -66,23 +67,31 @@ sessions = _of_event(
     Column("payload", JSONB, nullable=False),
 )
 
-predictions = _of_event(
-    "predictions",
-    Column("symbol", Text, nullable=False),
-    Column("date", Date, nullable=False),
-    Column("predicted_close", Double, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("as_of", Date),
-    Column("last_close", Double),
-    Column("low_80", Double),
-    Column("high_80", Double),
-    Column("low_95", Double),
-    Column("high_95", Double),
-    Column("revision", BigInteger, nullable=False),
-    Column("retracted", Boolean, nullable=False, server_default=false()),
-)
-Index("predictions_symbol_date", predictions.c.symbol, predictions.c.date)
-Index("predictions_date", predictions.c.date)
+
+def _of_prediction(name: str) -> Table:
+    """Declare a table of predictions, found by (symbol, date), by date and by the session they were made in."""
+    table = _of_event(
+        name,
+        Column("symbol", Text, nullable=False),
+        Column("date", Date, nullable=False),
+        Column("predicted_close", Double, nullable=False),
+        Column("model_version", Text, nullable=False),
+        Column("as_of", Date),
+        Column("last_close", Double),
+        Column("low_80", Double),
+        Column("high_80", Double),
+        Column("low_95", Double),
+        Column("high_95", Double),
+        Column("revision", BigInteger, nullable=False),
+        Column("retracted", Boolean, nullable=False, server_default=false()),
+    )
+    Index(f"{name}_symbol_date", table.c.symbol, table.c.date)
+    Index(f"{name}_date", table.c.date)
+    return table
+
+
+predictions = _of_prediction("predictions")
+shadow_predictions = _of_prediction("shadow_predictions")
 
 actuals = _of_event(
     "actuals",
@@ -143,6 +152,7 @@ alerts = _of_event(
     "alerts",
     Column("event_type", Text, nullable=False),
     Column("rule", Text, nullable=False, index=True),
+    Column("alert_id", Text, index=True),
     Column("symbol", Text),
     Column("date", Date),
     Column("message", Text, nullable=False),

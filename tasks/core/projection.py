@@ -1,10 +1,9 @@
 """From committed records to rows of the read side and of the feature table."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -13,8 +12,8 @@ from events import payloads as p
 from events.envelope import ContractError, Event, decode
 from events.payloads import Payload
 from events.topics import TOPICS
+from tasks.core.shapes import SHAPES, Row, Shape
 
-Row = tuple[Any, ...]
 LETTERS = "dead-letters"
 
 
@@ -54,18 +53,9 @@ class Projection:
             self.rows[table][identity] = row
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Which table an event type goes to, and its columns after those that every event has."""
-
-    table: str
-    columns: tuple[str, ...]
-    values: Callable[[Any], Row]
-
-
 EVENT_COLUMNS = (
     *("partition", "offset", "event_id", "timestamp", "producer"),
-    *("cause_topic", "cause_partition", "cause_offset"),
+    *("cause_topic", "cause_partition", "cause_offset", "correlation_id"),
 )
 LETTER_COLUMNS = (
     *("partition", "offset", "letter_id", "timestamp", "flow", "reason", "error_class"),
@@ -76,70 +66,6 @@ FEATURE_COLUMNS = (
     *("event_id", "timestamp", "feature_set", "last_close", "retracted", "features"),
 )
 
-
-def _fields(*names: str) -> Callable[[Any], tuple[Any, ...]]:
-    """Read attributes as a tuple, also when there is only one (attrgetter would return it bare)."""
-    return lambda payload: tuple(getattr(payload, name) for name in names)
-
-
-def _typed(table: str, *fields: str) -> Shape:
-    return Shape(table, fields, _fields(*fields))
-
-
-def _whole(table: str, *fields: str) -> Shape:
-    """A few columns to look things up by, and the whole payload as JSON."""
-    values = _fields(*fields)
-    return Shape(
-        table, (*fields, "event_type", "payload"), lambda x: (*values(x), type(x).__name__, _json(x))
-    )
-
-
-def _json(payload: Payload) -> str:
-    return orjson.dumps(payload.model_dump()).decode()
-
-
-def _prediction(made: p.PredictionMade) -> Row:
-    low_80, high_80 = made.interval_80 or (None, None)
-    low_95, high_95 = made.interval_95 or (None, None)
-    return (*_PREDICTION(made), low_80, high_80, low_95, high_95)
-
-
-_PREDICTION_FIELDS = (
-    *("symbol", "date", "predicted_close", "model_version", "as_of", "last_close", "revision", "retracted"),
-)
-_PREDICTION = attrgetter(*_PREDICTION_FIELDS)
-
-SHAPES: dict[str, Shape] = {
-    "DataIngested": _whole("sessions", "symbol", "date", "data_location", "revision"),
-    "DataRetracted": Shape(
-        "sessions",
-        ("symbol", "date", "data_location", "revision", "event_type", "payload"),
-        lambda x: (x.symbol, x.date, x.data_location, None, "DataRetracted", _json(x)),
-    ),
-    "PredictionMade": Shape(
-        "predictions", (*_PREDICTION_FIELDS, "low_80", "high_80", "low_95", "high_95"), _prediction
-    ),
-    "ActualAvailable": _typed(
-        "actuals", "symbol", "date", "actual_close", "previous_date", "revision", "retracted"
-    ),
-    "ErrorComputed": _typed(
-        "errors",
-        *("symbol", "date", "predicted", "actual", "error", "abs_error", "pct_error", "model_version"),
-        *("as_of", "baseline_error", "within_95", "revision", "retracted"),
-    ),
-    "PredictionExpired": _typed(
-        "expired", "symbol", "date", "predicted", "sessions_waited", "model_version", "as_of"
-    ),
-    "ModelRetrainingTriggered": _whole("trainings", "reason", "data_end_date"),
-    "ModelTrained": _whole("models", "model_version"),
-    "ModelPromoted": _whole("models", "model_version"),
-    "AlertRaised": _whole("alerts", "rule", "symbol", "date", "message"),
-    "AlertResolved": _whole("alerts", "rule", "symbol", "date", "message"),
-    "SliceCommitted": _whole("slices", "flow", "group", "run_id", "attempt"),
-    "LetterRetried": _whole("redrives", "letter_id", "attempt"),
-    "LetterResolved": _whole("redrives", "letter_id", "attempt"),
-}
-"""By event type; FeaturesComputed goes to `latest_features`, which keeps one row per symbol."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{shape.table: (*EVENT_COLUMNS, *shape.columns) for shape in SHAPES.values()},
@@ -188,7 +114,7 @@ def event_row(event: Event[Payload], record: Record, shape: Shape) -> Row:
     cause = event.metadata.causation
     found = (cause.topic, cause.partition, cause.offset) if cause else (None, None, None)
     head = (record.partition, record.offset, event.id, event.timestamp, event.producer)
-    return (*head, *found, *shape.values(event.payload))
+    return (*head, *found, event.metadata.correlation_id, *shape.values(event.payload))
 
 
 def order_of(event: Event[Payload], record: Record) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from infra.database import connection, projected, state, tables
 from infra.errors import ReplanError, TryAgainError
@@ -55,6 +55,21 @@ def stored(engine: connection.Engine, prefix: str) -> list[tuple[int, str]]:
     )
     with engine.connect() as open_:
         return [(offset, event_id) for offset, event_id in open_.execute(query)]
+
+
+def test_a_table_of_an_older_version_is_completed(stack: Settings, engine: connection.Engine) -> None:
+    """Columns that may be empty, columns with a default and indexes that it lacks are there after a start."""
+    table = tables.shadow_predictions.name
+    with engine.begin() as open_:
+        for lost in ("COLUMN correlation_id", "COLUMN retracted"):
+            open_.exec_driver_sql(f"ALTER TABLE {table} DROP {lost}")
+        open_.exec_driver_sql(f"DROP INDEX {table}_date")
+    connection.create(stack)
+    found = inspect(engine)
+    columns = {column["name"]: column for column in found.get_columns(table)}
+    assert columns["correlation_id"]["nullable"]
+    assert columns["retracted"]["default"] == "false"
+    assert f"{table}_date" in {index["name"] for index in found.get_indexes(table)}
 
 
 def test_rows_and_positions_are_one_transaction(engine: connection.Engine, name: str) -> None:
