@@ -69,7 +69,7 @@ sessions = _of_event(
 
 
 def _of_prediction(name: str) -> Table:
-    """Declare a table of predictions, found by (symbol, date), by date and by the session they were made in."""
+    """Declare a table of predictions, found by symbol and date and by date."""
     table = _of_event(
         name,
         Column("symbol", Text, nullable=False),
