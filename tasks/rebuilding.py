@@ -17,8 +17,9 @@ from infra.kafka.scanning import Offsets
 from infra.progress import tell
 from infra.running import wait
 from infra.settings import Settings
-from tasks.core.projection import LETTERS, SHAPES
+from tasks.core.projection import LETTERS
 from tasks.core.rowdigest import compare, rows_of
+from tasks.core.shapes import SHAPES
 from tasks.projections import READ_SIDE, follow_features, follow_read_side
 
 STALLED_SECONDS = 120.0

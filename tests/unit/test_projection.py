@@ -11,7 +11,8 @@ from events.envelope import Causation, Event, Metadata, decode, encode
 from events.payloads import PAYLOADS, ActualAvailable, FeaturesComputed, Payload, PredictionMade
 from infra.database.tables import metadata
 from tasks.core.feature_frame import feature_frame
-from tasks.core.projection import COLUMNS, EVENT_COLUMNS, SHAPES, project
+from tasks.core.projection import COLUMNS, EVENT_COLUMNS, project
+from tasks.core.shapes import SHAPES
 
 DAY = date(2024, 3, 3)
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
