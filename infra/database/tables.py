@@ -69,7 +69,7 @@ sessions = _of_event(
 
 
 def _of_prediction(name: str) -> Table:
-    """Declare a table of predictions, found by symbol and date and by date."""
+    """Declare a table of predictions, found by symbol and date, by date, and by the session before."""
     table = _of_event(
         name,
         Column("symbol", Text, nullable=False),
@@ -87,6 +87,7 @@ def _of_prediction(name: str) -> Table:
     )
     Index(f"{name}_symbol_date", table.c.symbol, table.c.date)
     Index(f"{name}_date", table.c.date)
+    Index(f"{name}_as_of", table.c.as_of)
     return table
 
 
@@ -122,6 +123,7 @@ errors = _of_event(
 )
 Index("errors_symbol_date", errors.c.symbol, errors.c.date)
 Index("errors_date", errors.c.date)
+Index("errors_model_version_date", errors.c.model_version, errors.c.date)
 
 expired = _of_event(
     "expired",
