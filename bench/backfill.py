@@ -15,8 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
+from kafka import KafkaConsumer, TopicPartition
 
 from bench import market
 from bench.processes import Ran, part, peak, run, say, tell
@@ -33,7 +32,7 @@ from infra.settings import Settings, inherited_environment, load_settings
 from tasks.rebuilding import Rebuilt, rebuild_features, rebuild_read_side
 
 PARTS = ("kafka", "s3", "postgres", "prefect", "deploy")
-FEATURES, SENT = "features", "bench-features"
+FEATURES, SENDER = "features", "bench-sending"
 TRANSACTION, SENDINGS = 5_000, 50_000
 """Events of a transaction, and of the sending alone."""
 
@@ -144,15 +143,11 @@ def count(settings: Settings) -> dict[str, Any]:
 
 
 def send(settings: Settings) -> dict[str, Any]:
-    """Send ready-made events alone, in transactions, to a topic of their own."""
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    admin.create_topics([NewTopic(SENT, settings.partitions, 1)])
-    admin.close()
-    ready = [
-        Outgoing(SENT, key, value) for (key, value), _ in zip(values(settings), range(SENDINGS), strict=False)
-    ]
+    """Send events that are ready once more, in transactions; the last thing that happens to this stack."""
+    read = zip(values(settings), range(SENDINGS), strict=False)
+    ready = [Outgoing(FEATURES, key, value) for (key, value), _ in read]
     pool = Pool(settings)
-    source = Source(pool, SENT)
+    source = Source(pool, SENDER)
     source.open()
     began, busy = time.perf_counter(), time.process_time()
     for start in range(0, len(ready), TRANSACTION):
