@@ -10,11 +10,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.report import saved
 
 SYMBOLS, SESSIONS_A_YEAR = 350, 230
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "scale.md"
+BEGIN, END = "<!-- plan -->", "<!-- end of plan -->"
 MINUTE, HOUR, GIGABYTE = 60, 3_600, 1e9
 HOURS_A_MONTH, MONTHS_A_YEAR = 730, 12
 
@@ -197,14 +200,32 @@ def _fields(asked: Asked) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in Asked.__dataclass_fields__}
 
 
+def written(page: str, found: str) -> str:
+    """Put the tables between the page's marks.
+
+    Raises:
+        SystemExit: the page has no marks.
+    """
+    head, mark, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (mark and end):
+        message = f"{PAGE.name} lacks the marks {BEGIN} and {END}"
+        raise SystemExit(message)
+    return f"{head}{BEGIN}\n{found}{END}{tail}"
+
+
 def main() -> None:
     """Print the costs and the plan."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"into docs/explanation/{PAGE.name}")
     for name, value in _fields(Asked()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    asked = Asked(**vars(parser.parse_args()))
-    costs = Costs.of(saved())
-    sys.stdout.write(f"{units(costs)}\n{plan(costs, asked)}")
+    options = vars(parser.parse_args())
+    write, costs = options.pop("write"), Costs.of(saved())
+    found = f"{units(costs)}\n{plan(costs, Asked(**options))}"
+    sys.stdout.write(found)
+    if write:
+        PAGE.write_text(written(PAGE.read_text("utf-8"), found), "utf-8")
 
 
 if __name__ == "__main__":

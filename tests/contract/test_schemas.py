@@ -150,11 +150,11 @@ def test_words_may_change_without_a_version(snapshots: Path) -> None:
 def test_the_commands_say_no_with_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Complaints go to standard error; what was written to standard output."""
     copytree(SNAPSHOTS, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "ModelPromoted.v1.json").unlink()
+    (tmp_path / "LetterRetried.v1.json").unlink()
     assert main(["--check", "--directory", str(tmp_path)]) == 1
-    assert "ModelPromoted.v1.json is not written yet" in capsys.readouterr().err
+    assert "LetterRetried.v1.json is not written yet" in capsys.readouterr().err
     assert main(["--write", "--directory", str(tmp_path)]) == 0
-    assert "wrote ModelPromoted.v1.json\n" in capsys.readouterr().out
+    assert "wrote LetterRetried.v1.json\n" in capsys.readouterr().out
     assert main(["--check", "--directory", str(tmp_path)]) == 0
 
 

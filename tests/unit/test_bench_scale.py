@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import scale
+from bench.report import saved
 from tests.unit.test_bench_report import measured_backfill, measured_features
 
 FIGURES = {
@@ -62,3 +63,16 @@ def test_processes_and_partitions_suffice(times: int, minutes: float, years: flo
     larger = scale.Asked(times=2 * times, minutes=minutes, years=years)
     grown = [need.what for need in scale.NEEDS if need.value(COSTS, larger) < need.value(COSTS, asked)]
     assert [what for what in grown if not what.startswith("hours")] == []
+
+
+def test_the_page_holds_the_plan_of_the_saved_figures() -> None:
+    """Whoever measures again is told to write the plan again: `python -m bench.scale --write`."""
+    costs = scale.Costs.of(saved())
+    page = scale.PAGE.read_text("utf-8")
+    assert scale.written(page, f"{scale.units(costs)}\n{scale.plan(costs, scale.Asked())}") == page
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    """The plan would be lost without a word."""
+    with pytest.raises(SystemExit, match="lacks the marks"):
+        scale.written("# A page", "| a table |")
