@@ -78,9 +78,7 @@ def _passage(files: Folder, name: str, *, shuffled: bool) -> Passage:
         made.timed("until all flows were done", lambda: _settle(settings))
         again = _ingest(settings, [files.history, *files.files])
         assert sum(line["events"] for line in again) == 0, "the whole folder again told something new"
-        report = json.loads(
-            nepse("reconcile", "--json", "--home", str(settings.home), within=RECONCILE_SECONDS).stdout
-        )
+        report = made.timed("reconciled", lambda: _said(settings, "reconcile", within=RECONCILE_SECONDS))
         assert report["sound"], report["findings"][:10]
         made.standing = _standing(settings)
     assert {day for (day,) in made.standing["DataIngested"]} == {str(day) for day in files.days}
@@ -95,10 +93,15 @@ def _commands(files: Folder, *, shuffled: bool) -> list[list[Path]]:
 
 
 def _ingest(settings: Settings, paths: list[Path]) -> list[dict[str, Any]]:
-    done = nepse("ingest", "--json", "--home", str(settings.home), *map(str, paths), within=INGEST_SECONDS)
-    assert done.stdout, done.stderr
-    lines: list[dict[str, Any]] = json.loads(done.stdout)
+    lines: list[dict[str, Any]] = _said(settings, "ingest", *map(str, paths), within=INGEST_SECONDS)
     return lines
+
+
+def _said(settings: Settings, *arguments: str, within: float) -> Any:
+    """Run a command on the stack; returns the JSON that it printed."""
+    done = nepse(*arguments, "--json", "--home", str(settings.home), within=within)
+    assert done.stdout, f"nepse {arguments[0]} ended with {done.returncode} and said: {done.stderr[-4_000:]}"
+    return json.loads(done.stdout)
 
 
 def _kind(note: str) -> str:
@@ -111,7 +114,7 @@ def _settle(settings: Settings) -> None:
     """Wait until every group has committed to the end, twice in a row: what it did may be news to another."""
     deadline, calm = time.monotonic() + SETTLED_SECONDS, 0
     while calm < 2:
-        rows = json.loads(nepse("lag", "--json", "--home", str(settings.home)).stdout)
+        rows = _said(settings, "lag", within=120)
         behind = {
             f"{row['group']} on {row['topic']}-{row['partition']}": row["lag"] for row in rows if row["lag"]
         }
