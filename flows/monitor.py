@@ -9,7 +9,7 @@ from events.payloads import ErrorComputed, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
-from tasks.core.alerting import AlertManager
+from tasks.alerting import alerts_about
 from tasks.deliveries import read_once
 from tasks.monitoring import retraining_due
 from tasks.refusals import refusals
@@ -27,7 +27,7 @@ def steps(loop: Loop, work: Work) -> Account:
     """Hold every error of the slice against the rules."""
     received = of_kind(read_once(loop, work), ErrorComputed)
     causes = {id(r.payload): r for r in received}
-    alerts = AlertManager().process(r.payload for r in received)
+    alerts = alerts_about(loop, (r.payload for r in received))
     for error, alert in alerts:
         work.publish("alerts", alert, causes[id(error)], alert.rule)
     for cause, trigger in retraining_due(loop, received, work.ends, refusals(loop, work).open):

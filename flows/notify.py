@@ -5,12 +5,12 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from events.payloads import AlertRaised, AlertResolved, OffsetRange
+from events.payloads import OffsetRange
 from infra.alerts import deliver
 from infra.bootstrap import Loop
 from infra.kafka.records import ranges_label
 from infra.kafka.work import Work
-from tasks.core.digest import digest
+from tasks.core.digest import digest, worth_telling
 from tasks.deliveries import read_once
 from tasks.work import Account, process
 
@@ -23,7 +23,7 @@ def notify(slices: list[OffsetRange]) -> State[Any]:
 
 def steps(loop: Loop, work: Work) -> Account:
     """Deliver one message for the slice."""
-    news = [r.payload for r in read_once(loop, work) if isinstance(r.payload, (AlertRaised, AlertResolved))]
+    news = [r.payload for r in read_once(loop, work) if worth_telling(r.payload)]
     if not news:
         return Account("nothing to tell")
     text = digest(news)

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         10, ge=1, description="A prediction expires when so many later sessions came before its actual."
     )
     retrain_after_sessions: int = Field(100, ge=1, description="New data points that ask for a retraining.")
+    alert_rules: Path | None = Field(
+        None, description="A file of alert rules; without it those that come with the system."
+    )
     notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
 
     dask: str | None = Field(

@@ -24,6 +24,7 @@ MODULES = (
     "features",
     "rebuild",
     "maintain",
+    "alerts",
     "demo.command",
 )
 FAILED, MISUSED = 1, 2

@@ -1,59 +1,76 @@
-"""Alert rules and the manager that holds events against them (the chapter's AlertRule and AlertManager)."""
+"""The chapter's AlertManager: error events are held against the rules about single errors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from statistics import fmean
 
 from events.payloads import AlertRaised, ErrorComputed
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRule:
-    """A measure of an error event, and the threshold above which it is worth telling somebody."""
-
-    name: str
-    measure: Callable[[ErrorComputed], float | None]
-    threshold: float
-    unit: str
-    severity: str = "warning"
-
-    def breached(self, error: ErrorComputed) -> AlertRaised | None:
-        """Hold one error against the rule; what can't be measured breaches nothing."""
-        value = self.measure(error)
-        if value is None or value <= self.threshold:
-            return None
-        return AlertRaised(
-            rule=self.name,
-            severity=self.severity,
-            message=f"{error.symbol} on {error.date}: {value:.2f} {self.unit} is above {self.threshold:g}",
-            symbol=error.symbol,
-            date=error.date,
-            value=value,
-            threshold=self.threshold,
-        )
+from tasks.core.alert_rules import PER_EVENT, AlertRule, alert_id
+from tasks.core.rule_file import defaults
 
 
 def _size_of_pct(error: ErrorComputed) -> float | None:
     return None if error.pct_error is None else abs(error.pct_error)
 
 
-DEFAULT_RULES = (
-    AlertRule("abs_error", lambda error: error.abs_error, 50.0, "rupees of absolute error"),
-    AlertRule("pct_error", _size_of_pct, 9.0, "% of error", severity="critical"),
-)
-"""The chapter's rule (abs_error > 50), and one that a share of ten rupees can breach too."""
+def _outside(error: ErrorComputed) -> float | None:
+    return None if error.within_95 is None else float(not error.within_95)
+
+
+MEASURES: dict[str, Callable[[ErrorComputed], float | None]] = {
+    "abs_error": lambda error: error.abs_error,
+    "pct_error": _size_of_pct,
+    "outside_95": _outside,
+}
+"""By the name after `measure:` in a rule; None where an event does not tell."""
 
 
 @dataclass
 class AlertManager:
     """Holds rules; `process` says which an event breaches."""
 
-    rules: list[AlertRule] = field(default_factory=lambda: list(DEFAULT_RULES))
+    rules: Sequence[AlertRule] = field(default_factory=defaults)
 
-    def process(self, errors: Iterable[ErrorComputed]) -> list[tuple[ErrorComputed, AlertRaised]]:
-        """Hold every error against every rule; one that was taken back breaches none."""
+    def process(
+        self, errors: Iterable[ErrorComputed], historic_before: date = date.min
+    ) -> list[tuple[ErrorComputed, AlertRaised]]:
+        """Hold every error against every rule; one that was taken back breaches none.
+
+        Args:
+            errors: what to judge.
+            historic_before: alerts of older sessions are marked as historic: nobody is told of them.
+        """
+        ours = [rule for rule in self.rules if rule.about == PER_EVENT]
         held = [error for error in errors if not error.retracted]
-        return [(e, alert) for e in held for rule in self.rules if (alert := rule.breached(e))]
+        found = ((e, _breached(rule, e)) for e in held for rule in ours)
+        return [(e, _marked(alert, historic_before)) for e, alert in found if alert]
+
+
+def _breached(rule: AlertRule, error: ErrorComputed) -> AlertRaised | None:
+    """Hold one error against the rule; what can't be measured breaches nothing."""
+    value = MEASURES[rule.measure](error)
+    if value is None or not rule.breached(value):
+        return None
+    labels = {"symbol": error.symbol} if "symbol" in rule.by else {}
+    return AlertRaised(
+        rule=rule.name,
+        severity=rule.severity,
+        message=rule.sentence(f"{error.symbol} on {error.date}", value),
+        symbol=error.symbol,
+        date=error.date,
+        value=value,
+        threshold=rule.threshold,
+        alert_id=alert_id(rule.name, labels),
+        labels=labels,
+        unit=rule.unit,
+        runbook=rule.runbook,
+    )
+
+
+def _marked(alert: AlertRaised, historic_before: date) -> AlertRaised:
+    historic = alert.date is not None and alert.date < historic_before
+    return alert.model_copy(update={"historic": True}) if historic else alert
 
 
 @dataclass(frozen=True, slots=True)

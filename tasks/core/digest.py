@@ -2,11 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from events.payloads import AlertRaised, AlertResolved
 
+QUIETEST = "info"
+"""Alerts of this severity are kept on the topic and on the read side, and sent to nobody."""
+
 SHOWN = 5
 """Alerts of a rule that are written out; the rest are counted."""
+
+
+def worth_telling(payload: object) -> TypeGuard[AlertRaised | AlertResolved]:
+    """Tell whether people are told of it: not of what was found in old sessions, nor of mere information."""
+    if isinstance(payload, AlertRaised):
+        return not payload.historic and payload.severity != QUIETEST
+    return isinstance(payload, AlertResolved) and payload.severity != QUIETEST
 
 
 def digest(news: Sequence[AlertRaised | AlertResolved]) -> str:
