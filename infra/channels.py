@@ -1,6 +1,7 @@
 """The channels by which people are told: the stack's own log, and whatever Apprise URLs the settings name."""
 
 import json
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -62,6 +63,7 @@ class Channels:
     def _open(self, name: str, url: str) -> Any:
         import apprise  # noqa: PLC0415  (half a second, and only needed with channels)
 
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs URLs with their passwords
         channel = apprise.Apprise()
         if not channel.add(url):
             message = f"the URL of the notification channel {name} is none that Apprise knows"

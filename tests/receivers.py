@@ -24,7 +24,7 @@ class Webhook:
     def url(self, **options: object) -> str:
         """Give the Apprise URL."""
         asked = "&".join(f"{name}={value}" for name, value in options.items())
-        return f"json://127.0.0.1:{self.port}/hook?{asked}"
+        return f"json://127.0.0.1:{self.port}/hook{'?' if asked else ''}{asked}"
 
     @property
     def ids(self) -> list[str]:
