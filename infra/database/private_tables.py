@@ -194,3 +194,22 @@ messages = Table(
 `channel` counts along the route, `tries` on that channel; `told_by` names the channel that took it."""
 Index("messages_due", messages.c.due_at, postgresql_where=messages.c.told_by.is_(None))
 Index("messages_route", messages.c.route, messages.c.made_at)
+
+alert_lives = Table(
+    "alert_lives",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("life", JSONB, nullable=False),
+    schema=PRIVATE,
+)
+"""What is remembered between looks of each alert whose condition holds."""
+
+alert_news = Table(
+    "alert_news",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("event", Text, nullable=False),
+    schema=PRIVATE,
+)
+"""Events about alerts that are not on the topic yet: the broker may be what they are about."""
