@@ -35,4 +35,3 @@ def test_a_command_closes_its_client_and_a_run_inside_it_does_not(
     assert closed == ["closed"]
     prefect_runs.release_thread()
     assert closed == ["closed"]
-'''.replace("'''",'')
