@@ -185,6 +185,7 @@ def at_server(settings: Settings) -> Iterator[None]:
     adopt(settings)
     import httpx  # noqa: PLC0415
 
+    outermost = not hasattr(_THREAD, "contexts")
     try:
         yield
     except LoopError:
@@ -192,4 +193,5 @@ def at_server(settings: Settings) -> Iterator[None]:
     except httpx.TransportError as error:
         raise TryAgainError(away) from error
     finally:
-        release_thread()
+        if outermost:  # a run that is executed here asks the server as well, and goes on
+            release_thread()
