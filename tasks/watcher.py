@@ -131,7 +131,7 @@ class Watcher:
         return True
 
     def _tell(self, now: datetime) -> None:
-        """Tell people of what the topic can't carry now: by the outbox or else directly, under the same ids."""
+        """Tell people what the topic can't carry now, by the outbox or else directly, under the same ids."""
         fresh = [one for one in self._news if one.event_id not in self._told]
         news = [(one.event_id, payload) for one in fresh if worth_telling(payload := _payload(one))]
         notes = notes_of(self._loop, news, now)
