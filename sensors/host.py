@@ -17,6 +17,7 @@ from functools import partial
 from prefect.client.schemas.objects import State
 from prefect.states import Pending
 
+from infra import logs
 from infra.database.connection import create
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.prefect_orphans import close_orphans
@@ -45,6 +46,7 @@ log = logging.getLogger("nepse.host")
 def main(group: str) -> None:
     """Run every deployment of the group in a thread of its own until SIGTERM."""
     settings = load_settings()
+    logs.configure(settings, group)
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every pause of a busy machine
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())

@@ -101,8 +101,8 @@ class Eyes:
     def _servers(self, _: AlertRule, now: datetime) -> "Seen":
         parts = [part for part in plan(self._loop.settings) if part.name in SERVERS]
         with ThreadPoolExecutor(max(1, len(parts))) as pool:
-            well = dict(zip(parts, pool.map(self._answers, parts), strict=True))
-        for part, good in well.items():
+            well = list(zip(parts, pool.map(self._answers, parts), strict=True))
+        for part, good in well:
             if good:
                 self._away.pop(part.name, None)
             else:
