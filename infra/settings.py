@@ -90,7 +90,12 @@ class Settings(BaseSettings):
     alert_rules: Path | None = Field(
         None, description="A file of alert rules; without it those that come with the system."
     )
-    notify_urls: list[SecretStr] = Field(default=[], description="Apprise URLs that alerts go to.")
+    notify_channels: dict[str, SecretStr] = Field(
+        default={}, description="Channels for alerts: JSON of names and Apprise URLs, tried in this order."
+    )
+    notify_urls: list[SecretStr] = Field(
+        default=[], description="More Apprise URLs; as channels they are called url_1, url_2 and so on."
+    )
 
     dask: str | None = Field(
         None,

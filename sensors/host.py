@@ -1,4 +1,4 @@
-"""One process that hosts many long-running deployments: sensors, or projectors.
+"""One process that hosts many long-running deployments: sensors, the watch, or projectors.
 
 `python -m sensors.host forecasting` is one of what the local stack runs. In production each sensor
 deployment can run by itself: every copy joins its flow's group and gets its share of the partitions.
@@ -17,6 +17,7 @@ from functools import partial
 from prefect.client.schemas.objects import State
 from prefect.states import Pending
 
+from infra import logs
 from infra.database.connection import create
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.prefect_orphans import close_orphans
@@ -28,7 +29,12 @@ from infra.stack.flows_host import announce
 from infra.wiring import deployment_names, full_name, routes
 from sensors.membership import is_taken
 
-TAGS = {"forecasting": "process:1", "judging": "process:2", "projectors": "projector"}
+TAGS = {
+    "forecasting": "process:1",
+    "judging": "process:2",
+    "telling": "process:3",
+    "projectors": "projector",
+}
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
 CALM_SECONDS = 60.0
 """A run that lasted so long was well: the next pause is short again."""
@@ -40,6 +46,7 @@ log = logging.getLogger("nepse.host")
 def main(group: str) -> None:
     """Run every deployment of the group in a thread of its own until SIGTERM."""
     settings = load_settings()
+    logs.configure(settings, group)
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every pause of a busy machine
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())

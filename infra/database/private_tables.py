@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
+    DateTime,
     Double,
     Index,
     Integer,
@@ -157,3 +158,58 @@ Index(
     *(refused.c.flow, refused.c.topic, refused.c.partition),
     postgresql_where=~refused.c.resolved,
 )
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("route", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("value", Double),
+    Column("not_before", DateTime(timezone=True), nullable=False),
+    Column("message_id", Text),
+    schema=PRIVATE,
+)
+"""What people are to be told, an event about an alert each; `message_id` names the message it went into."""
+Index("notes_free", notes.c.route, notes.c.not_before, postgresql_where=notes.c.message_id.is_(None))
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("route", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("channel", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("told_by", Text),
+    Column("trouble", Text),
+    schema=PRIVATE,
+)
+"""Messages to people: the text never changes once it is made, so that a second delivery is the same message.
+
+`channel` counts along the route, `tries` on that channel; `told_by` names the channel that took it."""
+Index("messages_due", messages.c.due_at, postgresql_where=messages.c.told_by.is_(None))
+Index("messages_route", messages.c.route, messages.c.made_at)
+
+alert_lives = Table(
+    "alert_lives",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("life", JSONB, nullable=False),
+    schema=PRIVATE,
+)
+"""What is remembered between looks of each alert whose condition holds."""
+
+alert_news = Table(
+    "alert_news",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("event", Text, nullable=False),
+    schema=PRIVATE,
+)
+"""Events about alerts that are not on the topic yet: the broker may be what they are about."""

@@ -92,14 +92,13 @@ def _route_lags(settings: Settings, route: Route) -> list[Lag]:
     reader = clients.consumer(settings, group=route.flow, fetch_max_wait_ms=100)
     try:
         spots = [TopicPartition(t, p) for t in route.topics for p in range(partitions(settings, t))]
-        return answered(
-            lambda: _measure(reader, route.flow, spots), ROUTE_SECONDS, f"the lag of {route.flow}"
-        )
+        return answered(lambda: measure(reader, route.flow, spots), ROUTE_SECONDS, f"the lag of {route.flow}")
     finally:
         close(reader)
 
 
-def _measure(reader: KafkaConsumer, group: str, spots: list[TopicPartition]) -> list[Lag]:
+def measure(reader: KafkaConsumer, group: str, spots: list[TopicPartition]) -> list[Lag]:
+    """Measure a group on its partitions with a client of its own; waits for the broker, see `answered`."""
     firsts = reader.beginning_offsets(spots, timeout_ms=ASK_MS)
     ends = reader.end_offsets(spots, timeout_ms=ASK_MS)
     return [_lag(reader, group, spot, (int(firsts[spot]), int(ends[spot]))) for spot in spots]
@@ -158,10 +157,11 @@ def progress(settings: Settings) -> dict[str, Progress]:
     last = _last_commits(settings)
     rows = lags(settings)
     flows = {row.group: [r for r in rows if r.group == row.group] for row in rows}
-    return {flow: Progress(tuple(_standing(row, last) for row in mine)) for flow, mine in flows.items()}
+    return {flow: Progress(tuple(standing_of(row, last) for row in mine)) for flow, mine in flows.items()}
 
 
-def _standing(row: Lag, last: dict[Spot, datetime]) -> Standing:
+def standing_of(row: Lag, last: dict[Spot, datetime]) -> Standing:
+    """Add to a partition's lag when its flow last committed there."""
     when = last.get((row.group, row.topic, row.partition))
     return Standing(row.topic, row.partition, row.lag, row.seconds_behind, when)
 
@@ -183,11 +183,11 @@ def _newest_commits(reader: KafkaConsumer) -> dict[Spot, datetime]:
     found: dict[Spot, datetime] = {}
     while int(reader.position(spot) or 0) < end:
         for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(spot, []):
-            found.update(_commits_of(record.value))
+            found.update(commits_of(record.value))
     return found
 
 
-def _commits_of(value: bytes) -> dict[Spot, datetime]:
+def commits_of(value: bytes) -> dict[Spot, datetime]:
     """Tell what an entry of the ledger committed; a pair's empty side was part of its slice as well."""
     try:
         event = decode(value)

@@ -14,9 +14,9 @@ from infra.stack.parts import Part
 from infra.stack.schedules import watch_landing
 
 WORKER = "local-worker"
-HOSTS = ("forecasting", "judging", "projectors")
+HOSTS = ("forecasting", "judging", "telling", "projectors")
 """Our own processes, each with the deployments that `sensors.host` gives it."""
-NICE = {"forecasting": 0, "judging": 5, "projectors": 10}
+NICE = {"forecasting": 0, "judging": 5, "telling": 5, "projectors": 10}
 SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 
 

@@ -9,7 +9,7 @@ from events.envelope import derive_id
 from tasks.core.calendar import EXCHANGE_TZ
 
 Severity = Literal["info", "warning", "critical"]
-Statistic = Literal["mean", "max", "share", "count"]
+Statistic = Literal["mean", "max"]
 Window = Literal["sessions", "seconds"]
 
 
@@ -31,7 +31,7 @@ _OF_ERRORS = _OF_ERROR | {"lead": "times the error of persistence"}
 
 ABOUT: dict[str, About] = {
     "error": About("each error event by itself", _OF_ERROR, ("symbol",)),
-    "errors": About("errors of recent sessions", _OF_ERRORS, ("symbol", "model_version"), "sessions"),
+    "errors": About("errors of recent sessions", _OF_ERRORS, ("model_version",), "sessions"),
     "lag": About(
         "what a flow has not read yet",
         {"records": "records behind", "seconds": "s since the oldest unread record"},
@@ -41,7 +41,6 @@ ABOUT: dict[str, About] = {
     "dead_letters": About("letters that arrived", {"letters": "dead letters"}, ("flow",), "seconds"),
     "session": About("a session that should have come", {"hours": "hours after the close"}),
     "drift": About("drift that was found", {"requests": "findings of drift"}, ("reason",), "seconds"),
-    "fallback": About("a version that can't serve", {"sessions": "sessions by another"}, ("model_version",)),
     "server": About("a server that does not answer", {"seconds": "s away"}, ("server",)),
 }
 """By the word after `about:` in a rule file."""

@@ -1,12 +1,13 @@
 """Alert rules, the sustained-error rule, and the digest that people get."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
-from events.payloads import AlertRaised, ErrorComputed
+from events.payloads import ErrorComputed
+from infra.database.outbox import Note
 from tasks.core.alerting import AlertManager, SustainedError
-from tasks.core.digest import SHOWN, digest
+from tasks.core.digest import RULES, SHOWN, WIDTH, digest
 
 
 def an_error(abs_error: float, pct_error: float | None = 1.0) -> ErrorComputed:
@@ -48,13 +49,22 @@ def test_sustained_error_needs_all_its_sessions() -> None:
     assert rule.verdict([9.0] * 5, None) is None
 
 
+def a_note(rule: str, message: str, value: float) -> Note:
+    """A note about an alert that was raised."""
+    return Note("id", "log", "raised", rule, message, value, datetime(2024, 1, 2, tzinfo=UTC))
+
+
 def test_digest_is_bounded() -> None:
     """Ten thousand alerts of one rule are a handful of lines, the largest first, the rest counted."""
-    alerts = [
-        AlertRaised(rule="abs_error", severity="warning", message=f"m{n}", value=float(n))
-        for n in range(10_000)
-    ]
-    lines = digest(alerts).splitlines()
+    lines = digest([a_note("abs_error", f"m{n}", float(n)) for n in range(10_000)]).splitlines()
     assert len(lines) == SHOWN + 2
     assert lines[:2] == ["abs_error: 10000 raised", "  m9999"]
     assert lines[-1] == f"  and {10_000 - SHOWN} more"
+
+
+def test_digest_is_bounded_in_rules_and_in_width() -> None:
+    """A foreign client that invents rules, or writes long messages of many lines, fills no mailbox."""
+    text = digest([a_note(f"rule {n}", "long\n" * 1_000, 1.0) for n in range(10_000)])
+    assert len(text.splitlines()) == 2 * RULES + 1
+    assert max(map(len, text.splitlines())) <= WIDTH + 2
+    assert text.endswith(f"and {10_000 - RULES} about other rules")

@@ -11,7 +11,7 @@ from events.envelope import Event, Metadata, encode
 from events.payloads import OffsetRange, SliceCommitted
 from infra.cli.stack import _require_healthy
 from infra.errors import StackError
-from infra.kafka.lag import Progress, Standing, _commits_of
+from infra.kafka.lag import Progress, Standing, commits_of
 from infra.settings import Settings, load_settings
 from infra.stack import state
 from infra.stack.conditions import Condition, conditions, publish
@@ -81,8 +81,8 @@ def test_the_ledger_tells_which_partitions_a_commit_was_of() -> None:
     ranges = [OffsetRange(topic=topic, partition=2, start=4, end=end) for topic, end in (("p", 9), ("a", 4))]
     entry = SliceCommitted(flow="join", group="join", ranges=ranges, run_id="r", code_version="1")
     told = encode(Event(NOW, "join", entry, Metadata("id", "id")))
-    assert _commits_of(told) == {("join", "p", 2): NOW, ("join", "a", 2): NOW}
-    assert _commits_of(b"{") == {}
+    assert commits_of(told) == {("join", "p", 2): NOW, ("join", "a", 2): NOW}
+    assert commits_of(b"{") == {}
 
 
 def test_a_long_run_may_take_its_time(settings: Settings) -> None:

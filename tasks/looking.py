@@ -1,0 +1,136 @@
+"""What the watch sees: for each kind of rule, the values of its measure now."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, time, timedelta
+from statistics import fmean
+
+from infra.bootstrap import Loop
+from infra.database import facts
+from infra.errors import TryAgainError
+from infra.kafka.gauge import Gauge
+from infra.kafka.lag import Progress
+from infra.stack.parts import Part, plan
+from infra.stack.status import answers
+from tasks.core.alert_life import Key, Labels, Sample
+from tasks.core.alert_rules import PER_EVENT, AlertRule
+from tasks.core.calendar import EXCHANGE_TZ
+from tasks.sessions import sessions, targets
+
+CLOSE = time(15)
+"""The exchange's close in Kathmandu."""
+SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
+
+
+class Eyes:
+    """Looks at broker, read side and servers; keeps its clients. Not for several threads."""
+
+    def __init__(self, loop: Loop) -> None:
+        """Nothing is looked at yet."""
+        self._loop = loop
+        self._gauge = Gauge(loop.settings)
+        self._away: dict[str, datetime] = {}
+        self._progress: dict[str, Progress] | None = None
+
+    def look(self, rules: Iterable[AlertRule], standing: Iterable[Key], now: datetime) -> list[Sample]:
+        """Measure every rule that is not about single events.
+
+        What can't be measured, because a server is away, is known of nobody: alerts that stand stay.
+        """
+        self._progress = None
+        found: list[Sample] = []
+        for rule in rules:
+            if rule.about == PER_EVENT:
+                continue
+            try:
+                found += [
+                    Sample(rule.name, labels, value) for labels, value in LOOKS[rule.about](self, rule, now)
+                ]
+            except TryAgainError:
+                found += [Sample(key.rule, key.labels, None) for key in standing if key.rule == rule.name]
+        return found
+
+    def close(self) -> None:
+        """Close the clients."""
+        self._gauge.close()
+
+    def _standing(self) -> dict[str, Progress]:
+        """Ask the broker once a look."""
+        self._progress = self._progress or self._gauge.read()
+        return self._progress
+
+    def _lag(self, rule: AlertRule, _: datetime) -> "Seen":
+        of_all = self._standing().items()
+        if rule.measure == "records":
+            return [(_label("flow", flow), float(one.lag)) for flow, one in of_all]
+        waited = (
+            (flow, max((s.waited_s for s in one.standings if s.lag), default=0.0)) for flow, one in of_all
+        )
+        return [(_label("flow", flow), seconds) for flow, seconds in waited]
+
+    def _still(self, _: AlertRule, now: datetime) -> "Seen":
+        stuck = ((flow, one.longest_stuck(now).stuck_s(now)) for flow, one in self._standing().items())
+        return [(_label("flow", flow), seconds) for flow, seconds in stuck]
+
+    def _errors(self, rule: AlertRule, _: datetime) -> "Seen":
+        """Sum sessions up; fewer sessions than the rule's say nothing yet."""
+        values: dict[str, list[float]] = {}
+        for row in facts.errors(self._loop.database, rule.over or 1):
+            if (value := getattr(row, rule.measure)) is not None:
+                values.setdefault(row.model_version, []).append(float(value))
+        summed = max if rule.statistic == "max" else fmean
+        whole = {version: found for version, found in values.items() if len(found) >= (rule.over or 1)}
+        return [(_label("model_version", version), summed(found)) for version, found in whole.items()]
+
+    def _letters(self, rule: AlertRule, now: datetime) -> "Seen":
+        since = now - timedelta(seconds=rule.over or 0)
+        return [(_label("flow", flow), float(n)) for flow, n in facts.letters(self._loop.database, since)]
+
+    def _drift(self, rule: AlertRule, now: datetime) -> "Seen":
+        since = now - timedelta(seconds=rule.over or 0)
+        return [(_label("reason", reason), float(n)) for reason, n in facts.drift(self._loop.database, since)]
+
+    def _session(self, _: AlertRule, now: datetime) -> "Seen":
+        """Tell how long ago the session closed that is expected next; only where files are waited for."""
+        held = sessions(self._loop).refresh().days if self._loop.settings.landing else []
+        if not held:
+            return []
+        close = datetime.combine(targets(self._loop).next_session(held[-1]), CLOSE, EXCHANGE_TZ)
+        return [((), max(0.0, (now - close).total_seconds() / 3_600))]
+
+    def _servers(self, _: AlertRule, now: datetime) -> "Seen":
+        parts = [part for part in plan(self._loop.settings) if part.name in SERVERS]
+        with ThreadPoolExecutor(max(1, len(parts))) as pool:
+            well = list(zip(parts, pool.map(self._answers, parts), strict=True))
+        for part, good in well:
+            if good:
+                self._away.pop(part.name, None)
+            else:
+                self._away.setdefault(part.name, now)
+        return [(_label("server", part.name), self._seconds_away(part.name, now)) for part in parts]
+
+    def _answers(self, part: Part) -> bool:
+        return answers(self._loop.settings, part)
+
+    def _seconds_away(self, name: str, now: datetime) -> float:
+        return (now - self._away.get(name, now)).total_seconds()
+
+
+Seen = list[tuple[Labels, float]]
+"""Values by their labels."""
+
+
+def _label(name: str, value: str) -> Labels:
+    return ((name, value),)
+
+
+LOOKS: dict[str, Callable[[Eyes, AlertRule, datetime], Seen]] = {
+    "lag": Eyes._lag,  # noqa: SLF001  (the table of a class's own methods)
+    "progress": Eyes._still,  # noqa: SLF001
+    "errors": Eyes._errors,  # noqa: SLF001
+    "dead_letters": Eyes._letters,  # noqa: SLF001
+    "drift": Eyes._drift,  # noqa: SLF001
+    "session": Eyes._session,  # noqa: SLF001
+    "server": Eyes._servers,  # noqa: SLF001
+}
+"""By what a rule is about."""

@@ -1,0 +1,172 @@
+"""Rules looked at on a clock: what they find is remembered, published, and told even without a broker."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from events.envelope import Event, Metadata, decode, derive_id, encode
+from infra.bootstrap import Loop
+from infra.database import alert_state, outbox
+from infra.database.alert_state import News
+from infra.errors import TryAgainError
+from infra.kafka.records import Outgoing
+from infra.kafka.source import Source
+from infra.kafka.work import CODE_VERSION
+from tasks.alerting import rules_of
+from tasks.core.alert_events import payload_of, recalled_life, stored_life
+from tasks.core.alert_life import Change, Key, Life, acknowledged, step
+from tasks.core.alert_rules import AlertRule, alert_id
+from tasks.core.digest import worth_telling
+from tasks.looking import Eyes
+from tasks.notifying import channels_of, notes_of
+
+PRODUCER = "watch"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look came to."""
+
+    changes: tuple[Change, ...]
+    standing: tuple[Key, ...]
+    waiting: int
+    """Events that are not on the topic yet."""
+
+
+class Watcher:
+    """Looks, and remembers between looks; not for several threads.
+
+    Lives and unpublished events are in Postgres, so that whoever goes on after a crash publishes the same
+    events. While Postgres is away they are in memory; while the broker is, people are told all the same.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        """Nothing is looked at yet."""
+        self._loop = loop
+        self._rules: Sequence[AlertRule] = rules_of(loop.settings)
+        self._eyes = Eyes(loop)
+        self._lives: dict[Key, Life] = {}
+        self._stored: dict[str, Any] | None = None
+        self._news: list[News] = []
+        self._told: set[str] = set()
+
+    def look(self, now: datetime) -> Looked:
+        """Look once, and tell what changed."""
+        self._recall()
+        samples = self._eyes.look(self._rules, self._lives, now)
+        self._lives, changes = step(self._rules, self._silenced(), samples, now)
+        self._news += [self._event(change, now) for change in changes]
+        self._remember()
+        if not self._publish():
+            self._tell(now)
+        return Looked(
+            tuple(changes), tuple(k for k, life in self._lives.items() if life.raised_at), len(self._news)
+        )
+
+    def close(self) -> None:
+        """Close the clients."""
+        self._eyes.close()
+
+    def _recall(self) -> None:
+        """Read once what an earlier process remembered."""
+        if self._stored is not None:
+            return
+        try:
+            self._stored, news = alert_state.load(self._loop.database)
+        except TryAgainError as error:
+            _log.warning("what stood before is not known yet: %s", error)
+            return
+        before = dict(map(recalled_life, self._stored.values()))
+        self._lives = before | self._lives
+        known = {one.event_id for one in self._news}
+        self._news = [one for one in news if one.event_id not in known] + self._news
+
+    def _silenced(self) -> dict[Key, Life]:
+        """Mark what somebody acknowledged since it was raised."""
+        raised = {alert_id(k.rule, dict(k.labels)): k for k, life in self._lives.items() if life.raised_at}
+        lives = dict(self._lives)
+        if not raised:
+            return lives
+        oldest = min(life.breached_since for life in lives.values())
+        try:
+            for name in alert_state.acknowledged(self._loop.database, raised, oldest):
+                lives = acknowledged(lives, raised[name])
+        except TryAgainError as error:
+            _log.warning("acknowledgements are not known: %s", error)
+        return lives
+
+    def _remember(self) -> None:
+        """Store what changed, before anything is published."""
+        if self._stored is None:
+            return
+        now = {alert_id(k.rule, dict(k.labels)): stored_life(k, life) for k, life in self._lives.items()}
+        changed = {name: life for name, life in now.items() if self._stored.get(name) != life}
+        gone = self._stored.keys() - now.keys()
+        if not (changed or gone or self._news):
+            return
+        try:
+            alert_state.save(self._loop.database, changed, gone, self._news)
+            self._stored = now
+        except TryAgainError as error:
+            _log.warning("kept in memory for now: %s", error)
+
+    def _publish(self) -> bool:
+        """Publish all news, in their order; tells whether none is left."""
+        if not self._news:
+            return True
+        source = Source(self._loop.pool, PRODUCER)
+        try:
+            source.open()
+            source.publish([_outgoing(one) for one in self._news])
+            alert_state.published(self._loop.database, [one.event_id for one in self._news])
+        except TryAgainError as error:
+            _log.warning("alerts are published later: %s", error)
+            return False
+        finally:
+            source.close()
+        self._news = []
+        return True
+
+    def _tell(self, now: datetime) -> None:
+        """Tell people what the topic can't carry now, by the outbox or else directly, under the same ids."""
+        fresh = [one for one in self._news if one.event_id not in self._told]
+        news = [(one.event_id, payload) for one in fresh if worth_telling(payload := _payload(one))]
+        notes = notes_of(self._loop, news, now)
+        try:
+            outbox.add(self._loop.database, notes)
+        except TryAgainError:
+            channels = channels_of(self._loop)
+            for note in notes:
+                _first_that_answers(channels, note)
+        self._told |= {one.event_id for one in fresh}
+
+    def _event(self, change: Change, now: datetime) -> News:
+        """Write the event of a change; the same change has the same id."""
+        rule = next((r for r in self._rules if r.name == change.key.rule), None)
+        life = self._lives.get(change.key)
+        payload = payload_of(change, rule)
+        moment = (life.told_at if life else None) or change.since
+        event_id = derive_id(PRODUCER, str(payload.alert_id), f"{change.kind} {moment.isoformat()}")
+        metadata = Metadata(event_id, str(payload.alert_id), payload.schema_version, None, CODE_VERSION)
+        return News(event_id, now, encode(Event(now, PRODUCER, payload, metadata)).decode())
+
+
+def _payload(one: News) -> Any:
+    return decode(one.event.encode()).payload
+
+
+def _outgoing(one: News) -> Outgoing:
+    return Outgoing("alerts", _payload(one).key.encode(), one.event.encode())
+
+
+def _first_that_answers(channels: Any, note: outbox.Note) -> None:
+    for name in note.route.split(","):
+        try:
+            channels.send(name, note.event_id, note.message)
+        except TryAgainError as error:
+            _log.warning("%s", error)
+        else:
+            return

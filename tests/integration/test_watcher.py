@@ -1,0 +1,212 @@
+"""What the watch sees on a real broker and a real database becomes alerts, also while one of them is away."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from events.envelope import Event, Metadata, encode
+from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, PredictionExpired
+from infra.bootstrap import Loop
+from infra.database import alert_state, projected
+from infra.errors import TryAgainError
+from infra.kafka.records import Outgoing
+from infra.kafka.source import Source
+from infra.settings import Settings, load_settings
+from infra.wiring import routes
+from tasks import looking
+from tasks.alerting import rules_of
+from tasks.core.alert_life import Sample
+from tasks.core.projection import COLUMNS, project
+from tasks.notifying import deliver
+from tasks.watcher import PRODUCER, Watcher
+from tests.desk import Desk
+from tests.receivers import Webhook, webhook
+
+FLOW = (("flow", "monitor"),)
+
+
+@pytest.fixture
+def rule() -> str:
+    """The name of a rule that no other test has."""
+    return f"rule_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    """A webhook of this test."""
+    with webhook() as found:
+        yield found
+
+
+@pytest.fixture
+def loop(servers: Settings, rule: str, tmp_path: Path, hook: Webhook) -> Iterator[Loop]:
+    """The adapters, with one rule about lag and one channel."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(f"rules:\n  - {{name: {rule}, about: lag, measure: records, above: 0.5, by: [flow]}}\n")
+    channels = {f"hook_{rule}": SecretStr(hook.url())}
+    loop = Loop(load_settings(servers.home, alert_rules=file, notify_channels=channels))
+    yield loop
+    loop.close()
+
+
+class Seen:
+    """Eyes that see what the test says; None is a broker that does not answer."""
+
+    def __init__(self, *looks: float | None) -> None:
+        """Remember what is seen, look by look."""
+        self.looks = list(looks)
+
+    def look(self, rules: Any, *_: object) -> list[Sample]:
+        """See the next thing."""
+        return [Sample(rules[0].name, FLOW, self.looks.pop(0))]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def alerts_of(loop: Loop, rule: str) -> list[Any]:
+    """List the events about a rule's alerts, in their order."""
+    desk = Desk(loop.settings)
+    desk.flow = PRODUCER
+    try:
+        return [one for one in desk.made("alerts") if getattr(one.payload, "rule", "") == rule]
+    finally:
+        desk.close()
+
+
+def at(seconds: float) -> datetime:
+    """Some seconds after the first look."""
+    return datetime(2024, 3, 4, 9, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def watching(loop: Loop, monkeypatch: pytest.MonkeyPatch, *looks: float | None) -> Watcher:
+    """A watcher that sees these values."""
+    monkeypatch.setattr("tasks.watcher.Eyes", lambda _: Seen(*looks))
+    return Watcher(loop)
+
+
+def test_an_alert_is_raised_and_resolved_on_the_topic(
+    loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both under one id; what is not measured changes nothing."""
+    watcher = watching(loop, monkeypatch, 3.0, 5.0, None, 0.0, 0.0)
+    for seconds in (0, 5, 10, 20, 40):
+        watcher.look(at(seconds))
+    raised, resolved = (r.payload for r in alerts_of(loop, rule))
+    assert isinstance(raised, AlertRaised)
+    assert isinstance(resolved, AlertResolved)
+    assert raised.alert_id == resolved.alert_id
+    assert raised.labels == {"flow": "monitor"}
+    assert "5.00 at worst" in resolved.message
+    watcher.close()
+
+
+def test_who_goes_on_remembers(loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process raises nothing twice, and resolves what stands."""
+    watching(loop, monkeypatch, 3.0).look(at(0))
+    later = watching(loop, monkeypatch, 3.0, 0.0, 0.0)
+    for seconds in (5, 10, 30):
+        later.look(at(seconds))
+    kinds = [type(r.payload).__name__ for r in alerts_of(loop, rule)]
+    assert kinds == ["AlertRaised", "AlertResolved"]
+
+
+def test_a_crash_before_publishing_publishes_the_same(
+    loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stored before, under its id, and nothing is left of it afterwards."""
+    with monkeypatch.context() as crash:
+        crash.setattr(Source, "open", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            watching(loop, monkeypatch, 3.0).look(at(0))
+    [kept] = [one for one in alert_state.load(loop.database)[1] if rule in one.event]
+    watching(loop, monkeypatch, 3.0).look(at(5))
+    [raised] = alerts_of(loop, rule)
+    assert raised.id == kept.event_id
+    assert [one for one in alert_state.load(loop.database)[1] if rule in one.event] == []
+
+
+def test_people_are_told_while_the_broker_is_away(
+    loop: Loop, rule: str, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; the event follows when it is back."""
+    watcher = watching(loop, monkeypatch, None, 3.0, 3.0, 3.0)
+    watcher.look(at(-5))
+    with monkeypatch.context() as away:
+        away.setattr(Source, "open", _raise_away)
+        assert watcher.look(at(0)).waiting == 1
+        assert watcher.look(at(5)).waiting == 1
+        deliver(loop, at(6))
+    assert alerts_of(loop, rule) == []
+    [body] = hook.bodies
+    assert "monitor: 3.00 records behind is above 0.5" in body
+    assert watcher.look(at(10)).waiting == 0
+    assert len(alerts_of(loop, rule)) == 1
+
+
+def test_people_are_told_while_the_database_is_away_as_well(
+    loop: Loop, rule: str, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Directly, then; what is remembered in memory is stored later."""
+    away = loop.settings.model_copy(update={"database_url": SecretStr("postgresql://nepse:x@127.0.0.1:1")})
+    nowhere = Loop(away)
+    watcher = watching(nowhere, monkeypatch, 3.0, 3.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Source, "open", _raise_away)
+        assert watcher.look(at(0)).waiting == 1
+        assert watcher.look(at(5)).waiting == 1
+    assert len(hook.bodies) == 1
+    nowhere.close()
+    assert alerts_of(loop, rule) == []
+
+
+def test_what_somebody_looks_after_is_not_told_again(
+    loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An acknowledgement is an event; the read side knows it."""
+    watcher = watching(loop, monkeypatch, 3.0, 3.0, 3.0)
+    watcher.look(at(0))
+    [raised] = alerts_of(loop, rule)
+    monkeypatch.setattr(alert_state, "acknowledged", lambda *_: {raised.payload.alert_id})
+    watcher.look(at(5))
+    watcher.look(at(20_000))
+    assert len(alerts_of(loop, rule)) == 1
+
+
+def test_acknowledgements_are_looked_up(loop: Loop) -> None:
+    """Those since the alert began."""
+    alert, now = uuid.uuid4().hex, datetime.now(UTC)
+    payload = AlertAcknowledged(rule="a", alert_id=alert, by="an operator")
+    value = encode(Event(now, "test", payload, Metadata(uuid.uuid4().hex, "x", 1, None, None)))
+    offset = int(now.timestamp() * 1e6)
+    record: Any = SimpleNamespace(topic="alerts", partition=9, offset=offset, value=value)
+    rows = {t: (COLUMNS[t], list(found.values())) for t, found in project([record]).rows.items()}
+    projected.store(loop.database, f"test-{alert}", rows, {}, {("alerts", 9): 1})
+    assert alert_state.acknowledged(loop.database, [alert, "other"], now - timedelta(seconds=1)) == {alert}
+    assert alert_state.acknowledged(loop.database, [alert], now + timedelta(seconds=1)) == set()
+
+
+def _raise_away(_: object) -> None:
+    message = "the broker is away"
+    raise TryAgainError(message)
+
+
+def test_eyes_see_lag(loop: Loop, rule: str) -> None:
+    """Records that nobody has read yet, for every flow of the wiring."""
+    source = Source(loop.pool, f"test-{rule}")
+    source.open()
+    payload = PredictionExpired(symbol="ZZ", date=date(2024, 3, 4), predicted=1.0, sessions_waited=1)
+    event = Event(datetime.now(UTC), "test", payload, Metadata(rule, rule, 1, None, None))
+    source.publish([Outgoing("errors", b"ZZ", encode(event))])
+    source.close()
+    eyes = looking.Eyes(loop)
+    seen = {s.labels: s.value for s in eyes.look(rules_of(loop.settings), [], datetime.now(UTC))}
+    assert (seen[FLOW] or 0) >= 1
+    assert len(seen) == len({route.flow for route in routes()})
+    eyes.close()
