@@ -69,9 +69,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--slice-records", type=int, default=20_000, help="join: most records of a slice")
     parser.add_argument("--without-quix", action="store_true", help="join: leave Quix Streams out")
     parser.add_argument("--sessions", type=int, help="features, backfill: only the last so many")
-    parser.add_argument(
-        "--step", type=int, default=1, help="features: groupby.apply gets every so manieth symbol"
-    )
+    parser.add_argument("--step", type=int, default=1, help="features: groupby.apply gets every n-th symbol")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     return parser
 

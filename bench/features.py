@@ -29,7 +29,7 @@ class Sizes:
     sessions: int | None = None
     """The last so many; all of them without it."""
     step: int = 1
-    """groupby.apply gets every so manieth symbol."""
+    """groupby.apply gets every n-th symbol."""
 
     @property
     def full(self) -> bool:
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--copies", type=int, default=1, help="how often the symbols are repeated")
     parser.add_argument("--sessions", type=int, help="only the last so many")
-    parser.add_argument("--step", type=int, default=1, help="every so manieth symbol, of groupby.apply")
+    parser.add_argument("--step", type=int, default=1, help="every n-th symbol, of groupby.apply")
     options = parser.parse_args()
     say(f"  {options.part}")
     tell(PARTS[options.part](options))

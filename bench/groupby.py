@@ -58,7 +58,7 @@ def compute(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def sample(rows: pd.DataFrame, step: int) -> pd.DataFrame:
-    """Keep every so manieth symbol, by length of history, so that rows and symbols shrink alike."""
+    """Keep every n-th symbol, by length of history, so that rows and symbols shrink alike."""
     lengths = rows["symbol"].value_counts()
     ordered = sorted(lengths.index, key=lambda symbol: (-lengths[symbol], symbol))
     return rows[rows["symbol"].isin(ordered[step // 2 :: step])].reset_index(drop=True)

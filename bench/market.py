@@ -9,7 +9,7 @@ import pandas as pd
 
 from infra.settings import Settings
 from tasks.core.panel import Panel
-from tasks.core.prices import read_table_parquet
+from tasks.core.prices import read_prices
 from tasks.core.simulator import history_table, simulate
 from tasks.core.tidy import by_day, tidy
 
@@ -46,8 +46,8 @@ def load(sessions: int | None = None) -> Market:
     if not path.is_file():
         message = f"NEPSE_DATA names no folder with a history.parquet: {where}"
         raise SystemExit(message)
-    found = read_table_parquet(path.read_bytes(), path.name)
-    days = [(day, file.rows) for day, file in found if len(file.rows)]
+    found = read_prices(path.read_bytes(), path.name)
+    days = [(day, file.rows) for day, file in found if day and len(file.rows)]
     return Market("the real history", days[-(sessions or 0) :])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.market import Market, repeated
 from tasks.core import features
-from tasks.core.feature_table import FEATURE_TABLE
+from tasks.core.catalogue import FEATURE_TABLE
 from tasks.core.panel import Panel
 
 RESULT_BYTES = 256 * 2**20

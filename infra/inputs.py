@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from infra.addresses import content, opened
 from infra.errors import RejectError
-from infra.places import content, opened
 from infra.settings import Settings
 
 READABLE = (".csv", ".parquet")
@@ -21,10 +21,11 @@ _CHANGED = ("LastModified", "mtime", "modified", "last_modified")
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file's name (for dates and messages) and its bytes."""
+    """A file's name (for dates and messages), its bytes, and its path in its file system."""
 
     name: str
     content: bytes
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def read_listed(
     for file in files:
         try:
             with _translated(file.name):
-                read.append(InputFile(file.name, content(fs, file.path)))
+                read.append(InputFile(file.name, content(fs, file.path), file.path))
         except RejectError as error:
             unreadable.append(Unreadable(file.name, str(error)))
     return read, unreadable
@@ -106,7 +107,7 @@ def _read(settings: Settings, place: str) -> list[InputFile]:
     with _translated(place):
         fs, path = opened(settings, place)
         names = _names(fs, path)
-        return [InputFile(_file_name(name), content(fs, name)) for name in names]
+        return [InputFile(_file_name(name), content(fs, name), name) for name in names]
 
 
 @contextmanager

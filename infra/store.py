@@ -78,11 +78,6 @@ class Store:
         with _translated(prefix):
             return [f"s3://{path}" for path in sorted(self._fs.find(prefix))]
 
-    def put_new_many(self, objects: Mapping[str, bytes]) -> dict[str, bool]:
-        """Do `put_new` for many objects, `PARALLEL` at a time; raises the first failure."""
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="store") as threads:
-            return dict(zip(objects, threads.map(self.put_new, objects, objects.values()), strict=True))
-
     def put_beside_many(self, objects: Mapping[str, bytes]) -> dict[str, str]:
         """Write objects, one whose name is taken by other content under a name with a digest of its own.
 
@@ -109,16 +104,6 @@ class Store:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="store") as threads:
             return dict(zip(wanted, threads.map(self.get, wanted), strict=True))
 
-    def put_frame(self, uri: str, frame: "pd.DataFrame") -> str:
-        """Write a frame as a new parquet object; returns the SHA-256 of its bytes. Raises like `put_new`."""
-        content = to_parquet(frame)
-        self.put_new(uri, content)
-        return hashlib.sha256(content).hexdigest()
-
-    def get_frame(self, uri: str) -> "pd.DataFrame":
-        """Read a parquet object; one that can't be read is a RejectError."""
-        return from_parquet(self.get(uri), uri)
-
     def _assert_same(self, uri: str, content: bytes) -> None:
         if self.get(uri) != content:
             message = f"object {uri} exists already with other content; raw objects are never overwritten"
@@ -137,18 +122,6 @@ def to_parquet(frame: "pd.DataFrame") -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     return buffer.getvalue()
-
-
-def from_parquet(content: bytes, name: str) -> "pd.DataFrame":
-    """Read a frame from parquet bytes; `name` is for the message of the RejectError."""
-    import pandas as pd  # noqa: PLC0415  (heavy, and the command line rarely needs it)
-    import pyarrow as pa  # noqa: PLC0415
-
-    try:
-        return pd.read_parquet(io.BytesIO(content))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        message = f"object {name} is not a readable parquet file: {error}"
-        raise RejectError(message) from error
 
 
 def _connect(settings: Settings) -> Any:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date
 
 import pandas as pd
 
-from events.envelope import Event, Metadata, derive_id, encode
+from events.envelope import derive_id
 from events.payloads import ActualAvailable, DataIngested, DataRetracted, Payload
 from infra.bootstrap import Loop
 from infra.kafka.records import Outgoing
-from infra.kafka.work import CODE_VERSION
-from tasks.core.adjustments import daily_adjustments, last_rows
+from infra.kafka.work import beginning, record_of
+from infra.store import to_parquet
+from tasks.core.adjustments import session_adjustments
 from tasks.core.announcing import Announce, Retract, Step
 from tasks.core.layout import counts, quarantine_frame
 from tasks.core.prices import session_to_parquet
@@ -21,6 +21,9 @@ from tasks.core.symbols import MARKET
 from tasks.quarantine import quarantine
 
 PRODUCER = "ingest"
+
+ADJUSTMENTS = "adjustments/"
+"""Folder of the raw bucket: for each session that has any a table of factors, their kinds and evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +48,22 @@ class Done:
 
 def store_and_tell(loop: Loop, batch: list[Step]) -> list[Told]:
     """Store the objects of a batch, then build its records. Raises like `Store.put_new`."""
-    fresh = {_name(loop, step): step for step in batch if isinstance(step, Announce) and not step.relinked}
-    objects = {name: session_to_parquet(step.claim.rows()) for name, step in fresh.items()}
-    locations = loop.store.put_beside_many(objects)
+    found = {step: adjustments(step) for step in batch if isinstance(step, Announce)}
+    fresh = {_name(loop, step): session_to_parquet(step.claim.rows()) for step in found if not step.relinked}
+    adjusted = {step: frame for step, frame in found.items() if not frame.empty}
+    aside = {_name(loop, step, ADJUSTMENTS): to_parquet(frame) for step, frame in adjusted.items()}
+    locations = loop.store.put_beside_many(fresh | aside)
     return [
         _retracted(step)
         if isinstance(step, Retract)
-        else _announced(loop, step, locations.get(_name(loop, step), ""))
+        else _announced(loop, step, locations.get(_name(loop, step), ""), found[step])
         for step in batch
     ]
 
 
-def _name(loop: Loop, step: Announce) -> str:
+def _name(loop: Loop, step: Announce, folder: str = "") -> str:
     suffix = f".r{step.revision}" if step.revision else ""
-    return f"s3://{loop.settings.raw_bucket}/{step.day}{suffix}.parquet"
+    return f"s3://{loop.settings.raw_bucket}/{folder}{step.day}{suffix}.parquet"
 
 
 def _retracted(step: Retract) -> Told:
@@ -84,9 +89,10 @@ def _gone(held: Held, repeats: date) -> tuple[DataRetracted, str, str]:
     return said, event_id, event_id
 
 
-def _announced(loop: Loop, step: Announce, location: str) -> Told:
+def _announced(loop: Loop, step: Announce, location: str, adjusted: pd.DataFrame) -> Told:
     """DataIngested, and ActualAvailable for every symbol that traded; first what no longer holds."""
-    said = _relinked(step) if step.relinked else _ingested(loop, step, location)
+    factors = dict(zip(adjusted["symbol"].tolist(), adjusted["factor"].tolist(), strict=True))
+    said = _relinked(step, factors) if step.relinked else _ingested(loop, step, location, factors)
     event_id = derive_id(PRODUCER, step.claim.digest, f"{MARKET} {step.day}", step.revision)
     records = [_record("raw-data", said, event_id, event_id)]
     if step.taken_back is not None:
@@ -96,26 +102,21 @@ def _announced(loop: Loop, step: Announce, location: str) -> Told:
     return Told(said, records)
 
 
-def _relinked(step: Announce) -> DataIngested:
+def _relinked(step: Announce, factors: dict[str, float]) -> DataIngested:
     """Say again what was said of a session, but for the session before it."""
     if step.instead is None or step.instead.said is None:
         message = f"nothing was told of session {step.day} that could be corrected"
         raise ValueError(message)
-    changes = {
-        "revision": step.revision,
-        "previous_date": step.previous,
-        "adjustments": adjustments(step),
-    }
+    changes = {"revision": step.revision, "previous_date": step.previous, "adjustments": factors}
     return step.instead.said.model_copy(update=changes)
 
 
-def adjustments(step: Announce) -> dict[str, float]:
-    """Find what has to be known to compare the session with those before it."""
-    frames = [rows for claim in step.history if not (rows := claim.rows()).empty]
-    return daily_adjustments(last_rows(frames), step.claim.rows()) if frames else {}
+def adjustments(step: Announce) -> pd.DataFrame:
+    """Find what has to be known to compare the session with those before it; see `session_adjustments`."""
+    return session_adjustments([claim.rows() for claim in step.history], step.claim.rows(), step.day)
 
 
-def _ingested(loop: Loop, step: Announce, location: str) -> DataIngested:
+def _ingested(loop: Loop, step: Announce, location: str, factors: dict[str, float]) -> DataIngested:
     file = step.claim.file
     reasons = dict(counts(file)) if file else {}
     return DataIngested(
@@ -133,7 +134,7 @@ def _ingested(loop: Loop, step: Announce, location: str) -> DataIngested:
         rejected_by=reasons,
         doubled_rows=file.doubled if file else 0,
         quarantine=quarantine(loop, step.day, quarantine_frame(file)) if file else None,
-        adjustments=adjustments(step),
+        adjustments=factors,
     )
 
 
@@ -159,6 +160,4 @@ def _actuals(  # noqa: PLR0913  (the parts of one event)
 
 
 def _record(topic: str, payload: Payload, event_id: str, correlation_id: str) -> Outgoing:
-    metadata = Metadata(event_id, correlation_id, payload.schema_version, None, CODE_VERSION)
-    event: Event[Any] = Event(datetime.now(UTC), PRODUCER, payload, metadata)
-    return Outgoing(topic, payload.key.encode(), encode(event))
+    return record_of(topic, PRODUCER, payload, beginning(payload, event_id, correlation_id))

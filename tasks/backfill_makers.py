@@ -27,7 +27,7 @@ from tasks.projections import READ_SIDE
 from tasks.scaling import Start, Table
 from tasks.serving import model_book
 from tasks.sessions import Sessions, targets
-from tasks.vectors import Rows, announcement_of, by_session, panel_of, vectors_as_of
+from tasks.vectors import Rows, announcement_of, by_session, panel_as_of, vectors_as_of
 
 TOLD = ("symbol", "date", "feature_set", "revision", "last_close")
 NOTHING = pd.DataFrame(columns=list(TOLD))
@@ -58,7 +58,7 @@ class FeatureMaker:
 
     def begin(self, days: Sequence[date]) -> None:
         """Read what the sessions look back on, and start to compute them."""
-        table = self._start(panel_of(self._loop, self._offset, days), min(days))
+        table = self._start(panel_as_of(self._loop, self._offset, days), min(days))
         self._begun |= dict.fromkeys(days, (table, list(days)))
 
     def find(self, days: Sequence[date]) -> Mapping[date, Found]:

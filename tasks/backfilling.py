@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Protocol
 
-from events.envelope import Causation, Event, Metadata, derive_id, encode
 from events.payloads import OffsetRange, Payload
 from infra.bootstrap import Loop
 from infra.errors import UsageError
 from infra.kafka.blocks import Blocks
 from infra.kafka.records import Cause, Outgoing, Run
-from infra.kafka.work import CODE_VERSION
+from infra.kafka.work import following, record_of
 from infra.progress import tell
 from tasks.blocks import committed_blocks
 from tasks.core.backfill import Plan, Request, cut, plan
@@ -159,12 +158,8 @@ def _each(
 def record(publisher: str, topic: str, payload: Any, cause: Cause) -> Outgoing:
     """Make the record of an event; the same run makes the same id, another run of the request another one."""
     about = payload.as_of if topic == "predictions" else payload.date
-    event_id = derive_id(publisher, cause.id, f"{payload.symbol} {about}", payload.revision)
-    origin = Causation(*cause.place, cause.id)
-    metadata = Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
-    return Outgoing(
-        topic, payload.key.encode(), encode(Event(datetime.now(UTC), PRODUCER, payload, metadata))
-    )
+    metadata = following(publisher, payload, cause, f"{payload.symbol} {about}", payload.revision)
+    return record_of(topic, PRODUCER, payload, metadata)
 
 
 def this_publisher(loop: Loop, run_id: str) -> Blocks:

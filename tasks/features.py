@@ -1,24 +1,20 @@
 """Sessions become feature vectors: the window each may look at, computed together where that is the same."""
 
 from datetime import date
-from typing import Any
 
-import pandas as pd
 from prefect import task
 
 from events.payloads import DataIngested, FeaturesComputed
 from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.kafka.records import Received
-from tasks.core.features import FEATURE_SET, compute, to_payload_rows
 from tasks.core.grid import WINDOW
 from tasks.core.layout import NotAPriceFileError
-from tasks.core.sessions import Held, SessionIndex
-from tasks.panels import Panels, panels
+from tasks.core.sessions import Held
 from tasks.sessions import Sessions, sessions
+from tasks.vectors import panel_of, rows_of, vectors_of
 
 Cause = Received[DataIngested]
-Features = dict[str, float | None]
 
 
 class Vectors:
@@ -53,8 +49,7 @@ def compute_vectors(loop: Loop, causes: list[Cause]) -> Vectors:
         else:
             windows[cause] = window
     for group in _groups(windows):
-        computed = _compute_group(panels(loop), group, windows)
-        vectors.computed += [(cause, payloads(rows, _standing(index, cause))) for cause, rows in computed]
+        vectors.computed += _compute_group(loop, group, windows)
     return vectors
 
 
@@ -100,35 +95,11 @@ def _leaves_alone(group: list[Cause], told: dict[date, Held], panel: dict[date, 
 
 
 def _compute_group(
-    warm: Panels, group: list[Cause], windows: dict[Cause, list[Held]]
-) -> list[tuple[Cause, pd.DataFrame | None]]:
-    held = {h.day: h for cause in group for h in windows[cause]}
-    panel = warm.of(held.values())
-    table = compute(panel, since=min(cause.payload.date for cause in group))
-    by_day: dict[Any, pd.DataFrame] = dict(list(table.groupby("date")))
-    return [(cause, by_day.get(cause.payload.date)) for cause in group]
-
-
-def _standing(index: SessionIndex, cause: Cause) -> int:
-    return index.standing(cause.payload.date, cause.place.offset)
-
-
-def payloads(rows: pd.DataFrame | None, revision: int) -> list[FeaturesComputed]:
-    """Build the vectors of one session's rows, as `compute` gives them."""
-    if rows is None:
-        return []
-    vectors = zip(rows["symbol"], rows["date"], rows["last_close"], to_payload_rows(rows), strict=True)
-    return [_payload(*vector, revision) for vector in vectors]
-
-
-def _payload(symbol: str, day: date, close: float, features: Features, revision: int) -> FeaturesComputed:
-    """Check everything but the features: they are our own numbers, and most of the work."""
-    made = FeaturesComputed(
-        symbol=symbol,
-        date=day,
-        features={},
-        feature_set=FEATURE_SET,
-        last_close=close,
-        revision=revision,
-    )
-    return FeaturesComputed.known(made.__dict__ | {"features": features})
+    loop: Loop, group: list[Cause], windows: dict[Cause, list[Held]]
+) -> list[tuple[Cause, list[FeaturesComputed]]]:
+    panel = panel_of(loop, (windows[cause] for cause in group))
+    places = [(cause.payload.date, cause.place.offset) for cause in group]
+    rows = rows_of(panel, [day for day, _ in places])
+    return [
+        (cause, vectors_of(sessions(loop), rows, *place)) for cause, place in zip(group, places, strict=True)
+    ]

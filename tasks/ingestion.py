@@ -47,14 +47,44 @@ def ingest_batch(loop: Loop, source: Source, found: list[Session]) -> list[Line]
     """
     known = sessions(loop)
     index = known.refresh()
-    # An event of another client may name an object twice; the newest session of it is compared.
-    held = {one.location: one for one in index.alive()}
-    places = Places(_known(known, one) for one in held.values())
-    digests = {one.digest for one in held.values()}
-    by_claim = {one.claim(digests): one for one in found}
+    start = HeldNow(known)
+    places = Places(start)
+    by_claim = {one.claim(start): one for one in found}
     verdicts = {claim: places.take(claim) for claim in in_order(by_claim)}
-    told = _tell(loop, source, Planner(index, places.start, places.changes()).plan())
+    told = _tell(loop, source, Planner(index, start, places.changes()).plan())
     return [*_lines(loop, verdicts, by_claim, places, told), *_also(told, verdicts)]
+
+
+class HeldNow:
+    """The sessions held now as claims, each made when it is looked at: a command costs those near its own.
+
+    An event of another client may name an object twice; the newest session of it is compared.
+    """
+
+    def __init__(self, known: Sessions) -> None:
+        """Nothing is looked at yet."""
+        self._known, self._current = known, known.index.current
+        self._repeated = self._current.repeated()
+        self._seen: dict[date, Known] = {}
+
+    def days(self) -> list[date]:
+        """List their days, oldest first."""
+        return [day for day in self._current.days if day not in self._repeated]
+
+    def at(self, day: date) -> Known | None:
+        """Find a day's session, the same claim whenever it is asked for."""
+        held = None if day in self._repeated else self._current.at(day)
+        if held and day not in self._seen:
+            self._seen[day] = _known(self._known, held)
+        return self._seen.get(day)
+
+    def day_of(self, digest: str) -> date | None:
+        """Find the session with these rows."""
+        return self._current.day_of(digest)
+
+    def __contains__(self, digest: object) -> bool:
+        """Tell whether some session has these rows."""
+        return isinstance(digest, str) and self.day_of(digest) is not None
 
 
 def _known(known: Sessions, held: Held) -> Known:

@@ -17,8 +17,8 @@ from infra.kafka.records import Received, of_kind
 from infra.kafka.topics import partitions
 from infra.registry_types import Submission, Version
 from infra.running import wait
+from tasks.core.catalogue import LEARNED
 from tasks.core.dataset import with_target
-from tasks.core.feature_table import LEARNED
 from tasks.core.features import FEATURE_SET
 from tasks.core.pictures import error_over_time, predicted_against_actual
 from tasks.core.promotion import Evaluation, Promotion, evaluate, verdict

@@ -1,14 +1,14 @@
 """Asking for a retraining, once per reason and day."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
-from events.envelope import Event, Metadata, derive_id, encode
+from events.envelope import derive_id
 from events.payloads import ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import UsageError
-from infra.kafka.records import Outgoing, of_kind
+from infra.kafka.records import of_kind
 from infra.kafka.source import Source
-from infra.kafka.work import CODE_VERSION
+from infra.kafka.work import beginning, record_of
 from tasks.sessions import sessions
 
 PRODUCER = "schedule-retraining"
@@ -51,7 +51,6 @@ def _ask_once(loop: Loop, source: Source, reason: str, newest: date, today: date
     if loop.training.has(event_id):
         return f"{reason} was asked for on {today} already"
     payload = ModelRetrainingTriggered(reason=reason, data_end_date=newest)
-    metadata = Metadata(event_id, event_id, payload.schema_version, None, CODE_VERSION)
-    event = Event(datetime.now(UTC), PRODUCER, payload, metadata)
-    source.publish([Outgoing("training", loop.settings.model_name.encode(), encode(event))])
+    metadata = beginning(payload, event_id)
+    source.publish([record_of("training", PRODUCER, payload, metadata, loop.settings.model_name)])
     return f"asked for a retraining on data up to {newest}: {reason}"

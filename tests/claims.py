@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.claims import Claim, Known, Verdict
-from tasks.core.places import Changes, Places
+from tasks.core.places import Changes, Listed, Places
 from tasks.core.prices import content_hash
 from tasks.core.tidy import tidy
 
@@ -44,7 +44,7 @@ class Shelf:
 
     def command(self, *claims: Claim) -> list[Verdict]:
         """Ingest some files as one command and keep what it changed."""
-        places = Places(self.held.values())
+        places = Places(Listed(self.held.values()))
         verdicts = [places.take(one) for one in claims]
         self._keep(places.changes())
         assert self.days() == {known.day: known.claim.digest for known in places.held}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.core.claims import Claim
 from tasks.core.layout import DailyFile
-from tasks.core.prices import content_hash, read_daily, read_table
+from tasks.core.prices import content_hash, read_daily, read_prices
 from tasks.core.simulator import Oddities, write_market
 from tests.claims import claim
 
@@ -50,8 +50,8 @@ class Written:
     @cached_property
     def history(self) -> dict[date, DailyFile]:
         """What the reader finds in the history."""
-        table = pd.read_parquet(io.BytesIO(self.files["history.parquet"]))
-        return dict(read_table(table, "history"))
+        found = read_prices(self.files["history.parquet"], "history.parquet")
+        return {day: content for day, content in found if day}
 
     @cached_property
     def rows(self) -> pd.DataFrame:

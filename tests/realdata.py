@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from infra.settings import Settings
-from tasks.core.prices import read_daily, read_table_parquet
+from tasks.core.prices import read_daily, read_prices
 
 
 def real_folder() -> Path:
@@ -28,8 +28,8 @@ def manifest(folder: Path) -> list[dict[str, str]]:
 def real_sessions() -> dict[date, pd.DataFrame]:
     """Every real session, history and first appearances of daily ones, as tidy frames."""
     folder = real_folder()
-    history = read_table_parquet((folder / "history.parquet").read_bytes(), "history.parquet")
-    found = {day: content.rows for day, content in history}
+    history = read_prices((folder / "history.parquet").read_bytes(), "history.parquet")
+    found = {day: content.rows for day, content in history if day}
     for line in manifest(folder):
         if line["repeats_previous_session"] == "False":
             content = read_daily((folder / "daily" / line["file"]).read_bytes(), line["file"])

@@ -66,20 +66,8 @@ def backfill(
     """
     from infra import prefect_runs  # noqa: PLC0415
 
-    if end < start:
-        message = f"--to {end:%Y-%m-%d} is before --from {start:%Y-%m-%d}"
-        raise UsageError(message)
     settings = shared.settings_of(context, home)
-    asked = _split(symbols)
-    parameters = {
-        "start": f"{start:%Y-%m-%d}",
-        "end": f"{end:%Y-%m-%d}",
-        "symbols": asked,
-        "flow": flow.value,
-        "force": force,
-        "dry_run": dry_run,
-        "dask": dask,
-    }
+    parameters = _parameters(start, end, symbols, flow) | {"force": force, "dry_run": dry_run, "dask": dask}
     if detach:
         run_id, url = prefect_runs.submit(settings, "backfill/backfill", parameters)
         _say(as_json, {"run_id": str(run_id), "url": url}, f"handed to the worker: {url}")
@@ -88,10 +76,29 @@ def backfill(
     with progress("recomputing"):
         found = prefect_runs.run_here(settings, "backfill/backfill", parameters)
     _say(as_json, found, f"{_sentence(found, flow)}, {time.monotonic() - began:.1f} s")
+    _tell_more(found, parameters["symbols"])
+
+
+def _parameters(start: datetime, end: datetime, symbols: list[str] | None, flow: Flow) -> dict[str, Any]:
+    """Give what the deployment is asked for.
+
+    Raises:
+        UsageError: the range ends before it begins.
+    """
+    first, last = f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}"
+    if end < start:
+        message = f"--to {last} is before --from {first}"
+        raise UsageError(message)
+    return {"start": first, "end": last, "symbols": _split(symbols), "flow": flow.value}
+
+
+def _tell_more(found: dict[str, Any], asked: list[str] | None) -> None:
+    """Say on standard error what to look at next."""
     if asked and not found["computed"]:
         shared.err.print(_nothing_of(asked), highlight=False, markup=False)
     if found["published"]:
-        again = "the same without --dry-run" if dry_run else "nepse lag, until the live flows have caught up"
+        caught_up = "nepse lag, until the live flows have caught up"
+        again = "the same without --dry-run" if found["dry_run"] else caught_up
         shared.err.print(f"next: {again}", highlight=False)
 
 

@@ -31,18 +31,21 @@ def register(app: typer.Typer) -> None:
 def ingest(
     context: typer.Context,
     places: Annotated[
-        list[str], typer.Argument(metavar="PATH_OR_URL...", help="Files, folders, patterns or URLs.")
+        list[str],
+        typer.Argument(
+            metavar="PATH_OR_URL...", help="Files, folders, patterns, URLs, s3:// or github:// places."
+        ),
     ],
     home: shared.Home = None,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Read price files (daily files, histories; CSV or parquet) and announce every session that is new.
+    """Read daily files and price histories, CSV or parquet, and announce every session that is new.
 
     A file that repeats a session is skipped; one that is no price file is refused, the others go on.
 
     Example: nepse ingest prices/2024_03_04.csv prices/daily https://host/2024_03_05.csv
     """
-    from infra.places import absolute  # noqa: PLC0415
+    from infra.addresses import absolute  # noqa: PLC0415
     from infra.prefect_runs import run_here  # noqa: PLC0415
 
     settings = shared.settings_of(context, home)

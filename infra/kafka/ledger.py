@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from events.envelope import Metadata, derive_id
+from events.envelope import derive_id
 from events.payloads import OffsetRange, SliceCommitted
 from infra.kafka.records import Outgoing, Run, ranges_label
 from infra.kafka.transaction import Closing
-from infra.kafka.work import CODE_VERSION, Work
+from infra.kafka.work import CODE_VERSION, Work, beginning
 from infra.settings import Settings
 
 REPLAYS, REDRIVES, BLOCKS = "replay.", "redrive.", "block."
@@ -57,6 +57,6 @@ def aside(
         )
         entry_id = derive_id(name, ranges_label(ranges), " ".join([run.run_id, *sorted(counts or {})]))
         work = Work(settings, Run(name, run.run_id), ranges, lambda asked: ([], asked))
-        return work.envelop("slices", entry, Metadata(entry_id, entry_id, 0, None, CODE_VERSION))
+        return work.envelop("slices", entry, beginning(entry, entry_id))
 
     return closing

@@ -25,7 +25,7 @@ HEADER_BYTES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who works on a slice: the flow, its Prefect run, and the how-manieth attempt it is."""
+    """Who works on a slice: the flow, its Prefect run, and the number of the attempt."""
 
     flow: str
     run_id: str

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from events.envelope import Metadata, derive_id
+from events.envelope import derive_id
 from events.payloads import LetterResolved, LetterRetried, OffsetRange, Payload
 from infra.errors import ReplanError
 from infra.kafka.ledger import aside, redriving
@@ -15,7 +15,7 @@ from infra.kafka.reading import await_visible, committed
 from infra.kafka.records import Outgoing, Run
 from infra.kafka.slices import transactional_id
 from infra.kafka.transaction import transact
-from infra.kafka.work import CODE_VERSION, Fetched, Work
+from infra.kafka.work import Fetched, Work, beginning
 from infra.wiring import Route
 
 REASON_LENGTH = 1_000
@@ -92,7 +92,7 @@ class Redrive:
 
     def _told(self, work: Work, event: Payload, subject: str) -> Outgoing:
         event_id = derive_id(REDRIVER, event.key, subject)
-        return work.envelop("redrives", event, Metadata(event_id, event.key, 0, None, CODE_VERSION))
+        return work.envelop("redrives", event, beginning(event, event_id, event.key))
 
     def commit(self) -> None:
         """Publish what followed from all letters, with what happened to each. Raises like `transact`."""

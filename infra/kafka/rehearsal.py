@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer
 
-from events.envelope import Causation, ContractError, Metadata, decode, derive_id
+from events.envelope import ContractError, decode, derive_id
 from events.payloads import OffsetRange, Payload, SliceCommitted
 from infra.kafka.ledger import REDRIVES, REPLAYS, aside, replaying
 from infra.kafka.letters import letter_of
@@ -15,7 +15,7 @@ from infra.kafka.pool import Pool
 from infra.kafka.reading import await_visible, read_bounded, read_ranges
 from infra.kafka.records import Cause, Outgoing, Run
 from infra.kafka.transaction import transact
-from infra.kafka.work import CODE_VERSION, Work
+from infra.kafka.work import Work, following
 
 LETTERS = "dead-letters"
 MOST_CORRECTIONS = 100
@@ -61,9 +61,7 @@ class Rehearsal(Work):
         return self._follow(made, made.payload, made.revision)
 
     def _follow(self, made: Made, payload: Payload, revision: int) -> Outgoing:
-        event_id = derive_id(self.run.flow, made.cause.id, made.subject, revision)
-        origin = Causation(*made.cause.place, made.cause.id)
-        metadata = Metadata(event_id, made.cause.correlation_id, 0, origin, CODE_VERSION)
+        metadata = following(self.run.flow, payload, made.cause, made.subject, revision)
         return self.envelop(made.topic, payload, metadata)
 
 

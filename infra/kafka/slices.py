@@ -10,7 +10,7 @@ from functools import partial
 
 from kafka import KafkaConsumer, TopicPartition
 
-from events.envelope import Metadata, derive_id
+from events.envelope import derive_id
 from events.payloads import OffsetRange, SliceCommitted
 from infra.errors import ReplanError
 from infra.faults import reach
@@ -18,7 +18,7 @@ from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible, committed, read_bounded
 from infra.kafka.records import Outgoing, Run, ranges_label
 from infra.kafka.transaction import Progress, transact
-from infra.kafka.work import CODE_VERSION, Work
+from infra.kafka.work import CODE_VERSION, Work, beginning
 
 
 def transactional_id(flow: str, spots: Sequence[OffsetRange | TopicPartition]) -> str:
@@ -126,8 +126,8 @@ class Slice(Work):
     def _ledger_record(self, entry: SliceCommitted, outputs: list[OffsetRange]) -> Outgoing:
         """Complete the ledger entry with where the outputs lie, which is known once they are sent."""
         entry_id = derive_id(self.run.flow, ranges_label(self.ranges), "slice")
-        metadata = Metadata(entry_id, entry_id, entry.schema_version, None, CODE_VERSION)
-        return self.envelop("slices", entry.model_copy(update={"outputs": outputs}), metadata)
+        told = entry.model_copy(update={"outputs": outputs})
+        return self.envelop("slices", told, beginning(told, entry_id))
 
     def abandon(self) -> None:
         """Take step 7: no transaction is open here, but this producer is not to be used again."""

@@ -15,6 +15,24 @@ from infra.settings import Settings
 CODE_VERSION = version("nepse-loop")
 
 
+def following(producer: str, payload: Payload, cause: Cause, subject: str, revision: int = 0) -> Metadata:
+    """Name an event by what caused it and what it is about: made again it has the same id."""
+    event_id = derive_id(producer, cause.id, subject, revision)
+    origin = Causation(*cause.place, cause.id)
+    return Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
+
+
+def beginning(payload: Payload, event_id: str, correlation_id: str = "") -> Metadata:
+    """Name an event that follows from no other; it starts a chain unless it belongs to one."""
+    return Metadata(event_id, correlation_id or event_id, payload.schema_version, None, CODE_VERSION)
+
+
+def record_of(topic: str, producer: str, payload: Payload, metadata: Metadata, key: str = "") -> Outgoing:
+    """Make the record of an event that happens now; `key` is for a payload that has none of its own."""
+    event = Event(datetime.now(UTC), producer, payload, metadata)
+    return Outgoing(topic, (payload.key or key).encode(), encode(event))
+
+
 class Record(Protocol):
     """A record as the Kafka client hands it over, or as a dead letter keeps it."""
 
@@ -111,17 +129,14 @@ class Work:
 
     def publish(self, topic: str, payload: Payload, cause: Cause, subject: str, revision: int = 0) -> str:
         """Put an event that follows from `cause` into the slice; returns its id."""
-        event_id = derive_id(self.run.flow, cause.id, subject, revision)
-        origin = Causation(*cause.place, cause.id)
-        metadata = Metadata(event_id, cause.correlation_id, payload.schema_version, origin, CODE_VERSION)
+        metadata = following(self.run.flow, payload, cause, subject, revision)
         self.outgoing.append(self.envelop(topic, payload, metadata))
         self.count("out")
-        return event_id
+        return metadata.event_id
 
     def envelop(self, topic: str, payload: Payload, metadata: Metadata) -> Outgoing:
         """Make a record of an event of this flow, now."""
-        event = Event(datetime.now(UTC), self.run.flow, payload, metadata)
-        return Outgoing(topic, (payload.key or self.settings.model_name).encode(), encode(event))
+        return record_of(topic, self.run.flow, payload, metadata, self.settings.model_name)
 
     def reject(self, received: Received[Payload], reason: str, error: BaseException | None = None) -> None:
         """Make a record that was read, but can't be processed, a dead letter."""

@@ -15,7 +15,6 @@ from infra.stack import jars, parts, ports, process, state
 START_SECONDS = 300.0
 STOP_SECONDS = 75.0
 POLL_SECONDS = 0.2
-APPEAR_SECONDS = 15.0
 
 
 def check(settings: Settings, say: Callable[[str], None]) -> None:

@@ -8,8 +8,6 @@ from infra.errors import StackError
 from infra.settings import Settings
 from infra.stack.parts import Part
 
-HIGHEST = 65_535
-
 
 def require_free(settings: Settings, parts: list[Part]) -> None:
     """Check every port before anything starts.

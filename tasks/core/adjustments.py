@@ -44,18 +44,20 @@ def factors(panel: Panel, since: date = date.min) -> pd.DataFrame:
         since: First session asked for.
 
     Returns:
-        Frame of `COLUMNS` (factor > 0, never 1; kind a value of `Kind`), in order of date and symbol.
+        Frame of `COLUMNS` (factor > 0, never 1; kind a value of `Kind`), in order of date and symbol; closes
+        that lie too far apart for a number give no row.
     """
     first = bisect_left(panel.dates, since)
     if first == len(panel):
         return pd.DataFrame({name: [] for name in COLUMNS})
     grid = Grid(panel, first)
-    factor, move = _factor(grid), grid.lag(grid.move)
+    with np.errstate(over="ignore", divide="ignore"):
+        factor, move = _factor(grid), grid.lag(grid.move)
     close, given = grid.lag(grid.field("close")), grid.lag(grid.field("prev_close"))
     reference, last = (grid.lag(wide) for wide in grid.references[:2])
     age = grid.lag(grid.references[2])
     rows = []
-    for s, k in np.argwhere(factor != 1).tolist():
+    for s, k in np.argwhere((factor != 1) & (factor > 0) & np.isfinite(factor)).tolist():
         kind = _kind(move[s, k], given[s, k])
         past = f"the last close, {last[s, k]:g} ({_sessions(age[s, k])} before)"
         evidence = _evidence(kind, close[s, k], reference[s, k], past)
@@ -89,26 +91,16 @@ def _sessions(number: int) -> str:
     return f"{number} session" if number == 1 else f"{number} sessions"
 
 
-def daily_adjustments(previous: pd.DataFrame, session: pd.DataFrame) -> dict[str, float]:
-    """Find a session's adjustments from what stood before it, in a few milliseconds.
+def session_adjustments(before: Sequence[pd.DataFrame], session: pd.DataFrame, day: date) -> pd.DataFrame:
+    """List a session's adjustments as `factors` does of a whole history, in some milliseconds.
 
     Args:
-        previous: Tidy frame of the session before, or better `last_rows` of the sessions before: with those
-            the result is that of `factors`, with the session before alone it lacks symbols that did not trade
-            in it.
-        session: Tidy frame of the session.
-
-    Returns:
-        Factor by symbol, of those that were adjusted; none where closes lie too far apart for a number.
+        before: Tidy frames of the `CARRY` sessions before it or more, oldest first; fewer where history
+            begins.
+        session: Its tidy frame.
+        day: Its date.
     """
-    panel = Panel.from_sessions([(date.min, previous), (date.min + timedelta(days=1), session)])
-    with np.errstate(over="ignore", divide="ignore"):
-        [factor] = _factor(Grid(panel, 1))
-    told = (factor != 1) & (factor > 0) & np.isfinite(factor)
-    return {panel.symbols[k]: float(factor[k]) for k in np.flatnonzero(told).tolist()}
-
-
-def last_rows(sessions: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Take each symbol's newest row out of the last `CARRY` sessions: tidy frames, oldest first, not none."""
-    rows = pd.concat(sessions[-CARRY:], ignore_index=True)
-    return rows.drop_duplicates("symbol", keep="last", ignore_index=True)
+    frames = [*before[-CARRY:], session]
+    days = [date.min + timedelta(days=number) for number in range(len(frames))]
+    found = factors(Panel.from_sessions(list(zip(days, frames, strict=True))), days[-1])
+    return found.assign(date=day)

@@ -5,17 +5,16 @@ comes late, or turns out to be none, changes what the next one says; and what no
 before something else is told in its place.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import pairwise
 
 import pandas as pd
 
-from tasks.core.claims import Claim, Known
+from tasks.core.claims import Claim
 from tasks.core.grid import CARRY
-from tasks.core.places import Changes, Stored
+from tasks.core.places import Changes, Start, Stored
 from tasks.core.sessions import Held, SessionIndex
 
 BATCH = 25
@@ -70,21 +69,22 @@ class Plan:
 
 
 class Planner:
-    """Tells what has to be told to get from the sessions of an index to those after `changes`."""
+    """Tells what has to be told to get from the sessions of an index to those after `changes`.
 
-    def __init__(self, index: SessionIndex, known: Iterable[Known], changes: Changes) -> None:
+    Looked at are the sessions that changed and those next to them, not the history.
+    """
+
+    def __init__(self, index: SessionIndex, start: Start, changes: Changes) -> None:
         """Take the index, the same sessions as claims, and what became of them."""
-        self._index = index
-        self._known = {one.day: one for one in known}
-        self._changes = changes
-        self._alive = {held.day: held for held in index.alive()}
+        self._index, self._start, self._changes = index, start, changes
         self._gone = {one.known.day for one in changes.gone}
-        self._new = {one.day for one in changes.stored}
-        days: list[date | None] = [None, *sorted((self._alive.keys() - self._gone) | self._new)]
-        self._before = {later: earlier for earlier, later in pairwise(days) if later}
-        self._days = [day for day in days if day]
-        self._claims = {day: self._known[day].claim for day in self._days if day in self._known}
-        self._claims |= {one.day: one.claim for one in changes.stored}
+        self._new = {one.day: one.claim for one in changes.stored}
+        self._days = list(index.current.days)
+        for day in self._gone:
+            del self._days[bisect_left(self._days, day)]
+        for day in self._new:
+            if day in self._gone or index.current.at(day) is None:
+                insort(self._days, day)
 
     def plan(self) -> Plan:
         """Order the steps: what goes, and what is stored where that went, come first and together.
@@ -107,36 +107,52 @@ class Planner:
 
     def _retract(self, number: int) -> Retract:
         one = self._changes.gone[number]
-        held = self._alive[one.known.day]
+        held = self._held(one.known.day)
         number, behind = self._index.next_revision(held.day), tuple(self._index.behind(held))
         return Retract(held, one.known.claim, number, one.repeats, behind)
 
     def _announce(self, one: Stored) -> Announce:
-        instead = self._alive[one.day] if one.replaces else None
+        instead = self._held(one.day) if one.replaces else None
         lost = self._taken_back(one.day, one.claim) if instead else None
         number = self._index.next_revision(one.day) + (lost is not None or one.day in self._gone)
         place = bisect_left(self._days, one.day)
-        history = tuple(self._claims[day] for day in self._days[max(0, place - CARRY) : place])
-        return Announce(one.day, one.claim, number, self._before[one.day], instead, history, lost)
+        past = self._days[max(0, place - CARRY) : place]
+        history = tuple(claim for day in past if (claim := self._claim(day)))
+        return Announce(one.day, one.claim, number, self._before(one.day), instead, history, lost)
 
     def _links(self) -> list[Announce]:
         """Correct the sessions that stay as they are, but after another one than they said."""
-        staying = sorted(self._alive.keys() - self._gone - self._new)
-        wrong = [day for day in staying if self._touched(day) and self._misnamed(day)]
-        return [self._announce(Stored(day, self._known[day].claim, self._known[day])) for day in wrong]
+        places = {bisect_right(self._days, day) for day in self._gone | self._new.keys()}
+        behind = [self._days[place] for place in sorted(places) if place < len(self._days)]
+        wrong = [day for day in behind if day not in self._new and self._misnamed(day)]
+        known = [one for day in wrong if (one := self._start.at(day))]
+        return [self._announce(Stored(one.day, one.claim, one)) for one in known]
 
-    def _touched(self, day: date) -> bool:
-        """Tell whether a change lies right before a session: others are as they were."""
-        before = self._before[day]
-        return before in self._new or any((before or date.min) < gone < day for gone in self._gone)
+    def _held(self, day: date) -> Held:
+        """Give what is held for a day before anything is told. Raises KeyError where nothing is."""
+        held = self._index.current.at(day)
+        if held is None:
+            raise KeyError(day)
+        return held
+
+    def _before(self, day: date) -> date | None:
+        """Name the session before one, once all is told."""
+        place = bisect_left(self._days, day)
+        return self._days[place - 1] if place else None
+
+    def _claim(self, day: date) -> Claim | None:
+        """Give the claim that a session rests on, once all is told."""
+        known = self._start.at(day)
+        return self._new.get(day) or (known.claim if known else None)
 
     def _misnamed(self, day: date) -> bool:
-        said = self._alive[day].said
-        return said is not None and said.previous_date != self._before[day]
+        said = self._held(day).said
+        return said is not None and said.previous_date != self._before(day)
 
     def _taken_back(self, day: date, claim: Claim) -> pd.DataFrame | None:
         """Find rows of a held session that no longer hold: all after another session, else those left out."""
-        rows = self._known[day].claim.rows()
+        known = self._start.at(day)
+        rows = known.claim.rows() if known else claim.rows().iloc[:0]
         if not self._misnamed(day):
             rows = rows[~rows["symbol"].isin(claim.rows()["symbol"])]
         return None if rows.empty else rows

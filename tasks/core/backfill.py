@@ -97,7 +97,7 @@ class Plan:
     """The blocks of a run, those that an earlier one left to do, and what it already published."""
 
     publisher: str
-    """Under which the ledger notes its blocks: the request, and the how-manieth run of it this is."""
+    """Under which the ledger notes its blocks: the request, and the number of its run."""
     end: int
     """Raw-data counts up to this offset, exclusive, whatever arrives while the run goes on."""
     blocks: list[list[date]]

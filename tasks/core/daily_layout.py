@@ -71,9 +71,6 @@ def _numbers(session: SimulatedSession, conf_seed: int) -> dict[str, pd.Series]:
     """The columns that are prices, volumes and ratios, of any layout."""
     rows, past = session.rows, session.averages()
     conf = np.random.default_rng(conf_seed).uniform(30, 70, len(rows))
-    known = {
-        name: rows[name].where(rows[name] > 0) for name in ("close", "low", "ltp", "prev_close")
-    }  # a ratio to a price that is written as 0 is written as missing
     return {
         "Conf.": pd.Series(conf).where(rows["volume"] % 7 == 0),  # six in seven have none
         "Open": rows["open"],
@@ -81,21 +78,29 @@ def _numbers(session: SimulatedSession, conf_seed: int) -> dict[str, pd.Series]:
         "Low": rows["low"],
         "Close": rows["close"],
         "LTP": rows["ltp"],
-        "Close - LTP": rows["close"] - rows["ltp"],
-        "Close - LTP %": 100 * (rows["close"] / known["ltp"] - 1),
         "VWAP": rows["vwap"],
         "Vol": rows["volume"],
         "Prev. Close": rows["prev_close"],
         "Turnover": rows["turnover"],
+        **_derived(rows),
+        "120 Days": past["mean_120"],
+        "180 Days": past["mean_180"],
+        "52 Weeks High": past["high_52"],
+        "52 Weeks Low": past["low_52"],
+    }
+
+
+def _derived(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Differences and ratios of prices; one to a price that is written as 0 is written as missing."""
+    known = {name: rows[name].where(rows[name] > 0) for name in ("close", "low", "ltp", "prev_close")}
+    return {
+        "Close - LTP": rows["close"] - rows["ltp"],
+        "Close - LTP %": 100 * (rows["close"] / known["ltp"] - 1),
         "Diff": rows["close"] - rows["prev_close"],
         "Range": rows["high"] - rows["low"],
         "Diff %": 100 * (rows["close"] / known["prev_close"] - 1),
         "Range %": 100 * (rows["high"] / known["low"] - 1),
         "VWAP %": 100 * (1 - rows["vwap"] / known["close"]),
-        "120 Days": past["mean_120"],
-        "180 Days": past["mean_180"],
-        "52 Weeks High": past["high_52"],
-        "52 Weeks Low": past["low_52"],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tasks.core.feature_table import FEATURE_TABLE, LEARNED, Feature
+from tasks.core.catalogue import FEATURE_TABLE, LEARNED, Feature
 from tasks.core.features import FEATURE_SET
 from tasks.core.grid import ADJUSTED, BAND, CARRY, WINDOW
 from tasks.core.written import SIGNIFICANT

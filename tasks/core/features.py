@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tasks.core.across import Across
-from tasks.core.feature_table import ACROSS, FEATURE_TABLE, OWN
+from tasks.core.catalogue import ACROSS, FEATURE_TABLE, OWN
 from tasks.core.grid import CARRY, WINDOW, Grid, Sessions
 from tasks.core.market import Market
 from tasks.core.panel import Panel, Wide

@@ -47,7 +47,7 @@ class Panel:
 
     @classmethod
     def empty(cls) -> "Panel":
-        """A panel of no session, to append to."""
+        """A panel of no session."""
         return cls((), (), np.empty((len(FIELDS), 0, 0)))
 
     def __getitem__(self, field: str) -> Wide:
@@ -58,22 +58,6 @@ class Panel:
     def __len__(self) -> int:
         """Number of sessions."""
         return len(self.dates)
-
-    def append(self, day: date, rows: pd.DataFrame) -> "Panel":
-        """Add the session after the last one; a few milliseconds for a window of 350 symbols.
-
-        Raises:
-            ValueError: `day` does not come after the last session.
-        """
-        if self.dates and day <= self.dates[-1]:
-            message = f"session {day} does not come after {self.dates[-1]}: cut the panel with before() first"
-            raise ValueError(message)
-        symbols = tuple(sorted({*self.symbols, *rows["symbol"]}))
-        place = {symbol: k for k, symbol in enumerate(symbols)}
-        values = np.full((len(FIELDS), len(self) + 1, len(symbols)), np.nan)
-        values[:, :-1, [place[symbol] for symbol in self.symbols]] = self.values
-        values[:, -1, [place[symbol] for symbol in rows["symbol"]]] = _fields(rows)
-        return Panel((*self.dates, day), symbols, values)
 
     def tail(self, sessions: int) -> "Panel":
         """Keep the last sessions, and only the symbols that traded in them."""

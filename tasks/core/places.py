@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Protocol
 
 from tasks.core.calendar import Calendar, load_rules
 from tasks.core.claims import Claim, Kind, Known, Verdict, natural_day
@@ -45,27 +46,59 @@ def in_order(claims: Iterable[Claim]) -> list[Claim]:
     return sorted(claims, key=lambda claim: (claim.named or date.max, claim.source, claim.digest))
 
 
-class Places:
-    """Sessions by day; taking a claim costs the sessions near it, not the history."""
+class Start(Protocol):
+    """The sessions held before any claim, their locations unique; each is the same whenever it is asked."""
 
-    def __init__(self, held: Iterable[Known], closed: AbstractSet[date] = frozenset()) -> None:
-        """Start from the sessions held, their locations unique, and holidays that the rules do not tell."""
-        self.start = tuple(held)
+    def days(self) -> list[date]:
+        """List their days, oldest first; the list is the caller's."""
+
+    def at(self, day: date, /) -> Known | None:
+        """Find a day's session."""
+
+    def day_of(self, digest: str, /) -> date | None:
+        """Find the session with these rows."""
+
+
+class Listed:
+    """Sessions as they are given."""
+
+    def __init__(self, held: Iterable[Known] = ()) -> None:
+        """Take them, one a day."""
+        self._held = {known.day: known for known in held}
+        self._digests = {known.claim.digest: known.day for known in self._held.values()}
+
+    def days(self) -> list[date]:
+        """List their days, oldest first."""
+        return sorted(self._held)
+
+    def at(self, day: date) -> Known | None:
+        """Find a day's session."""
+        return self._held.get(day)
+
+    def day_of(self, digest: str) -> date | None:
+        """Find the session with these rows."""
+        return self._digests.get(digest)
+
+
+class Places:
+    """Sessions by day; claims, and what they changed, cost the sessions near them, not the history."""
+
+    def __init__(self, start: Start, closed: AbstractSet[date] = frozenset()) -> None:
+        """Start from the sessions held, and holidays that the rules do not tell."""
+        self.start = start
         self._calendar = Calendar(load_rules(), closed=closed)
-        self._days: list[date] = []
-        self._held: dict[date, Known] = {}
-        self._digests: dict[str, date] = {}
-        for known in self.start:
-            self._put(known)
+        self._days = start.days()
+        self._changed: dict[date, Known | None] = {}
+        self._digests: dict[str, date | None] = {}
 
     @property
     def held(self) -> list[Known]:
         """The sessions as they stand now, oldest first."""
-        return [self._held[day] for day in self._days]
+        return self._at(self._days)
 
     def day_of(self, digest: str) -> date | None:
         """Tell the session that holds these rows now."""
-        return self._digests.get(digest)
+        return self._digests[digest] if digest in self._digests else self.start.day_of(digest)
 
     def take(self, claim: Claim) -> Verdict:
         """Take a claim in: place it, and look again at the sessions that it throws a light on."""
@@ -75,15 +108,17 @@ class Places:
 
     def changes(self) -> Changes:
         """List what has to be retracted and stored to get from the start to now."""
-        now = {known.location: known for known in self._held.values() if known.location}
-        into = {location: known for known in self._held.values() for location in known.absorbed}
-        ends = [(known, now.get(known.location) or into[known.location]) for known in self.start]
+        touched = [known for _, known in sorted(self._changed.items()) if known]
+        now = {known.location: known for known in touched if known.location}
+        into = {location: known for known in touched for location in known.absorbed}
+        start = [known for day in sorted(self._changed) if (known := self.start.at(day))]
+        ends = [(known, now.get(known.location) or into[known.location]) for known in start]
         # One that was absorbed by a session of its own day is replaced there, not retracted.
         gone = [Gone(known, end.day) for known, end in ends if end.day != known.day]
         before = {known.day: known for known, end in ends if end.day == known.day}
         stored = [
             Stored(known.day, known.claim, before.get(known.day))
-            for known in self.held
+            for known in touched
             if known.day not in before or before[known.day].claim.digest != known.claim.digest
         ]
         return Changes(tuple(sorted(gone, key=lambda one: one.known.day)), tuple(stored))
@@ -92,9 +127,9 @@ class Places:
         """The sessions around a claim's day, the newest without one, and that with the same rows."""
         around = bisect_left(self._days, natural_day(claim, self._calendar) or date.max)
         days = set(self._days[max(0, around - NEAR) : around + NEAR + 1])
-        if same := self._digests.get(claim.digest):
+        if same := self.day_of(claim.digest):
             days.add(same)
-        return [self._held[day] for day in sorted(days)]
+        return self._at(sorted(days))
 
     def _apply(self, verdict: Verdict, origin: Known | None = None) -> set[date]:
         """Make a verdict true; `origin` is the session that was looked at again. Returns the days changed."""
@@ -125,7 +160,7 @@ class Places:
 
     def _around(self, days: set[date]) -> list[Known]:
         places = {bisect_left(self._days, day) + k for day in days for k in range(-NEAR, NEAR + 1)}
-        return [self._held[self._days[place]] for place in sorted(places) if 0 <= place < len(self._days)]
+        return self._at([self._days[place] for place in sorted(places) if 0 <= place < len(self._days)])
 
     def _doubtful(self, known: Known, changed: set[date]) -> bool:
         """Tell whether the day that a session had to leave changed, or its rows are its new neighbour's."""
@@ -134,7 +169,7 @@ class Places:
         if natural_day(known.claim, self._calendar) in changed - {known.day}:
             return True
         place = bisect_left(self._days, known.day)
-        before = self._held[self._days[place - 1]] if place else None
+        before = self._known(self._days[place - 1]) if place else None
         if before is None or not changed & {before.day, known.day}:
             return False
         relation = likeness(before.claim.rows(), known.claim.rows()).relation
@@ -142,7 +177,7 @@ class Places:
 
     def _again(self, known: Known) -> set[date]:
         """Identify a session anew; where nothing better is found it stays."""
-        if self._held.get(known.day) is not known:
+        if self._known(known.day) is not known:
             return set()
         self._drop(known)
         verdict = identify(known.claim, self._near(known.claim), self._calendar)
@@ -157,16 +192,22 @@ class Places:
             return set()
         return days | {known.day}
 
+    def _known(self, day: date) -> Known | None:
+        return self._changed[day] if day in self._changed else self.start.at(day)
+
+    def _at(self, days: Iterable[date]) -> list[Known]:
+        return [known for day in days if (known := self._known(day))]
+
     def _put(self, known: Known) -> None:
         insort(self._days, known.day)
-        self._held[known.day] = known
+        self._changed[known.day] = known
         self._digests[known.claim.digest] = known.day
 
     def _drop(self, known: Known) -> None:
-        self._days.remove(known.day)
-        del self._held[known.day]
-        if self._digests.get(known.claim.digest) == known.day:
-            del self._digests[known.claim.digest]
+        del self._days[bisect_left(self._days, known.day)]
+        self._changed[known.day] = None
+        if self.day_of(known.claim.digest) == known.day:
+            self._digests[known.claim.digest] = None
 
 
 def _earlier(verdict: Verdict, known: Known, calendar: Calendar) -> bool:

@@ -13,7 +13,6 @@ from tasks.core.fingerprint import content_hash
 from tasks.core.frame_schema import tellable
 from tasks.core.layout import (
     EXCHANGE,
-    TABLE,
     TIDY,
     DailyFile,
     Layout,
@@ -28,8 +27,6 @@ from tasks.core.raw import (
     Raw,
     dates,
     from_csv,
-    from_frame,
-    from_parquet,
     read_raw,
     whole_text,
 )
@@ -40,8 +37,6 @@ __all__ = [
     "file_date",
     "read_daily",
     "read_prices",
-    "read_table",
-    "read_table_parquet",
     "session_from_parquet",
     "session_to_parquet",
 ]
@@ -126,32 +121,6 @@ def _daily(raw: Raw, layout: Layout) -> DailyFile:
         message = f"{raw.source}: none of its {len(raw.table)} rows can be used ({why})"
         raise NoUsableRowError(message, content)
     return content
-
-
-def read_table(frame: pd.DataFrame, source: str = "table") -> Iterator[tuple[date, DailyFile]]:
-    """Split a price history (one row a symbol and session) into its sessions, oldest first.
-
-    Rows are checked as those of daily files are; `line` in `rejected` counts rows of the table from 1. A day
-    whose rows are all rejected comes with an empty frame: it is no session.
-
-    Raises:
-        NotAPriceFileError: A needed column is absent, or a row has no date.
-    """
-    return _table(from_frame(frame, source), date.min, date.max)
-
-
-def read_table_parquet(
-    data: bytes, source: str, since: date = date.min, until: date = date.max
-) -> Iterator[tuple[date, DailyFile]]:
-    """Read the sessions `since` to `until` of a price history from parquet bytes; see `read_table`."""
-    return _table(from_parquet(data, source), since, until)
-
-
-def _table(raw: Raw, since: date, until: date) -> Iterator[tuple[date, DailyFile]]:
-    if missing := sorted(TABLE.missing(raw.header)):
-        message = f"{raw.source}: {EXPECTED_TABLE}; not there: {', '.join(missing)}"
-        raise NotAPriceFileError(message)
-    return _dated(raw, TABLE, since, until)
 
 
 def _dated(raw: Raw, layout: Layout, since: date, until: date) -> Iterator[tuple[date, DailyFile]]:

@@ -75,7 +75,7 @@ def read_raw(data: bytes, source: str, expected: str = f"{EXPECTED}; or {EXPECTE
     return from_parquet(data, source, expected) if data[:4] == PARQUET else from_csv(data, source, expected)
 
 
-def from_parquet(data: bytes, source: str, expected: str = EXPECTED_TABLE) -> Raw:
+def from_parquet(data: bytes, source: str, expected: str) -> Raw:
     """Read parquet; see `read_raw`."""
     try:
         frame = whole_text(pd.read_parquet(io.BytesIO(data)))

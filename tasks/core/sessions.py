@@ -1,6 +1,6 @@
 """The index of sessions: which stored object holds a session's prices, as of any offset of raw-data."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -41,6 +41,47 @@ class Held:
         return self.said.row_count if self.said else None
 
 
+class Current:
+    """The sessions held now by day, object and content, kept up event by event: none is searched for."""
+
+    def __init__(self) -> None:
+        """Nothing is held yet."""
+        self.days: list[date] = []
+        """Oldest first."""
+        self._held: dict[date, Held] = {}
+        self._by_object: dict[str, list[date]] = {}
+        self._by_content: dict[str, list[date]] = {}
+        self._shared: set[str] = set()
+
+    def put(self, day: date, held: Held | None) -> None:
+        """Note what is held for a day from now on, None if nothing is."""
+        if before := self._held.pop(day, None):
+            del self.days[bisect_left(self.days, day)]
+            self._by_object[before.location].remove(day)
+            self._by_content[before.digest].remove(day)
+        if held:
+            self._held[day] = held
+            insort(self.days, day)
+            insort(self._by_object.setdefault(held.location, []), day)
+            insort(self._by_content.setdefault(held.digest, []), day)
+        for location in {one.location for one in (before, held) if one}:
+            several = len(self._by_object[location]) > 1
+            (self._shared.add if several else self._shared.discard)(location)
+
+    def at(self, day: date) -> Held | None:
+        """Find what is held for a day."""
+        return self._held.get(day)
+
+    def repeated(self) -> set[date]:
+        """Name the days whose object is a later day's as well: an event of another client may say so."""
+        return {day for location in self._shared for day in self._by_object[location][:-1]}
+
+    def day_of(self, digest: str) -> date | None:
+        """Find the newest session with a content."""
+        days = self._by_content.get(digest)
+        return days[-1] if days else None
+
+
 class Told(NamedTuple):
     """An event of raw-data: where it lies, and the session that it is about."""
 
@@ -58,6 +99,8 @@ class SessionIndex:
     _gone: dict[tuple[date, str], list[int]] = field(default_factory=dict)
     _told: list[Told] = field(default_factory=list)
     _retractions: dict[date, int] = field(default_factory=dict)
+    current: Current = field(default_factory=Current, compare=False, repr=False)
+    """The sessions held as of the last event."""
 
     def add(self, offset: int, payload: Payload, event_id: str = "") -> None:
         """Note an event of raw-data; offsets come in order."""
@@ -70,6 +113,8 @@ class SessionIndex:
             if payload.date not in self._held:
                 insort(self.days, payload.date)
             self._held.setdefault(payload.date, []).append(_held(offset, payload, event_id))
+        if isinstance(payload, DataIngested | DataRetracted):
+            self.current.put(payload.date, self.as_of(NOW, payload.date))
 
     def window(self, offset: int, day: date, sessions: int) -> list[Held]:
         """List the newest sessions up to and with `day`, as told at offsets <= `offset`, oldest first."""
@@ -85,20 +130,6 @@ class SessionIndex:
     def alive(self, offset: int = NOW) -> list[Held]:
         """List the sessions that are held as of an offset, oldest first."""
         return [held for day in self.days if (held := self.as_of(offset, day))]
-
-    def after(self, day: date, sessions: int, offset: int = NOW) -> list[Held]:
-        """List the next sessions after `day` that are held as of an offset, oldest first."""
-        found: list[Held] = []
-        for later in self.days[bisect_right(self.days, day) :]:
-            if len(found) == sessions:
-                break
-            if held := self.as_of(offset, later):
-                found.append(held)
-        return found
-
-    def revisions(self, day: date) -> list[Held]:
-        """List what was ever ingested for a session."""
-        return list(self._held.get(day, []))
 
     def behind(self, held: Held) -> list[Held]:
         """List what would be held in turn if a session's newest revision were taken back, one an object."""

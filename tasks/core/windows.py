@@ -34,11 +34,6 @@ def rolling_sums(wide: Wide, windows: Sequence[int], factor: Factor = 1.0) -> di
     return {window: _filled(total, wide) for window, (_, total) in merged.items()}
 
 
-def rolling_sum(wide: Wide, window: int, factor: Factor = 1.0) -> Wide:
-    """Sum over the last `window` sessions."""
-    return rolling_sums(wide, (window,), factor)[window]
-
-
 def rolling_moments(wide: Wide, windows: Sequence[int], factor: Factor = 1.0) -> dict[int, tuple[Wide, Wide]]:
     """Mean and sum of squared deviations from it, by window, without the cancellation of squared sums.
 
@@ -62,11 +57,6 @@ def rolling_extremes(
 
     merged = _merged((factor, wide), windows, extend)
     return {window: _filled(extreme, wide) for window, (_, extreme) in merged.items()}
-
-
-def rolling_extreme(wide: Wide, window: int, choose: np.ufunc, factor: Factor = 1.0) -> Wide:
-    """Extreme over the last `window` sessions: the highest with np.maximum, the lowest with np.minimum."""
-    return rolling_extremes(wide, (window,), choose, factor)[window]
 
 
 def rolling_distance(wide: Wide, window: int, center: Wide, factor: Factor = 1.0) -> Wide:

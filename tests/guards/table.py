@@ -13,6 +13,8 @@ SLICES, SENSORS, JOIN = f"{REAL}/test_slices.py", f"{REAL}/test_sensors.py", f"{
 BOUNDS = f"{UNIT}/test_bounds.py::test_a_question_that_hangs_is_given_up"
 POOL, REDRIVES = f"{REAL}/test_pool.py", f"{REAL}/test_redriving.py"
 PLANNER = f"{REAL}/test_planner.py"
+BACKFILL, INGESTION = f"{UNIT}/test_backfill.py", f"{UNIT}/test_ingestion.py"
+IDENTITY, RETRACTIONS = f"{UNIT}/test_identity.py", f"{UNIT}/test_retractions.py"
 
 TOTAL = "test_whatever_the_contract_allows_has_an_error_or_is_refused_by_itself"
 ORPHAN = "test_inline_runs_carry_their_process_and_an_orphan_is_not_taken_again"
@@ -680,6 +682,162 @@ GUARDS: tuple[Guard, ...] = (
         "if one is not newest",
         "if True",
         f"{UNIT}/test_panels.py::test_jumps_through_history_spare_the_newest_window",
+    ),
+    Guard(
+        "a file that shows an earlier session in another light has it looked at again",
+        "tasks/core/places.py",
+        "        self._settle(self._apply(verdict))\n",
+        "        self._apply(verdict)\n",
+        f"{IDENTITY}::test_a_mixture_is_completed_under_the_next_day_s_name",
+    ),
+    Guard(
+        "of two dates that files claim for the same rows the earlier holds",
+        "tasks/core/identity.py",
+        "        or _standing(claim, seat.day, calendar) < _standing(held.claim, held.day, calendar)\n",
+        "",
+        f"{IDENTITY}::test_a_repeat_before_its_original_is_corrected",
+    ),
+    Guard(
+        "a file with less of a session never takes the place of one with more",
+        "tasks/core/identity.py",
+        "full = not same and fuller(claim.rows(), held.claim.rows())",
+        "full = not same",
+        f"{INGESTION}::test_a_fuller_file_is_a_revision",
+    ),
+    Guard(
+        "what a repeat was taken for is taken back, and not only left",
+        "tasks/core/announcing.py",
+        "        head: list[Step] = [self._retract(n) for n in range(len(self._changes.gone))]\n",
+        "        head: list[Step] = []\n",
+        f"{INGESTION}::test_a_repeat_that_came_first_is_taken_back",
+    ),
+    Guard(
+        "the session after one that came late says so",
+        "tasks/core/announcing.py",
+        "corrected = {link.previous: link for link in self._links()}",
+        "corrected = dict[date | None, Announce]()",
+        f"{INGESTION}::test_a_session_that_comes_late_is_what_the_next_one_follows",
+    ),
+    Guard(
+        "rows that can't be used lie where the event says",
+        "tasks/quarantine.py",
+        "    loop.store.put_new(uri, content)\n",
+        "",
+        f"{INGESTION}::test_what_can_not_be_used_is_put_aside",
+    ),
+    Guard(
+        "the kind and the evidence of an adjustment are kept beside its session",
+        "tasks/announcements.py",
+        "put_beside_many(fresh | aside)",
+        "put_beside_many(fresh)",
+        f"{INGESTION}::test_what_adjusts_a_session_is_told_with_it",
+    ),
+    Guard(
+        "an object that two days name is compared as the newest of them",
+        "tasks/ingestion.py",
+        "None if day in self._repeated else self._current.at(day)",
+        "self._current.at(day)",
+        f"{UNIT}/test_foreign_sessions.py::test_an_object_that_two_days_name_is_the_newest_one_s",
+    ),
+    Guard(
+        "a window holds what was told up to its slice, and nothing later",
+        "tasks/core/sessions.py",
+        "            held = self.as_of(offset, earlier)\n",
+        "            held = self.as_of(NOW, earlier)\n",
+        f"{UNIT}/test_sessions.py::test_a_window_ends_with_its_own_session_and_offset",
+    ),
+    Guard(
+        "no feature looks at a session after its own",
+        "tasks/core/features.py",
+        "until = panel if stop == len(panel) else panel.before(panel.dates[stop])",
+        "until = panel",
+        f"{UNIT}/test_features.py::test_truncation_and_future_change_nothing",
+    ),
+    Guard(
+        "ranks are computed of all symbols, not of a block's",
+        "tasks/scaling.py",
+        "compared(stitched([part.result() for part in parts]), panel, since)",
+        "stitched([part.result() for part in parts])",
+        f"{BACKFILL}::test_computing_by_blocks_of_symbols_is_computing_here",
+    ),
+    Guard(
+        "vectors of a session that was none are marked as taken back",
+        "tasks/retractions.py",
+        'v.model_copy(update={"retracted": True})',
+        "v",
+        f"{RETRACTIONS}::test_the_vectors_of_a_phantom_are_taken_back",
+    ),
+    Guard(
+        "a prediction of a vector that was taken back takes back the one before",
+        "tasks/predictions.py",
+        "        retracted=vector.retracted,\n",
+        "",
+        f"{RETRACTIONS}::test_a_prediction_passes_on_that_its_vector_was_taken_back",
+    ),
+    Guard(
+        "an error of what was taken back takes back the one before",
+        "tasks/core/joining.py",
+        "prediction.retracted or actual.retracted",
+        "False",
+        f"{UNIT}/test_joining.py::test_what_was_taken_back_takes_its_error_back",
+    ),
+    Guard(
+        "recompute publishes what differs, and nothing else",
+        "tasks/core/influence.py",
+        "        if symbol not in then or value(then[symbol]) != value(vector)\n",
+        "",
+        f"{UNIT}/test_influence.py::test_nothing_is_published_that_did_not_change",
+    ),
+    Guard(
+        "what an attempt published aside is not published again",
+        "tasks/recomputing.py",
+        "found |= {day: max(found.get(day, -1), block.end - 1) for day in block.published}",
+        "found |= dict.fromkeys(block.published, -1)",
+        f"{UNIT}/test_recomputing.py::test_history_that_comes_late_is_computed_once_for_all_its_slices",
+    ),
+    Guard(
+        "a backfill fences its predecessor before it looks what that one did",
+        "flows/backfill.py",
+        "        if not dry_run:\n"
+        "            blocks.open()  # before the ledger is read: from here on no predecessor publishes\n"
+        "        made = planned(loop, known, request)\n",
+        "        made = planned(loop, known, request)\n        if not dry_run:\n            blocks.open()\n",
+        f"{BACKFILL}::test_a_predecessor_is_fenced_before_the_ledger_is_read",
+    ),
+    Guard(
+        "a backfill that was killed does not do its blocks again",
+        "tasks/core/backfill.py",
+        " if day not in found}",
+        "}",
+        f"{BACKFILL}::test_a_run_that_was_killed_and_one_that_was_not_publish_the_same",
+    ),
+    Guard(
+        "a backfill waits for the live loop before each block",
+        "tasks/backfilling.py",
+        "            self.throttle.pass_()\n",
+        "            pass\n",
+        f"{BACKFILL}::test_no_block_is_published_while_the_live_loop_has_much_to_do",
+    ),
+    Guard(
+        "a vector of another feature set is missing, whatever its numbers",
+        "tasks/core/backfill.py",
+        '    same &= are_of(rows["feature_set"], set_of(computed[0].feature_set)).to_numpy(bool)\n',
+        "",
+        f"{BACKFILL}::test_what_is_missing_or_different_is_lacking",
+    ),
+    Guard(
+        "a stored vector that knows more than the backfill stays",
+        "tasks/core/backfill.py",
+        "settled = there & (same | newer)",
+        "settled = there & same",
+        f"{BACKFILL}::test_a_row_that_knows_more_stays",
+    ),
+    Guard(
+        "the demo plays a session's true file, whatever its name",
+        "tasks/core/rehearsal.py",
+        "yield one, places.day_of(verdict.claim.digest) or verdict.day",
+        "yield one, one.named or verdict.day",
+        f"{UNIT}/test_demo.py::test_files_are_played_that_end_in_the_true_sessions",
     ),
     Guard(
         "an event that is delivered twice counts once",

@@ -14,16 +14,20 @@ from infra.stack.probes import answers
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
-    """An address that somebody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+def server() -> Iterator[socket.socket]:
+    """Somebody who listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        yield listening
 
 
-def test_one_address_of_several_is_enough(address: str) -> None:
-    """The first broker of a list may be the one that is away."""
-    answers(f"127.0.0.1:1,{address}")
-    answers(address)
+@pytest.mark.parametrize("others", ["", "127.0.0.1:1,"])
+def test_one_address_of_several_is_enough(server: socket.socket, others: str) -> None:
+    """The first broker of a list may be the one that is away; the next one is connected to, and left."""
+    answers(f"{others}127.0.0.1:{server.getsockname()[1]}")
+    connection, _ = server.accept()
+    with connection:
+        assert connection.recv(1) == b""
 
 
 def test_no_address_at_all_is_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.adjustments import COLUMNS, daily_adjustments, factors, last_rows
+from tasks.core.adjustments import COLUMNS, factors, session_adjustments
 from tasks.core.grid import BAND, CARRY, Grid
 from tasks.core.panel import Panel
 from tasks.core.simulator import SimulatedSession, history_table, simulate
@@ -128,13 +128,17 @@ def test_the_simulator_s_bonus_issues_are_found_and_nothing_else(market: list[Si
 
 
 def test_a_session_alone_gives_what_the_history_gives(market: list[SimulatedSession]) -> None:
-    """With the newest rows before it, each session's factors are those of the whole panel."""
-    found = factors(_panel_of(market), market[CARRY].date)
+    """With the sessions before it each session's rows are those of the whole panel, evidence and all."""
+    found = factors(_panel_of(market))
     frames = [session.rows for session in market]
-    for number in range(CARRY, len(market)):
-        day = found[found["date"] == market[number].date]
-        expected = dict(zip(day["symbol"], day["factor"], strict=True))
-        assert daily_adjustments(last_rows(frames[:number]), frames[number]) == expected
+    parts = [session_adjustments(frames[:n], frames[n], market[n].date) for n in range(len(market))]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), found)
+
+
+def test_closes_too_far_apart_for_a_number_are_no_adjustment() -> None:
+    """What another client may tell: the factor would be infinite, or 0."""
+    assert _found((1e-300, NAN), (1e300, NAN)) == []
+    assert _found((1e300, NAN), (1e-300, NAN)) == []
 
 
 prices = st.floats(10, 1000).map(lambda price: round(price, 2))

@@ -15,15 +15,16 @@ from prefect.utilities.callables import parameter_schema
 
 from events.envelope import decode
 from events.payloads import FeaturesComputed, OffsetRange, PredictionMade, SliceCommitted
-from flows.backfill import backfill
+from flows import backfill as flow
 from infra.cli.backfill import Flow
 from infra.errors import TryAgainError
 from infra.kafka import ledger, log
 from infra.kafka.blocks import Block, blocks_in, is_block
 from infra.kafka.ledger import aside, is_live
 from infra.kafka.records import Because, Outgoing, Place, Run
+from infra.progress import listening
 from infra.settings import Settings
-from tasks.backfilling import Found, Publisher, Report, _each, record
+from tasks.backfilling import Found, Publisher, Report, Show, _each, record
 from tasks.blocks import committed_blocks
 from tasks.catching_up import await_projection
 from tasks.core.backfill import (
@@ -268,12 +269,12 @@ class Maker:
         }
 
 
-def run(topic: Topic) -> Report:
+def run(topic: Topic, show: Show = lambda _done, _total, _told: None) -> Report:
     """A backfill against a topic."""
     made = plan(REQUEST, 99, held, topic.ledger)
     report = Report(made)
     publisher = Publisher(cast("Any", topic), Throttle(lambda: 0), made)
-    _each(made, Maker(), report, lambda _done, _total, _told: None, publisher.publish)
+    _each(made, Maker(), report, show, publisher.publish)
     return report
 
 
@@ -290,6 +291,49 @@ def test_a_run_that_was_killed_and_one_that_was_not_publish_the_same(blocks: int
     assert len(set(whole.events)) == len(DAYS)
     assert report.as_dict()["blocks_done_before"] == blocks
     assert report.as_dict()["published"] == len(DAYS) - SESSIONS_A_BLOCK * blocks
+
+
+def test_each_block_is_told_to_the_terminal_and_to_the_run_s_page() -> None:
+    """Sessions done of all; a run that goes on behind another counts what it has to do itself."""
+    topic, heard, shown = Topic(until=2), list[tuple[str, int, int]](), list[tuple[int, int, str]]()
+    with listening(lambda *told: heard.append(told)), pytest.raises(KilledError):
+        run(topic, lambda *told: shown.append(told))
+    assert heard == [("sessions", SESSIONS_A_BLOCK * n, len(DAYS)) for n in (1, 2)]
+    assert shown == [(done, all_, f"up to {DAYS[done - 1]}") for _, done, all_ in heard]
+    topic.until, left = None, len(DAYS) - 2 * SESSIONS_A_BLOCK
+    with listening(lambda *told: heard.append(told)):
+        run(topic, lambda *told: shown.append(told))
+    assert heard[2:] == [("sessions", left, left)]
+    assert shown[2:] == [(left, left, f"up to {DAYS[-1]}")]
+
+
+def test_no_block_is_published_while_the_live_loop_has_much_to_do() -> None:
+    """It waits first; where this process is to end meanwhile, nothing of the block was published."""
+    topic, made = Topic(), plan(REQUEST, 99, held, [])
+    ending = Throttle(lambda: 3_000, pause=lambda _: True)
+    with pytest.raises(TryAgainError, match="goes on from here"):
+        _each(
+            made, Maker(), Report(made), lambda *_: None, Publisher(cast("Any", topic), ending, made).publish
+        )
+    assert (topic.events, topic.ledger) == ([], [])
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_predecessor_is_fenced_before_the_ledger_is_read(
+    dry_run: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it still committed after the look would be published twice; who only counts fences nobody."""
+    order: list[str] = []
+    blocks = SimpleNamespace(open=lambda: order.append("open"), close=lambda: order.append("close"))
+    for name in ("planned", "publish_missing", "count_missing"):
+        monkeypatch.setattr(flow, name, lambda *_, name=name: order.append(name))
+    for name in ("sessions", "FeatureMaker"):
+        monkeypatch.setattr(flow, name, lambda *_: None)
+    monkeypatch.setattr(flow, "this_publisher", lambda *_: blocks)
+    monkeypatch.setattr(flow, "this_run", lambda name: Run(name, "run"))
+    flow._do(cast("Any", None), REQUEST, here, lambda *_: None, dry_run=dry_run)
+    live, dry = ["open", "planned", "publish_missing", "close"], ["planned", "count_missing", "close"]
+    assert order == (dry if dry_run else live)
 
 
 def test_two_runs_of_a_request_make_different_events() -> None:
@@ -469,8 +513,8 @@ def test_without_dask_the_process_computes() -> None:
 
 def test_the_form_says_what_each_field_is_for() -> None:
     """Prefect makes it of the flow's parameters; what can be chosen is a list."""
-    form = parameter_schema(backfill).properties
+    form = parameter_schema(flow.backfill).properties
     assert all(field["description"] for field in form.values())
     assert form["start"]["format"] == "date"
     assert form["flow"]["enum"] == ["features", "predictions", "errors"]
-    assert {flow.value for flow in Flow} == set(form["flow"]["enum"])
+    assert {one.value for one in Flow} == set(form["flow"]["enum"])

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from events.topics import TOPICS
+from infra.addresses import absolute
 from infra.cli import backfill, data, main, topics
 from infra.errors import RejectError
 from infra.inputs import gather, read_inputs
-from infra.places import absolute
 from infra.progress import listening, tell
 from infra.settings import load_settings
 from infra.wiring import full_name

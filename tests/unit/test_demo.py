@@ -1,52 +1,65 @@
 """The demo's plan and its figures."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
 
 from events.payloads import ErrorComputed
 from infra.cli.demo.score import score
-from tasks.core.rehearsal import plan
-from tasks.core.simulator import Oddities, write_market
+from tasks.core.places import in_order
+from tasks.core.prices import read_prices
+from tasks.core.rehearsal import Plan, plan
+from tests.claims import Shelf
+from tests.markets import START, Written, written
 
 
-def the_market() -> tuple[dict[date, int], list[tuple[str, bytes]], dict[str, bytes]]:
-    """A small market: rows by session of its table, its daily files, and all its files."""
-    import io  # noqa: PLC0415
-
-    import pandas as pd  # noqa: PLC0415
-
-    files = dict(write_market(sessions=30, symbols=12, seed=3, daily=8, oddities=Oddities()))
-    days = pd.to_datetime(pd.read_parquet(io.BytesIO(files["history.parquet"]))["date"]).dt.date
-    counts = days.value_counts()
-    daily = [
-        (name.removeprefix("daily/"), files[name]) for name in sorted(files) if name.startswith("daily/")
-    ]
-    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True)), daily, files
+def planned(market: Written, live: int, most: int = 750) -> Plan:
+    """Plan a demo on a market's files."""
+    history = {day: len(content.rows) for day, content in market.history.items()}
+    daily = [(name.removeprefix("daily/"), data) for name, data in market.files.items() if "daily/" in name]
+    recent = partial(read_prices, market.files["history.parquet"], "history.parquet")
+    return plan(history, recent, daily, live, most)
 
 
 def test_history_ends_where_the_played_sessions_begin() -> None:
     """The last sessions are played, everything before them is history, stale repeats count nothing."""
-    history, daily, files = the_market()
-    made = plan(history, daily, live=3, most=20)
-    truth = [line.split(",") for line in files["manifest.csv"].decode().splitlines()]
-    at = {name: n for n, name in enumerate(truth[0])}
-    firsts = [
-        row[at["file"]].removeprefix("daily/")
-        for row in truth[1:]
-        if row[at["repeats_previous_session"]] == "False"
-    ]
+    market = written("stale", "recomputed", "layouts")
+    made = planned(market, live=3, most=20)
+    firsts = market.manifest.loc[~market.manifest["repeats_previous_session"], "file"].tolist()
+    days = list(market.truth)
     assert made.live == firsts[-3:]
-    assert made.sessions == 20
-    assert made.until < min(date.fromisoformat(name[:10].replace("_", "-")) for name in made.live)
+    assert (made.since, made.sessions) == (days[-23], 20)
+    assert made.rows == market.rows["date"].isin(days[-23:-3]).sum()
+    assert days[-4] <= made.until < days[-3]
+
+
+@pytest.mark.parametrize("live", [3, 12])
+@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize(
+    ("name", "kind"), [("misdated", "misdated"), ("partial", "partial"), ("late_completed", "early")]
+)
+def test_files_are_played_that_end_in_the_true_sessions(name: str, kind: str, seed: int, live: int) -> None:
+    """No name tells the session: played file by file on top of the history, all are there in the end."""
+    market, shelf = written("stale", name, seed=seed), Shelf()
+    assert kind in set(market.manifest["kind"])
+    made = planned(market, live)
+    shelf.command(*in_order(one for one in market.claims if made.since <= (one.named or START) <= made.until))
+    assert list(shelf.days()) == list(market.truth)[:-live]
+    files = {one.source: one for one in market.claims if one.source != "history"}
+    for played in made.live:
+        shelf.command(files[played])
+    assert shelf.days() == market.truth
 
 
 def test_too_few_sessions_are_refused() -> None:
     """Ten sessions can't be played when eight come as daily files."""
-    history, daily, _ = the_market()
-    with pytest.raises(ValueError, match="too few to play 10"):
-        plan(history, daily, live=10, most=750)
+    market = written("stale", sessions=30, daily=8)
+    with pytest.raises(
+        ValueError, match="30 sessions, 8 of them in daily files: too few to play the last 10"
+    ):
+        planned(market, live=10)
 
 
 def an_error(

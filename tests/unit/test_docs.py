@@ -12,11 +12,13 @@ from events.topics import TOPICS
 from infra.cli.main import app
 from infra.settings_reference import text
 from infra.wiring import deployments, full_name
+from tasks.core.calendar import EXCHANGE_TZ
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 COMMANDS = typer.main.get_command(app)
+README = (ROOT / "README.md").read_text("utf-8")
 
 _FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<target>[^)\s]+)\)", re.DOTALL)
@@ -53,9 +55,15 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+def _named_pages() -> list[str]:
+    """Pages of docs/ that are named anywhere, by their path from the project's folder."""
+    texts = [page.read_text("utf-8") for page in (*PAGES, ROOT / "Makefile")]
+    return sorted({name for text in texts for name in re.findall(r"(?<![\w/(.])docs/[\w/-]+\.md", text)})
+
+
 def _first_cells(section: str) -> set[str]:
     """Names in code style in the first column of the table in a section of the README."""
-    body = (ROOT / "README.md").read_text("utf-8").split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    body = README.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     return set(re.findall(r"^\| `([^`]+)` \|", body, re.MULTILINE))
 
 
@@ -105,6 +113,28 @@ def test_every_relative_link_resolves(page: Path) -> None:
         assert not fragment or fragment in _anchors(target), f"{page.name}: {link['target']}"
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=pytest.mark.xfail(reason="make real writes it, from files that are not ours")
+        )
+        if page == "docs/reference/real-files.md"
+        else page
+        for page in _named_pages()
+    ],
+)
+def test_a_page_that_is_named_without_a_link_exists(page: str) -> None:
+    """In shell blocks, code spans and the Makefile."""
+    assert (ROOT / page).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_no_quotes_of_a_shell_are_left_over(page: Path) -> None:
+    """As where a page was written by a command."""
+    assert "\\'" not in page.read_text("utf-8")
+
+
 def test_the_index_names_every_page() -> None:
     """No page of docs/ is left for readers to find by chance."""
     docs = ROOT / "docs"
@@ -117,10 +147,28 @@ def test_the_deployments_table_is_the_wiring() -> None:
     assert _first_cells("Deployments") == {deployment["name"] for deployment in deployments()}
 
 
+def test_the_deployments_table_tells_when_what_is_scheduled_starts() -> None:
+    """Each schedule that is on, in words, in the exchange's time; those of the landing place have a range."""
+    for deployment in deployments():
+        times = [_words(one["cron"]) for one in deployment.get("schedules", []) if one["active"]]
+        times += ["every 10 minutes from 15:30 to 19:00"] if deployment["name"] == "ingest" else []
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{deployment['name']}` |"))
+        assert all(f"{time} in Kathmandu" in row for time in times), row
+        assert row.count("in Kathmandu") == len(times)
+        assert {one["timezone"] for one in deployment.get("schedules", [])} <= {str(EXCHANGE_TZ)}
+
+
+def _words(cron: str) -> str:
+    """Say `minute hour * * day` as people do."""
+    minute, hour, *_, day = cron.split()
+    week = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
+    return f"{week[int(day)] if day != '*' else 'daily'} {hour}:{int(minute):02d}"
+
+
 def test_the_event_table_is_the_contract() -> None:
     """The README lists every topic and no other, each with its events."""
     assert _first_cells("Topics and events") == set(TOPICS)
-    rows = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    rows = [line for line in README.splitlines() if line.startswith("| `")]
     for topic in TOPICS.values():
         row = next(line for line in rows if line.startswith(f"| `{topic.name}` |"))
         assert all(event in row for event in topic.events), row

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.catalogue import FEATURE_TABLE, LEARNED
 from tasks.core.dataset import RETURN
 from tasks.core.feature_reference import main, text
-from tasks.core.feature_table import FEATURE_TABLE, LEARNED
 from tasks.core.features import FEATURES
 from tasks.core.training import SCALES
 

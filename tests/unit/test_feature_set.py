@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.across import PEER_SESSIONS, Across
-from tasks.core.feature_table import ACROSS, FEATURE_TABLE
+from tasks.core.catalogue import ACROSS, FEATURE_TABLE
 from tasks.core.features import CARRY, FEATURES, WINDOW, compute
 from tasks.core.grid import Grid
 from tasks.core.panel import FIELDS, Panel, Wide

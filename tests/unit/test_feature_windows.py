@@ -13,7 +13,7 @@ from infra.settings import Settings
 from tasks.core import features
 from tasks.core.features import FEATURES, WINDOW, compute
 from tasks.core.panel import FIELDS, Panel
-from tasks.core.prices import read_table_parquet
+from tasks.core.prices import read_prices
 
 
 def _market(seed: int, trading: float, sessions: int = 320) -> Panel:
@@ -96,8 +96,8 @@ def history() -> Panel:
     where = Settings().data
     if where is None or not (Path(where) / "history.parquet").is_file():
         pytest.skip("no real history: NEPSE_DATA names no folder with a history.parquet")
-    days = read_table_parquet((Path(where) / "history.parquet").read_bytes(), "history.parquet")
-    return Panel.from_sessions([(day, file.rows) for day, file in days])
+    days = read_prices((Path(where) / "history.parquet").read_bytes(), "history.parquet")
+    return Panel.from_sessions([(day, file.rows) for day, file in days if day])
 
 
 def test_real_history_knows_nothing_of_its_future(history: Panel) -> None:

@@ -100,3 +100,15 @@ def test_a_revision_that_nothing_could_follow_is_none() -> None:
     (own,) = of_kind(exchange.raw[1:2], DataIngested)
     ((cause, problem),) = compute_vectors.fn(exchange.loop, [own]).refused
     assert (cause, "superseded" in str(problem)) == (own, True)
+
+
+def test_an_object_that_two_days_name_is_the_newest_one_s() -> None:
+    """A file with its rows is a repeat of that one, and takes back nothing of the other."""
+    exchange = Exchange()
+    foreign(exchange, SECOND.day, rows(SECOND))
+    (first,) = of_kind(exchange.raw, DataIngested)
+    said = first.payload.model_copy(update={"date": THIRD.day})
+    exchange.publish([_record("raw-data", said, "twice", "foreign")])
+    (line,) = exchange.command(told(rows(SECOND), SECOND.day))
+    assert line.session == str(THIRD.day)
+    assert exchange.index().current.days == [SECOND.day, THIRD.day]

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from pandera.config import config_context
 from pandera.errors import SchemaErrors
 
-from tasks.core.assembling import CONFLICT
+from tasks.core.assembling import CONFLICT, assemble
 from tasks.core.frame_schema import READABLE, RULES, WHOLE, broken_rules
-from tasks.core.layout import REJECTED, TIDY, DailyFile, NoUsableRowError, counts, quarantine_frame
-from tasks.core.prices import content_hash, read_daily, read_prices, read_table
+from tasks.core.layout import REJECTED, TABLE, TIDY, DailyFile, NoUsableRowError, counts, quarantine_frame
+from tasks.core.prices import content_hash, read_daily, read_prices
+from tasks.core.raw import from_frame
 
 Cells = Mapping[str, object]
 NAMES = ("Symbol", "Open", "High", "Low", "Close", "Vol", "Turnover", "Prev. Close", "VWAP", "Trans.", "LTP")
@@ -78,7 +79,8 @@ def _csv(*rows: Cells, dated: bool = False) -> bytes:
 def _table(*rows: Cells) -> DailyFile:
     """Rows read as a history table of one session."""
     frame = pd.DataFrame([{"date": date(2024, 3, 5), **SOUND, **row} for row in rows])
-    return dict(read_table(frame))[date(2024, 3, 5)]
+    [(_, found)] = assemble(from_frame(frame, "table"), TABLE, frame["date"].to_numpy())
+    return found
 
 
 def test_every_rule_has_a_case() -> None:

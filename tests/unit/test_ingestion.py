@@ -135,8 +135,8 @@ def test_symbols_that_a_revision_leaves_out_are_taken_back() -> None:
     exchange.command(first, told(tidy(pd.concat([snapshot(rows(second)), wrong])), second.day))
     exchange.command(second)
     closes = {symbol for day, symbol in exchange.actuals() if day == second.day}
-    if exchange.held()[second.day] == second.digest:  # type: ignore[index]
-        assert "WRONG" not in closes
+    assert exchange.held()[second.day] == second.digest  # type: ignore[index]
+    assert "WRONG" not in closes
     assert agrees(exchange)
 
 
@@ -200,13 +200,41 @@ def test_any_order_and_any_commands_end_in_the_same(seed: int, order: random.Ran
 def test_what_adjusts_a_session_is_told_with_it() -> None:
     """A bonus halves the reference price: the factor makes earlier closes comparable."""
     exchange, (first, second, *_) = Exchange(), sessions()
-    symbol = next(s for s in rows(first)["symbol"] if s in set(rows(second)["symbol"]))
-    last = float(rows(first).set_index("symbol")["close"][symbol])
-    ours = rows(second)["symbol"] == symbol
-    halved = rows(second).copy()
-    halved.loc[ours, ["open", "high", "low", "close", "prev_close", "vwap"]] = last / 2
+    symbol, last, halved = bonus(first, second)
     exchange.command(first, told(halved, second.day))
     assert exchange.events(DataIngested)[1].adjustments == {symbol: pytest.approx(0.5, abs=0.01)}
+    found = adjusted(exchange, f"{second.day}")
+    assert found[["symbol", "date", "kind"]].to_numpy().tolist() == [[symbol, second.day, "announced"]]
+    assert f"differs from the last close, {last:g} (1 session before)" in found["evidence"][0]
+
+
+def test_a_corrected_session_has_its_own_table_of_adjustments() -> None:
+    """Beside that of its earlier revision, which stays as it was; a session that has none has no table."""
+    exchange, (first, second, *_) = Exchange(), sessions()
+    symbol, _, halved = bonus(first, second)
+    exchange.command(first, told(snapshot(halved), second.day))
+    exchange.command(told(halved, second.day))
+    assert adjusted(exchange, f"{second.day}.r1")["symbol"].tolist() == [symbol]
+    said = [one for one in exchange.events(DataIngested) if one.adjustments]
+    tables = [uri for uri in exchange.store.objects if "/adjustments/" in uri]
+    assert len(tables) == len(said)
+    assert f"s3://nepse-raw/adjustments/{first.day}.parquet" not in tables
+
+
+def bonus(first: Session, second: Session) -> tuple[str, float, pd.DataFrame]:
+    """A symbol, its close in one session, and the next session as if a bonus had halved its price."""
+    symbol = next(s for s in rows(first)["symbol"] if s in set(rows(second)["symbol"]))
+    last = float(rows(first).set_index("symbol")["close"][symbol])
+    halved = rows(second).copy()
+    ours = halved["symbol"] == symbol
+    halved.loc[ours, ["open", "high", "low", "close", "prev_close", "vwap"]] = last / 2
+    return symbol, last, halved
+
+
+def adjusted(exchange: Exchange, name: str) -> pd.DataFrame:
+    """The table of a session's adjustments."""
+    uri = f"s3://nepse-raw/adjustments/{name}.parquet"
+    return pd.read_parquet(io.BytesIO(exchange.store.objects[uri]))
 
 
 def test_a_session_stored_under_its_former_spelling_is_a_repeat() -> None:

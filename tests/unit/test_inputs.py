@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fsspec.implementations.github import GithubFileSystem
 
-from infra import places
+from infra import addresses
 from infra.errors import RejectError
 from infra.inputs import list_files, read_inputs, read_listed
 from infra.settings import Settings, load_settings
@@ -108,7 +108,7 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def github_at(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have GitHub's two addresses at our server."""
     monkeypatch.setattr(GithubFileSystem, "url", server + "/trees/{sha}")
-    monkeypatch.setattr(places, "GITHUB_FILES", server)
+    monkeypatch.setattr(addresses, "GITHUB_FILES", server)
     GithubFileSystem.clear_instance_cache()
     yield
     GithubFileSystem.clear_instance_cache()
@@ -163,7 +163,7 @@ def test_a_bucket_of_others_says_how_to_sign(said: str, settings: Settings) -> N
 def test_our_own_store_gets_our_keys(settings: Settings) -> None:
     """An s3:// address without options is ours, also as a pattern."""
     for place in ("s3://nepse-raw/daily", "s3://nepse-raw/2024_01_0?.csv"):
-        fs, path = places.opened(settings, place)
+        fs, path = addresses.opened(settings, place)
         assert (fs.endpoint_url, fs.key) == (settings.s3_url, "ours")
         assert f"s3://{path}" == place
 

@@ -1,5 +1,6 @@
 """Which versions maintenance keeps for models, and how it gets along with a projector; the command."""
 
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,10 +9,11 @@ from typing import Any
 import pytest
 
 from events.payloads import ModelPromoted, ModelTrained
+from flows import maintain as flow
 from infra import prefect_runs
 from infra.cli import main
 from infra.errors import ReplanError
-from infra.feature_upkeep import Statistics, Upkeep
+from infra.feature_upkeep import Known, Statistics, Upkeep
 from tasks import maintaining
 from tasks.maintaining import maintain_features, pinned_versions
 
@@ -56,6 +58,10 @@ class FakeLoop:
             raise ReplanError(message)
         return DONE
 
+    def known_values(self) -> list[Known]:
+        """Tell of two features, one of which nobody knows."""
+        return [Known("RSI", 9, 1.0, 50.0, 99.0), Known("new", 0, None, None, None)]
+
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +91,21 @@ def test_a_projector_that_never_rests_ends_it() -> None:
     with pytest.raises(ReplanError):
         maintain_features(loop, timedelta(30))
     assert len(loop.asked) == maintaining.ATTEMPTS
+
+
+def test_the_run_shows_the_table_before_and_after_and_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two artifacts for people, and the same for scripts."""
+    loop, shown = FakeLoop(trained("v1", 9)), dict[str, Any]()
+    monkeypatch.setattr(flow, "connect", lambda: loop)
+    monkeypatch.setattr(flow, "create_table_artifact", lambda **told: shown.update({told.pop("key"): told}))
+    told = flow.maintain.fn(keep_days=7)
+    assert loop.asked == [(timedelta(7), {9})]
+    assert [row["when"] for row in shown["maintain-table"]["table"]] == ["before", "after"]
+    assert shown["maintain-table"]["table"][1].items() >= asdict(SIZE).items()
+    assert shown["maintain-table"]["description"] == told["message"] == DONE.message
+    assert shown["maintain-features"]["description"] == "2 features"
+    assert [row["feature"] for row in shown["maintain-features"]["table"]] == ["RSI", "new"]
+    assert told["features"] == shown["maintain-features"]["table"]
 
 
 def test_the_command_runs_the_deployment_and_says_what_became(

@@ -6,7 +6,8 @@ import io
 import pandas as pd
 import pytest
 
-from tasks.core.prices import content_hash, read_table
+from infra.store import to_parquet
+from tasks.core.prices import content_hash, read_prices
 from tests.markets import written
 
 
@@ -100,7 +101,7 @@ def test_company_files_are_as_the_truth_says() -> None:
     for line in truth.itertuples():
         table = pd.read_csv(io.BytesIO(market.files[f"company-wise/{line.file}"])).rename(columns=names)
         table = table.rename(columns=str.lower).assign(symbol=line.symbol)
-        found = [file for _, file in read_table(table, line.file)]
+        found = [file for _, file in read_prices(to_parquet(table), line.file)]
         assert len(table) == line.rows
         assert sum(file.doubled for file in found) == line.doubled
         assert sum(len(file.rejected) for file in found) == 2 * line.conflicting

@@ -188,7 +188,7 @@ def test_the_frames_used_last_are_kept() -> None:
     for number in range(FRAMES_KEPT + 1):
         world.ingest(FIRST + timedelta(days=number), tiny())
     known = sessions(world.loop)
-    held = [known.refresh().revisions(FIRST + timedelta(days=number))[0] for number in range(FRAMES_KEPT + 1)]
+    held = known.refresh().alive()
     known.frames(held[:FRAMES_KEPT])
     known.frames(held[:1])
     known.frames(held[FRAMES_KEPT:])

@@ -19,7 +19,7 @@ from tasks.core.calendar import load_rules
 from tasks.core.claims import Claim, Kind
 from tasks.core.likeness import Relation, likeness
 from tasks.core.places import in_order
-from tasks.core.prices import content_hash, file_date, read_daily, read_table_parquet
+from tasks.core.prices import content_hash, file_date, read_daily, read_prices
 from tasks.core.simulator import Oddities, write_market
 from tests.claims import Shelf, claim, mixture, snapshot
 
@@ -143,7 +143,7 @@ def real(data: Path) -> Folder:
 @pytest.fixture(scope="module")
 def history(data: Path) -> Folder:
     """The price history's sessions; the truth leaves out the two days that repeat a neighbour."""
-    table = read_table_parquet((data / "history.parquet").read_bytes(), "history.parquet")
+    table = read_prices((data / "history.parquet").read_bytes(), "history.parquet")
     claims = [claim(content.rows, day, dated=True) for day, content in table]
     truth = {one.named: one.digest for one in claims if one.named and one.named not in PHANTOMS}
     return Folder(claims, truth)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.store import to_parquet
 from tasks.core.layout import TIDY, NotAPriceFileError, number
 from tasks.core.prices import (
     content_hash,
     file_date,
     read_daily,
-    read_table,
-    read_table_parquet,
+    read_prices,
     session_from_parquet,
     session_to_parquet,
 )
@@ -147,7 +147,7 @@ def test_a_table_is_cut_into_sessions() -> None:
         [date(2024, 1, 3), "A", 1, 1, 1, 2, 1, 1],
         [date(2024, 1, 3), "A", 1, 1, 1, 3, 1, 1],
     ]
-    found = dict(read_table(pd.DataFrame(rows, columns=columns)))
+    found = dict(read_prices(to_parquet(pd.DataFrame(rows, columns=columns)), "table.parquet"))
     assert list(found) == [date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)]
     assert found[date(2024, 1, 1)].rejected["reason"].tolist() == ["close_not_positive"]
     assert found[date(2024, 1, 2)].rows["symbol"].tolist() == ["A", "B"]
@@ -157,13 +157,12 @@ def test_a_table_is_cut_into_sessions() -> None:
 
 
 def test_tables_that_are_none_are_refused() -> None:
-    """Neither other bytes nor a frame without prices passes for a history."""
+    """Neither other bytes nor a table without prices passes for a history."""
     with pytest.raises(NotAPriceFileError, match="not parquet"):
-        read_table_parquet(b"no", "x")
-    with pytest.raises(NotAPriceFileError, match="not there: close"):
-        list(
-            read_table(pd.DataFrame(columns=["date", "symbol", "open", "high", "low", "volume", "turnover"]))
-        )
+        list(read_prices(b"PAR1 and no more", "x"))
+    columns = ["date", "symbol", "open", "high", "low", "volume", "turnover"]
+    with pytest.raises(NotAPriceFileError, match="its header names date, symbol, open, high, low, volume"):
+        list(read_prices(to_parquet(pd.DataFrame(columns=columns)), "x"))
 
 
 def test_a_stored_session_comes_back_unchanged() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tasks.core.layout import DailyFile, NotAPriceFileError
-from tasks.core.prices import content_hash, read_daily, read_prices, read_table_parquet
+from tasks.core.prices import content_hash, read_daily, read_prices
 from tasks.core.simulator import Oddities, daily_csv, simulate, write_market
 from tasks.core.symbols import canonical
 from tests.realdata import manifest, real_folder
@@ -61,7 +61,7 @@ def test_a_daily_file_under_our_names() -> None:
 
 def test_a_history_as_csv(files: dict[str, bytes]) -> None:
     """The price table written as CSV gives the sessions of the parquet."""
-    expected = list(read_table_parquet(files["history.parquet"], "h"))
+    expected = list(read_prices(files["history.parquet"], "h"))
     table = pd.read_parquet(io.BytesIO(files["history.parquet"]))
     for data in (table.to_csv(index=False).encode(), files["history.parquet"]):
         found = _read(data)

@@ -1,7 +1,12 @@
 """What a run tells about its slices."""
 
+from typing import Any
+
+import pytest
+
 from events.payloads import OffsetRange
-from tasks.reports import Done, summary, told
+from tasks import reports
+from tasks.reports import Done, progress_artifact, summary, told
 
 
 def _done(partition: int, counts: dict[str, int], message: str = "") -> Done:
@@ -23,3 +28,26 @@ def test_the_artifact_has_a_row_for_each_slice() -> None:
     assert "| features-0 [3, 5) | 2 | 2 | 0 | 0.500 |" in text
     assert "| features-1 [3, 5) | 1 | 0 | 1 | 0.500 |" in text
     assert text.count("extra") == 1
+
+
+def test_progress_goes_from_nothing_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In percent, with a sentence; where there is nothing to do that is all of it."""
+    shown: list[Any] = []
+    monkeypatch.setattr(
+        reports, "create_progress_artifact", lambda part, key: shown.append((key, part)) or "its id"
+    )
+    monkeypatch.setattr(
+        reports,
+        "update_progress_artifact",
+        lambda artifact, part, description: shown.append((artifact, part, description)),
+    )
+    with progress_artifact("backfill") as show:
+        show(1, 4, "up to 2024-01-01")
+        show(4, 4, "up to 2024-01-04")
+        show(0, 0, "none")
+    assert shown == [
+        ("backfill-progress", 0.0),
+        ("its id", 25.0, "1 of 4 sessions, up to 2024-01-01"),
+        ("its id", 100.0, "4 of 4 sessions, up to 2024-01-04"),
+        ("its id", 100.0, "0 of 0 sessions, none"),
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tasks import training
-from tasks.core.feature_table import LEARNED
+from tasks.core.catalogue import LEARNED
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import Card, NotTrainableError, TrainedModel
 
@@ -106,3 +107,23 @@ def test_the_version_that_serves_is_judged_on_rows_of_its_own_set(
     nowhere: Any = None
     found = training._champion(nowhere, pd.DataFrame(columns=["RSI"]))
     assert (found is not None) == compared
+
+
+def test_the_event_names_the_version_of_the_table_that_was_learned_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the one that `read` was asked for: what a model knows can be read again for ever."""
+    monkeypatch.setattr(training, "FeatureTable", FakeTable)
+    monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
+    model = SimpleNamespace(card=SimpleNamespace(features=["RSI"], feature_set=FEATURE_SET))
+    judged = SimpleNamespace(performance={"mae": 1.0}, baseline={"mae": 2.0})
+    parts = {"train": model, "holdout_rows": None, "evaluate": judged, "_champion": None}
+    for name, made in (parts | {"verdict": SimpleNamespace(why="")}).items():
+        monkeypatch.setattr(training, name, lambda *_, made=made, **__: made)
+    loop: Any = SimpleNamespace(settings=None)
+    trained = training.fit.fn(loop, training.stored_features.fn(loop, UNTIL), UNTIL)
+    days = {"training_start": "2024-01-01", "training_end": "2024-03-05"}
+    version: Any = SimpleNamespace(
+        name="v1", artifact_location="s3://m/1", sha256="", run_id="r", promoted=True, **days
+    )
+    assert training.announcement(trained, version, []).data_version == 7

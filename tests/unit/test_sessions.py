@@ -74,14 +74,6 @@ def test_alive_are_the_newest_revisions_of_what_is_left() -> None:
     assert [h.day for h in index.alive(2)] == [day(0), day(1), day(2)]
 
 
-def test_the_sessions_after_a_day_are_those_that_are_held() -> None:
-    """A retracted one is passed over; no more than asked for are looked at."""
-    index = index_of(*(ingested(n) for n in (0, 1, 2, 3)), retracted(ingested(1)))
-    assert [h.day for h in index.after(day(0), 2)] == [day(2), day(3)]
-    assert [h.day for h in index.after(day(0), 1, offset=3)] == [day(1)]
-    assert index.after(day(3), 1) == []
-
-
 def test_every_event_about_a_session_has_a_revision_of_its_own() -> None:
     """A retraction takes one as well, so that what is told afterwards is newer."""
     index = index_of(ingested(0))
@@ -117,3 +109,28 @@ def test_a_retraction_is_about_the_day_that_it_names() -> None:
     first, second = ingested(0), ingested(1).model_copy(update={"data_location": ingested(0).data_location})
     index = index_of(first, second, retracted(first))
     assert [held.day for held in index.alive()] == [day(1)]
+
+
+def test_what_is_held_now_is_kept_up_event_by_event() -> None:
+    """After every event it is what looking through all of history finds."""
+    events = [ingested(2), ingested(0), ingested(1), ingested(0, revision=1), retracted(ingested(1))]
+    events += [ingested(1), retracted(ingested(0, revision=1)), retracted(ingested(0)), ingested(0)]
+    index = SessionIndex()
+    for offset, event in enumerate(events):
+        index.add(offset, event)
+        alive = index.alive()
+        assert index.current.days == [held.day for held in alive]
+        assert [index.current.at(held.day) for held in alive] == alive
+        assert [index.current.day_of(held.digest) for held in alive] == index.current.days
+    assert index.current.at(day(9)) is None
+    assert index.current.day_of("of nobody") is None
+
+
+def test_of_an_object_that_several_days_name_the_newest_counts() -> None:
+    """Another client may say so, and take it back."""
+    twice = ingested(0).model_copy(update={"date": day(3)})
+    index = index_of(ingested(0), twice)
+    assert (index.current.days, index.current.repeated()) == ([day(0), day(3)], {day(0)})
+    assert index.current.day_of(index.alive()[0].digest) == day(3)
+    index.add(2, retracted(twice))
+    assert (index.current.days, index.current.repeated()) == ([day(0)], set())

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tasks.core.calendar import load_rules
-from tasks.core.prices import content_hash, read_daily, read_table_parquet
+from tasks.core.prices import content_hash, read_daily, read_prices
 from tasks.core.simulator import (
     LAYOUTS,
     Oddities,
@@ -101,7 +101,7 @@ def test_clean_files_and_history_are_one_market() -> None:
     """Without oddities history and daily files together are the simulated sessions, one file each."""
     files = dict(write_market(sessions=30, symbols=12, seed=6, daily=10, oddities=Oddities.none()))
     market = list(simulate(30, 12, seed=6))
-    history = list(read_table_parquet(files["history.parquet"], "h"))
+    history = list(read_prices(files["history.parquet"], "h"))
     daily = [read_daily(data, name) for name, data in files.items() if name.startswith("daily/")]
     assert len(daily) == 10
     assert [content_hash(found.rows) for _, found in history] + [

@@ -12,9 +12,8 @@ from tasks.core.windows import (
     decayed,
     decayed_twice,
     rolling_distance,
-    rolling_extreme,
+    rolling_extremes,
     rolling_moments,
-    rolling_sum,
     rolling_sums,
     weighted_trend,
 )
@@ -26,12 +25,12 @@ Kernel = Callable[[Wide, int, Wide], Wide]
 """From rows, window and factors to a value for every row."""
 
 KERNELS: dict[str, Kernel] = {
-    "sum": rolling_sum,
+    "sum": lambda x, n, f: rolling_sums(x, (n,), f)[n],
     "mean": lambda x, n, f: rolling_moments(x, (n,), f)[n][0],
     "squares": lambda x, n, f: rolling_moments(x, (n,), f)[n][1],
-    "highest": lambda x, n, f: rolling_extreme(x, n, np.maximum, f),
-    "lowest": lambda x, n, f: rolling_extreme(x, n, np.minimum, f),
-    "distance": lambda x, n, f: rolling_distance(x, n, rolling_sum(x, n, f) / n, f),
+    "highest": lambda x, n, f: rolling_extremes(x, (n,), np.maximum, f)[n],
+    "lowest": lambda x, n, f: rolling_extremes(x, (n,), np.minimum, f)[n],
+    "distance": lambda x, n, f: rolling_distance(x, n, rolling_sums(x, (n,), f)[n] / n, f),
     "decayed": lambda x, n, f: decayed(x, ALPHA, n, factor=f),
     "seeded": lambda x, n, f: decayed(x, ALPHA, n, seed=n // 2, factor=f),
     "twice": lambda x, n, f: decayed_twice(x, ALPHA, n, n // 3, AGAIN, 2, f),
@@ -139,7 +138,7 @@ def test_windows_computed_together_are_the_same(market: tuple[Wide, Wide], sever
     """Sharing stretches changes no bit, and without factors the result is that of factors of 1."""
     rows, factor = market
     for window, total in rolling_sums(rows, several, factor).items():
-        assert np.array_equal(total, rolling_sum(rows, window, factor), equal_nan=True)
+        assert np.array_equal(total, rolling_sums(rows, (window,), factor)[window], equal_nan=True)
     for window, (mean, squares) in rolling_moments(rows, several).items():
         alone = rolling_moments(rows, (window,), np.ones_like(rows))[window]
         assert np.array_equal(np.stack([mean, squares]), np.stack(alone), equal_nan=True)
@@ -160,5 +159,5 @@ def test_an_adjustment_joins_two_levels() -> None:
     factor[30] = 0.5
     mean, squares = rolling_moments(rows, (20,), factor)[20]
     assert (mean[-1, 0], squares[-1, 0], mean[29, 0]) == (100.0, 0.0, 200.0)
-    assert rolling_extreme(rows, 20, np.maximum, factor)[-1, 0] == 100.0
+    assert rolling_extremes(rows, (20,), np.maximum, factor)[20][-1, 0] == 100.0
     assert weighted_trend(rows, 20, factor)[-1, 0] == 0.0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from infra.cli.reach import core
@@ -34,13 +35,19 @@ def prepare(settings: Settings, data: str | None, live: int) -> Source:
     """
     place = (data or _simulated(settings, live)).rstrip("/")
     table, daily = f"{place}/history.parquet", f"{place}/daily"
-    history = _rows_by_session(settings, table)
-    files = [(file.name, file.content) for file in read_inputs(settings, [daily])]
+    content = read_inputs(settings, [table])[0].content
+    files = [(_below(file.path), file.content) for file in read_inputs(settings, [daily])]
+    recent = partial(core("prices").read_prices, content, table)
     try:
-        plan = core("rehearsal").plan(history, files, live, HISTORY_SESSIONS)
+        plan = core("rehearsal").plan(_rows_by_session(content), recent, files, live, HISTORY_SESSIONS)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return Source(place, table, daily, plan)
+
+
+def _below(path: str) -> str:
+    """Name a daily file by its path from `daily/` on: one in a folder there may have another's name."""
+    return path.rpartition("/daily/")[2]
 
 
 def _simulated(settings: Settings, live: int) -> str:
@@ -55,12 +62,11 @@ def _simulated(settings: Settings, live: int) -> str:
     return str(folder)
 
 
-def _rows_by_session(settings: Settings, table: str) -> dict[date, int]:
+def _rows_by_session(table: bytes) -> dict[date, int]:
     import io  # noqa: PLC0415
 
     import pandas as pd  # noqa: PLC0415  (heavy)
 
-    content = read_inputs(settings, [table])[0].content
-    days = pd.read_parquet(io.BytesIO(content), columns=["date"])["date"]
+    days = pd.read_parquet(io.BytesIO(table), columns=["date"])["date"]
     counts = pd.to_datetime(days).dt.date.value_counts()
     return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
