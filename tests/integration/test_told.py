@@ -27,7 +27,7 @@ pytestmark = pytest.mark.stack
 
 PARTS = '["kafka","s3","postgres","prefect","deploy","judging","telling","projectors"]'
 SHOCK_SECONDS, LAG_SECONDS, RESOLVED_SECONDS = 30, 90, 90
-"""Bounds for a busy machine; docs/reference/alerts.md has what a quiet one needs."""
+"""Bounds for a busy machine; a quiet one needs a few seconds for the first, half a minute for the second."""
 DAY, SPOT = date(2024, 3, 4), TopicPartition("alerts", 0)
 
 
