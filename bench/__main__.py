@@ -6,7 +6,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from bench import backfill, events, features, join, report, report_backfill, report_features, report_join
+from bench import (
+    alerts,
+    backfill,
+    events,
+    features,
+    join,
+    report,
+    report_alerts,
+    report_backfill,
+    report_features,
+    report_join,
+)
 from bench.processes import part
 from bench.servers import servers
 from infra.settings import inherited_environment
@@ -53,10 +64,18 @@ def measure_backfill(options: argparse.Namespace) -> Measured:
     return Measured(asdict(figures), report_backfill.part(figures), [] if options.sessions else missed)
 
 
+def measure_alerts(_: argparse.Namespace) -> Measured:
+    """Measure from breaches to who is told of them."""
+    figures = alerts.measure()
+    missed = report.missed(report_alerts.TARGETS, report_alerts.reached(figures))
+    return Measured(asdict(figures), report_alerts.part(figures), missed)
+
+
 TOPICS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "join": measure_join,
     "features": measure_features,
     "backfill": measure_backfill,
+    "alerts": measure_alerts,
 }
 
 

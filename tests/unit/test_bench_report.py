@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import backfill, features, processes, report, report_backfill, report_features
+from bench import (
+    alerts,
+    backfill,
+    features,
+    processes,
+    report,
+    report_alerts,
+    report_backfill,
+    report_features,
+)
 
 TARGETS = (report.Target("speed", 10, "{:.1f}"), report.Target("seconds", 2, "{:.2f}", most=True))
 
@@ -132,3 +141,18 @@ def test_a_command_is_watched_to_its_end() -> None:
     with pytest.raises(SystemExit, match="no such thing"):
         processes.run([python, "-c", "raise SystemExit('no such thing')"])
     assert processes.peak() > 50
+
+
+def test_the_part_about_alerts_tells_the_worst() -> None:
+    """A target is met by the slowest shock, and missed by a message too many."""
+    figures = alerts.Figures(
+        shocks=[{"raised": 1.0, "told": 2.0}, {"raised": 3.0, "told": 6.0}],
+        standstill={"raised": 20.0, "told": 21.0, "resolved": 16.0},
+        storm={"errors": 10_000, "alerts": 20_000, "seconds": 9.0, "messages": 6},
+    )
+    text = report_alerts.part(figures)
+    assert "| from a shock to the channel, median of 2 | 4.00 |" in text
+    assert report.missed(report_alerts.TARGETS, report_alerts.reached(figures)) == [
+        "seconds from the close to the channel, at worst, at most",
+        "messages about a storm of 10,000 errors, at most",
+    ]
