@@ -18,8 +18,8 @@ HEAD = """\
 
 On a stack of its own that joins, judges and tells, with a webhook on the same machine as its only channel. A
 shock is a close at ten times the prediction: join, monitor and notify are three runs one after the other. A
-process stands still when it gets SIGSTOP while an event waits for it. The storm is {errors:,} errors at once, each
-of which breaches two rules; messages are counted for two minutes and more.
+process stands still when it gets SIGSTOP while an event waits for it. The storm is {errors:,} errors at once,
+each of which breaches two rules; messages are counted for two minutes and more.
 
 | what | seconds |
 |---|---|
