@@ -29,7 +29,7 @@ from infra.settings import Settings
 from infra.stack import state
 
 PARTS = ("kafka", "s3", "postgres", "prefect", "deploy", "judging", "telling", "projectors")
-DAY = date(2024, 3, 4)
+BEFORE, DAY = date(2024, 3, 3), date(2024, 3, 4)
 SHOCKS, STORM, PATIENCE = 5, 10_000, 180.0
 AFTER_STORM = 130.0
 """Seconds in which messages about a storm are counted: two windows and more."""
@@ -146,7 +146,7 @@ def _channel(hook: Webhook) -> Iterator[None]:
 
 def shock(bench: Bench, symbol: str) -> dict[str, float]:
     """Let a close be ten times the prediction; the rest is the stack's own work."""
-    made = PredictionMade(symbol=symbol, date=DAY, predicted_close=100.0, model_version="v0", as_of=DAY)
+    made = PredictionMade(symbol=symbol, date=DAY, predicted_close=100.0, model_version="v0", as_of=BEFORE)
     bench.publish("predictions", made)
     began = bench.publish("actuals", ActualAvailable(symbol=symbol, date=DAY, actual_close=1_000.0))
     raised = bench.await_(f"{symbol}", lambda payload: getattr(payload, "symbol", None) == symbol)

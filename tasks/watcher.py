@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from events.envelope import Event, Metadata, decode, derive_id, encode
+from events.payloads import AlertRaised, AlertResolved
 from infra.bootstrap import Loop
 from infra.database import alert_state, outbox
 from infra.database.alert_state import News
@@ -21,6 +22,7 @@ from tasks.core.alert_rules import AlertRule, alert_id
 from tasks.core.digest import worth_telling
 from tasks.looking import Eyes
 from tasks.notifying import channels_of, notes_of
+from tasks.settled_alerts import Settler
 
 PRODUCER = "watch"
 _log = logging.getLogger(__name__)
@@ -52,13 +54,16 @@ class Watcher:
         self._stored: dict[str, Any] | None = None
         self._news: list[News] = []
         self._told: set[str] = set()
+        self._settler = Settler(loop)
+        self._over: set[str] = set()
+        """Ends that were found last, and that the read side may not know yet."""
 
     def look(self, now: datetime) -> Looked:
         """Look once, and tell what changed."""
         self._recall()
         samples = self._eyes.look(self._rules, self._lives, now)
         self._lives, changes = step(self._rules, self._silenced(), samples, now)
-        self._news += [self._event(change, now) for change in changes]
+        self._news += [self._event(change, now) for change in changes] + self._settled(now)
         self._remember()
         if not self._publish():
             self._tell(now)
@@ -150,8 +155,23 @@ class Watcher:
         payload = payload_of(change, rule)
         moment = (life.told_at if life else None) or change.since
         event_id = derive_id(PRODUCER, str(payload.alert_id), f"{change.kind} {moment.isoformat()}")
-        metadata = Metadata(event_id, str(payload.alert_id), payload.schema_version, None, CODE_VERSION)
-        return News(event_id, now, encode(Event(now, PRODUCER, payload, metadata)).decode())
+        return _news(event_id, payload, now)
+
+    def _settled(self, now: datetime) -> list[News]:
+        """Write the ends of alerts about shares' errors, which monitor raises and nobody else ends."""
+        try:
+            found = self._settler.settled({rule.name: rule for rule in self._rules}, now)
+        except TryAgainError as error:
+            _log.warning("what is over is not known yet: %s", error)
+            return []
+        known = {one.event_id for one in self._news} | self._over
+        self._over = {event_id for event_id, _ in found} or self._over
+        return [_news(event_id, payload, now) for event_id, payload in found if event_id not in known]
+
+
+def _news(event_id: str, payload: AlertRaised | AlertResolved, now: datetime) -> News:
+    metadata = Metadata(event_id, str(payload.alert_id), payload.schema_version, None, CODE_VERSION)
+    return News(event_id, now, encode(Event(now, PRODUCER, payload, metadata)).decode())
 
 
 def _payload(one: News) -> Any:

@@ -1,10 +1,12 @@
 """What alert rules ask of the read side."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Engine, text
 
+from events.payloads import ErrorComputed
 from infra.database.connection import transaction
 
 _ERRORS = """
@@ -25,6 +27,36 @@ _DRIFT = """
     SELECT reason, count(*) FROM trainings WHERE reason LIKE 'drift%' AND "timestamp" >= :since
     GROUP BY 1 ORDER BY 1
 """
+_REACHED = """
+    SELECT coalesce(sum(next_offset), 0) FROM unnest(CAST(:topics AS text[])) AS t (topic)
+    LEFT JOIN positions USING (topic) GROUP BY t.topic ORDER BY t.topic
+"""
+_DOUBTED = """
+    WITH newest AS (
+        SELECT DISTINCT ON (alert_id) * FROM alerts
+        WHERE alert_id IS NOT NULL AND symbol IS NOT NULL AND "timestamp" >= :since
+          AND event_type IN ('AlertRaised', 'AlertResolved')
+        ORDER BY alert_id, date DESC, "timestamp" DESC, "offset" DESC
+    )
+    SELECT s.alert_id, s.rule, e.event_id, e.symbol, e.date, e.predicted, e.actual, e.error, e.abs_error,
+           e.pct_error, e.within_95
+    FROM newest AS s
+    CROSS JOIN LATERAL (
+        SELECT * FROM errors WHERE symbol = s.symbol ORDER BY date DESC, revision DESC, "offset" DESC LIMIT 1
+    ) AS e
+    WHERE s.event_type = 'AlertRaised' AND NOT coalesce((s.payload ->> 'historic')::boolean, false)
+      AND e.date > s.date AND NOT e.retracted
+    ORDER BY s.alert_id
+"""
+
+
+class Doubted(NamedTuple):
+    """An alert that stands, and a newer error of its share."""
+
+    alert_id: str
+    rule: str
+    event_id: str
+    error: ErrorComputed
 
 
 class SessionErrors(NamedTuple):
@@ -52,6 +84,21 @@ def letters(engine: Engine, since: datetime) -> list[tuple[str, int]]:
 def drift(engine: Engine, since: datetime) -> list[tuple[str, int]]:
     """Count the findings of drift since a moment, by reason. Raises TryAgainError."""
     return _counts(engine, _DRIFT, since)
+
+
+def reached(engine: Engine, topics: Sequence[str]) -> tuple[int, ...]:
+    """Tell how far the read side is in some topics, so that who looks again knows whether to."""
+    with transaction(engine) as connection:
+        return tuple(int(n) for (n,) in connection.execute(text(_REACHED), {"topics": sorted(topics)}))
+
+
+def doubted(engine: Engine, since: datetime) -> list[Doubted]:
+    """List the alerts about shares that stand, where a newer error is there. Raises TryAgainError."""
+    fields = ("symbol", "date", "predicted", "actual", "error", "abs_error", "pct_error", "within_95")
+    with transaction(engine) as connection:
+        rows = connection.execute(text(_DOUBTED), {"since": since}).all()
+    errors_of = (ErrorComputed(**dict(zip(fields, row[3:], strict=True))) for row in rows)
+    return [Doubted(row[0], row[1], row[2], error) for row, error in zip(rows, errors_of, strict=True)]
 
 
 def _counts(engine: Engine, query: str, since: datetime) -> list[tuple[str, int]]:

@@ -28,7 +28,8 @@ pytestmark = pytest.mark.stack
 PARTS = '["kafka","s3","postgres","prefect","deploy","judging","telling","projectors"]'
 SHOCK_SECONDS, LAG_SECONDS, RESOLVED_SECONDS = 30, 90, 90
 """Bounds for a busy machine; a quiet one needs a few seconds for the first, half a minute for the second."""
-DAY, SPOT = date(2024, 3, 4), TopicPartition("alerts", 0)
+BEFORE, DAY, NEXT = date(2024, 3, 3), date(2024, 3, 4), date(2024, 3, 5)
+SPOT = TopicPartition("alerts", 0)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def alerts(settings: Settings, rule: str, event_type: str) -> list[dict[str, Any
 
 def test_a_price_shock_is_told(telling: Settings, hook: Webhook) -> None:
     """From the close to the alert, and to the channel: both are there, and say the same."""
-    made = PredictionMade(symbol="SHOCK", date=DAY, predicted_close=100.0, model_version="v0", as_of=DAY)
+    made = PredictionMade(symbol="SHOCK", date=DAY, predicted_close=100.0, model_version="v0", as_of=BEFORE)
     publish(telling, predictions=made)
     publish(telling, actuals=ActualAvailable(symbol="SHOCK", date=DAY, actual_close=1_000.0))
     eventually(lambda: bool(alerts(telling, "abs_error", "AlertRaised")), "the alert", SHOCK_SECONDS)
@@ -86,6 +87,17 @@ def test_a_price_shock_is_told(telling: Settings, hook: Webhook) -> None:
     [alert] = alerts(telling, "abs_error", "AlertRaised")
     assert alert["payload"]["value"] == 900.0
     assert alert["payload"]["labels"] == {"symbol": "SHOCK"}
+
+
+def test_the_next_session_ends_it(telling: Settings) -> None:
+    """The share errs less: what was raised about it is over."""
+    made = PredictionMade(symbol="SHOCK", date=NEXT, predicted_close=1_001.0, model_version="v0", as_of=DAY)
+    publish(telling, predictions=made)
+    close = ActualAvailable(symbol="SHOCK", date=NEXT, actual_close=1_000.0, previous_date=DAY)
+    publish(telling, actuals=close)
+    eventually(lambda: bool(alerts(telling, "abs_error", "AlertResolved")), "its end", RESOLVED_SECONDS)
+    [raised], [resolved] = (alerts(telling, "abs_error", kind) for kind in ("AlertRaised", "AlertResolved"))
+    assert raised["payload"]["alert_id"] == resolved["payload"]["alert_id"]
 
 
 def test_a_process_that_stands_still_is_told_of(telling: Settings, hook: Webhook) -> None:

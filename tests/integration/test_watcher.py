@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from events.envelope import Event, Metadata, encode
-from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, PredictionExpired
+from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, ErrorComputed, PredictionExpired
 from infra.bootstrap import Loop
 from infra.database import alert_state, projected
 from infra.errors import TryAgainError
@@ -22,8 +22,11 @@ from infra.wiring import routes
 from tasks import looking
 from tasks.alerting import rules_of
 from tasks.core.alert_life import Sample
+from tasks.core.alert_rules import AlertRule
+from tasks.core.alerting import AlertManager
 from tasks.core.projection import COLUMNS, project
 from tasks.notifying import deliver
+from tasks.settled_alerts import Settler
 from tasks.watcher import PRODUCER, Watcher
 from tests.desk import Desk
 from tests.receivers import Webhook, webhook
@@ -182,14 +185,9 @@ def test_what_somebody_looks_after_is_not_told_again(
 def test_acknowledgements_are_looked_up(loop: Loop) -> None:
     """Those since the alert began."""
     alert, now = uuid.uuid4().hex, datetime.now(UTC)
-    payload = AlertAcknowledged(rule="a", alert_id=alert, by="an operator")
-    value = encode(Event(now, "test", payload, Metadata(uuid.uuid4().hex, "x", 1, None, None)))
-    offset = int(now.timestamp() * 1e6)
-    record: Any = SimpleNamespace(topic="alerts", partition=9, offset=offset, value=value)
-    rows = {t: (COLUMNS[t], list(found.values())) for t, found in project([record]).rows.items()}
-    projected.store(loop.database, f"test-{alert}", rows, {}, {("alerts", 9): 1})
+    project_records(loop, "alerts", AlertAcknowledged(rule="a", alert_id=alert, by="an operator"))
     assert alert_state.acknowledged(loop.database, [alert, "other"], now - timedelta(seconds=1)) == {alert}
-    assert alert_state.acknowledged(loop.database, [alert], now + timedelta(seconds=1)) == set()
+    assert alert_state.acknowledged(loop.database, [alert], now + timedelta(seconds=60)) == set()
 
 
 def _raise_away(_: object) -> None:
@@ -210,3 +208,55 @@ def test_eyes_see_lag(loop: Loop, rule: str) -> None:
     assert (seen[FLOW] or 0) >= 1
     assert len(seen) == len({route.flow for route in routes()})
     eyes.close()
+
+
+def project_records(loop: Loop, topic: str, *payloads: Any) -> None:
+    """Put events into the read side, as its projector does."""
+    now, records = datetime.now(UTC), list[Any]()
+    for payload in payloads:
+        name = uuid.uuid4().hex
+        value = encode(Event(now, "test", payload, Metadata(name, name, 0, None, None)))
+        offset = int(datetime.now(UTC).timestamp() * 1e6)
+        records.append(SimpleNamespace(topic=topic, partition=9, offset=offset, value=value))
+    rows = {t: (COLUMNS[t], list(found.values())) for t, found in project(records).rows.items()}
+    projected.store(loop.database, f"test-{uuid.uuid4().hex}", rows, {}, {(topic, 9): records[-1].offset})
+
+
+def an_error(symbol: str, day: int, abs_error: float, **more: Any) -> ErrorComputed:
+    """An error of a share."""
+    values: dict[str, Any] = {"predicted": 100.0, "actual": 100.0, "error": abs_error, "abs_error": abs_error}
+    return ErrorComputed(symbol=symbol, date=date(2024, 3, day), **values, **more)
+
+
+def test_a_share_that_errs_less_ends_its_alert(loop: Loop, rule: str) -> None:
+    """Once; not by an older session, not while it still breaches, and not where history raised it."""
+    symbol = f"S{rule[-8:]}"
+    per_error = AlertRule(rule, "error", "abs_error", above=50.0, by=("symbol",))
+    settler = Settler(loop)
+
+    def over() -> list[str]:
+        return [
+            one.message
+            for _, one in settler.settled({rule: per_error}, datetime.now(UTC))
+            if one.symbol == symbol
+        ]
+
+    errors = [an_error(symbol, day, 60.0) for day in (4, 5)]
+    raised = [alert for _, alert in AlertManager([per_error]).process(errors)]
+    project_records(loop, "errors", an_error(symbol, 3, 1.0), *errors)
+    project_records(loop, "alerts", *raised)
+    assert over() == []
+    project_records(loop, "errors", an_error(symbol, 6, 2.0))
+    assert over() == [f"{symbol} on 2024-03-06: 2.00 rupees of absolute error, {rule} is over"]
+    assert over() == []
+    [(_, resolved)] = [
+        pair
+        for pair in Settler(loop).settled({rule: per_error}, datetime.now(UTC))
+        if pair[1].symbol == symbol
+    ]
+    project_records(loop, "alerts", resolved)
+    assert over() == []
+    project_records(loop, "errors", an_error(symbol, 7, 70.0), an_error(symbol, 8, 1.0))
+    historic = AlertManager([per_error]).process([an_error(symbol, 7, 70.0)], date(2024, 4, 1))
+    project_records(loop, "alerts", *(alert for _, alert in historic))
+    assert over() == []
