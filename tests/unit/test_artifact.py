@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from infra.artifact import CARD, Artifact, digest, dump, load
 from infra.errors import RejectError
 from tasks.core.cards import POOLED
-from tasks.core.learners import fit_blend
+from tasks.core.learners import fit_blend, one_thread
 from tasks.core.training import Card, TrainedModel
 from tasks.models import pack, unpack
 
@@ -28,7 +28,8 @@ def model() -> TrainedModel:
     generator = np.random.default_rng(0)
     features = generator.normal(size=(900, 3)).astype(np.float32)
     sessions = pd.Series(np.repeat(np.arange(30), 30))
-    blend = fit_blend(features, 0.01 * features[:, 0].astype(np.float64), sessions, seed=0)
+    with one_thread():
+        blend = fit_blend(features, 0.01 * features[:, 0].astype(np.float64), sessions, seed=0)
     span = ("2024-01-01", "2024-06-01", "2024-05-01")
     card = Card(["a", "b", "c"], *span, 30, 900, 10, 0, {POOLED: {"80": 1.3, "95": 2.1}})
     return TrainedModel(blend, card)
