@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults real guards lint bench up down clean lock
+.PHONY: help demo test faults real guards lint bench skill up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ lint: $(READY)  ## format, lint, types and layers only
 
 bench: $(READY)  ## join, features, backfill, alerts, beside their peers; writes docs/reference/benchmarks.md; TOPICS=<names>, PAIRS=<n>
 	@$(BIN)/python -m bench $(TOPICS) --write $(if $(PAIRS),--pairs $(PAIRS))
+
+skill: $(READY)  ## forecasts beside persistence over the history of NEPSE_DATA; writes docs/reference/skill.md
+	@$(BIN)/python -m bench.skill --last-test --write
 
 up: $(READY)  ## start the local stack
 	@$(BIN)/nepse up

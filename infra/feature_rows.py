@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -117,16 +117,19 @@ def last_session(table: Any) -> date:
     return max((date.max if day is None else day for day in last), default=date.min)
 
 
-def scan(
+def scan(  # noqa: PLR0913  (all that bounds a reading)
     table: Any,
     columns: list[str] | None,
     since: date | None,
     until: date | None,
     symbols: Iterable[str] | None = None,
+    *,
+    single: Container[str] = (),
 ) -> "pa.Table":
     """Read columns of sessions `since`..`until`, sorted by (date, symbol), from the loaded version.
 
-    Rows that were taken back are left out.
+    Rows that were taken back are left out. Columns in `single` are rounded to single precision as they are
+    read: the whole is never there in double.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
@@ -145,7 +148,10 @@ def scan(
     stored = table.to_pyarrow_dataset()
     if "retracted" in stored.schema.names:  # tables of older versions have it from the first new row on
         condition = condition & pc.field("retracted").is_null() | condition & ~pc.field("retracted")
-    found = stored.to_table(columns=wanted, filter=condition)
+    read = wanted and {
+        name: pc.field(name).cast(pa.float32()) if name in single else pc.field(name) for name in wanted
+    }
+    found = stored.to_table(columns=read, filter=condition)
     return found.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(
         columns or found.column_names
     )

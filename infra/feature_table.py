@@ -6,12 +6,13 @@ the table's own conflict check. Columns: symbol, date, feature_set, revision, la
 topic partition and offset of the event, then one float64 column per feature (null where an event has none).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.delta_access import kept, storage_options, translated
-from infra.errors import ReplanError, UsageError
+from infra.errors import UsageError
+from infra.feature_positions import Positions, assert_at, carrying, positions_of
 from infra.feature_rows import (
     OWN_COLUMNS,
     arrow_rows,
@@ -28,9 +29,6 @@ from infra.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-Positions = Mapping[tuple[str, int], int]
-"""Next offset by (topic, partition)."""
 
 _SAME_KEY = "new.symbol = old.symbol AND new.date = old.date"
 _NEWER = (
@@ -59,7 +57,7 @@ class FeatureTable:
     def positions(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Look up the next offset of each topic-partition; those never written are left out."""
         with translated(self.uri):
-            return self._positions(self._current(), partitions)
+            return positions_of(self._current(), partitions)
 
     def apply(self, frame: "pd.DataFrame", starts: Positions, ends: Positions) -> int:
         """Store one row per (symbol, date), its newest revision, together with the positions `ends`.
@@ -79,7 +77,7 @@ class FeatureTable:
         """
         with translated(self.uri):
             table = self._current()
-            _assert_at(self._positions(table, starts), starts)
+            assert_at(positions_of(table, starts), starts)
             rows = arrow_rows(frame, _columns(table))
             if self._all_new(table, rows):
                 self._append(table, rows, ends)
@@ -110,6 +108,11 @@ class FeatureTable:
             found = scan(table, wanted, since, until, symbols)
             return found.to_pandas(date_as_object=False), int(table.version())
 
+    def table(self, columns: Iterable[str], until: date, version: int, single: Container[str]) -> "pa.Table":
+        """Read rows as `read` does, without a copy for pandas, and those of `single` in single precision."""
+        with translated(self.uri), kept(version):
+            return scan(self._at(version), list(columns), None, until, single=single)
+
     def features(self, version: int | None = None) -> list[str]:
         """Name the features that a version has columns for; raises as `read` does."""
         with translated(self.uri), kept(version):
@@ -131,7 +134,7 @@ class FeatureTable:
         from deltalake import write_deltalake  # noqa: PLC0415
 
         with translated(self.uri):
-            begin = _carrying(dict.fromkeys(partitions, 0))
+            begin = carrying(dict.fromkeys(partitions, 0))
             nothing = own_schema().empty_table()
             table = self._current()
             write_deltalake(
@@ -181,10 +184,6 @@ class FeatureTable:
         table.load_as_version(version)
         return table
 
-    def _positions(self, table: Any, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        found = {place: table.transaction_version(_app_id(*place)) for place in partitions}
-        return {place: offset for place, offset in found.items() if offset is not None}
-
     def _all_new(self, table: Any, rows: "pa.Table") -> bool:
         """Tell whether no row can be there yet, without reading any.
 
@@ -199,7 +198,7 @@ class FeatureTable:
     def _append(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
         from deltalake import write_deltalake  # noqa: PLC0415
 
-        write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=_carrying(ends))
+        write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=carrying(ends))
 
     def _merge(self, table: Any, rows: "pa.Table", ends: Positions) -> None:
         # the bounds let whole files be left alone: a merge would otherwise read the table
@@ -211,7 +210,7 @@ class FeatureTable:
             source_alias="new",
             target_alias="old",
             merge_schema=True,
-            commit_properties=_carrying(ends),
+            commit_properties=carrying(ends),
         )
         merger.when_matched_update_all(_NEWER).when_not_matched_insert_all().execute()
 
@@ -228,22 +227,3 @@ class FeatureTable:
 
 def _columns(table: Any) -> list[str]:
     return [column.name for column in table.schema().fields]
-
-
-def _app_id(topic: str, partition: int) -> str:
-    return f"{topic}-{partition}"
-
-
-def _carrying(ends: Positions) -> Any:
-    from deltalake import CommitProperties, Transaction  # noqa: PLC0415
-
-    return CommitProperties(
-        app_transactions=[Transaction(_app_id(*place), offset) for place, offset in ends.items()]
-    )
-
-
-def _assert_at(stored: Positions, starts: Positions) -> None:
-    for (topic, partition), start in starts.items():
-        if (found := stored.get((topic, partition), 0)) != start:
-            message = f"the feature table is at {found} of {topic}-{partition}, this batch starts at {start}"
-            raise ReplanError(message)

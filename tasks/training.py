@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from datetime import date
 
-import pandas as pd
 from kafka import TopicPartition
 from prefect import runtime, task
 
 from events.payloads import ModelRetrainingTriggered, ModelTrained
 from infra.bootstrap import Loop
 from infra.errors import RejectError, TryAgainError
+from infra.feature_rows import OWN_COLUMNS
 from infra.feature_table import FeatureTable
 from infra.kafka import clients
 from infra.kafka.records import Received, of_kind
@@ -18,19 +18,17 @@ from infra.kafka.topics import partitions
 from infra.registry_types import Submission, Version
 from infra.running import wait
 from tasks.core.catalogue import LEARNED
-from tasks.core.dataset import with_target
+from tasks.core.dataset import KEYS, training_rows
 from tasks.core.features import FEATURE_SET
 from tasks.core.pictures import error_over_time, predicted_against_actual
 from tasks.core.promotion import Evaluation, Promotion, evaluate, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
+from tasks.core.training_rows import TrainingRows
 from tasks.models import pack
 from tasks.reports import table
 from tasks.serving import PERSISTENCE, model_book
 
 PROJECTOR_SECONDS = 180.0
-KEPT = ("symbol", "date", "feature_set", "last_close")
-"""Columns of a training row beside the features that models learn from."""
-
 Trigger = Received[ModelRetrainingTriggered]
 
 
@@ -47,9 +45,9 @@ class Trained:
 class Rows:
     """Training rows of a pinned table version; a class of its own so that Prefect does not inspect them."""
 
-    def __init__(self, frame: pd.DataFrame, version: int) -> None:
+    def __init__(self, known: TrainingRows, version: int) -> None:
         """Keep the rows and the version they are from."""
-        self.frame, self.version = frame, version
+        self.known, self.version = known, version
 
 
 def unanswered(loop: Loop, triggers: list[Trigger]) -> list[Trigger]:
@@ -75,11 +73,12 @@ def stored_features(loop: Loop, until: date) -> Rows:
             message = f"the feature table lags for {PROJECTOR_SECONDS:g} s: is project-features running?"
             raise TryAgainError(message)
     version = features.version()
-    known = set(features.features(version))
-    present = [name for name in LEARNED if name in known]
-    frame, _ = features.read([*KEPT, *present], until=until, version=version)
-    # a table without a column holds no vector of this set: the frame says so in the end
-    return Rows(with_target(frame.reindex(columns=[*KEPT, *LEARNED]), until, FEATURE_SET), version)
+    there = {*OWN_COLUMNS, *features.features(version)}
+    single = [name for name in LEARNED if name in there and name not in KEYS]
+    kept = [name for name in KEYS if name in there]
+    # a table without a column holds no vector of this set: that is said in the end
+    table = features.table([*kept, *single], until=until, version=version, single=single)
+    return Rows(training_rows(table, LEARNED, until, FEATURE_SET), version)
 
 
 def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bool:
@@ -103,14 +102,14 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
     Raises:
         NotTrainableError: these rows can't make a model.
     """
-    model = train(rows.frame, features=LEARNED, data_end=until, feature_set=FEATURE_SET)
-    held = holdout_rows(rows.frame, model)
+    model = train(rows.known, data_end=until, feature_set=FEATURE_SET)
+    held = holdout_rows(rows.known, model)
     evaluation = evaluate(model, held)
     promotion = verdict(evaluation, _champion(loop, held))
     return Trained(model, evaluation, promotion, rows.version)
 
 
-def _champion(loop: Loop, held: pd.DataFrame) -> Evaluation | None:
+def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:
     """Evaluate the version that serves now on the same rows; None if it can't take them, or there is none."""
     book = model_book(loop)
     version = book.version_for(date.max)
@@ -120,7 +119,7 @@ def _champion(loop: Loop, held: pd.DataFrame) -> Evaluation | None:
         champion = book.model(version)
     except RejectError:
         return None
-    return evaluate(champion, held) if champion.takes(FEATURE_SET, held.columns) else None
+    return evaluate(champion, held) if champion.takes(FEATURE_SET, held.names) else None
 
 
 @task

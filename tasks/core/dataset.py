@@ -1,29 +1,54 @@
 """Training rows from stored features: what came next, of each symbol and session."""
 
+from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from tasks.core.feature_sets import are_of
 from tasks.core.training import NotTrainableError
+from tasks.core.training_rows import TrainingRows
 
 RETURN = "ret_1"
 """The feature that, one session later, is the target: the reference-adjusted log return of a session."""
+
+KEYS = ("symbol", "date", "feature_set", "last_close", RETURN)
+"""Columns of the table that tell what a row is, and what came of the one before."""
+
+
+def training_rows(table: pa.Table, names: Sequence[str], until: date, feature_set: str) -> TrainingRows:
+    """Take the rows with a known outcome from stored vectors, without a copy of the features on the way.
+
+    Args:
+        table: KEYS and features; a feature without a column is missing everywhere.
+        names: Features to take, in this order.
+        until: As for `with_target`, which raises too.
+        feature_set: As for `with_target`.
+    """
+    there, absent = set(table.column_names), np.full(table.num_rows, np.nan)
+    told = table.select([name for name in KEYS if name in there]).to_pandas(date_as_object=False)
+    dated = with_target(told.reindex(columns=list(KEYS)), until, feature_set)
+    known = dated[dated["target"].notna()].drop(columns=["feature_set", RETURN])
+    return TrainingRows.gathered(
+        known, names, lambda name: table[name].to_numpy() if name in there else absent
+    )
 
 
 def with_target(frame: pd.DataFrame, until: date, feature_set: str) -> pd.DataFrame:
     """Add target_date and target: the next market session and the symbol's log return in it.
 
     Args:
-        frame: symbol, date, feature_set and features, one row a symbol and session; n rows.
+        frame: `KEYS`, one row a symbol and session; n rows.
         until: sessions after it are left out, as features and as outcomes.
         feature_set: rows of another one tell only that their session was held.
 
     Returns:
-        The rows of the feature set up to `until`, with `target_date` (NaT for the last session) and `target`
-        (NaN where the symbol did not trade in the next session, or moved more than trading can).
+        The rows of the feature set up to `until`, labelled as they were, with `target_date` (NaT for the last
+        session) and `target` (NaN where the symbol did not trade in the next session, or moved more than
+        trading can).
 
     Raises:
         NotTrainableError: there are rows, and all of them are of other feature sets.
@@ -37,4 +62,5 @@ def with_target(frame: pd.DataFrame, until: date, feature_set: str) -> pd.DataFr
     outcomes = rows[["symbol", "date", RETURN]].rename(columns={"date": "target_date", RETURN: "target"})
     after = rows["date"].map(following).astype(rows["date"].dtype)  # of one session: no dates at all
     dated = rows.assign(target_date=after)
-    return dated.merge(outcomes, on=["symbol", "target_date"], how="left").astype({"target": np.float64})
+    found = dated.merge(outcomes, on=["symbol", "target_date"], how="left").astype({"target": np.float64})
+    return found.set_axis(dated.index)

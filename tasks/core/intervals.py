@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.core.skill import Vector
 
@@ -13,14 +13,14 @@ MIN_SCALE = 0.004
 """Log return; a scale below it is a price that hardly trades, not a price that is certain."""
 
 
-def row_scale(volatility: pd.Series | None, rows: int, typical: float) -> Vector:
+def row_scale(volatility: NDArray[np.floating] | None, rows: int, typical: float) -> Vector:
     """Return the size of error to expect a row, shape (rows,), as a log return.
 
     Rows without volatility (or all rows, when the feature set has none) get the training's `typical` one.
     """
     if volatility is None:
         return np.full(rows, max(typical, MIN_SCALE))
-    known = volatility.to_numpy(dtype=float, na_value=np.nan)
+    known = volatility.astype(np.float64)
     return np.maximum(np.where(np.isfinite(known), known, typical), MIN_SCALE)
 
 
@@ -32,12 +32,12 @@ def calibrate(residuals: Vector, scale: Vector) -> dict[str, float]:
     """
     scores = np.sort(np.abs(residuals) / scale)
     n = len(scores)
-    return {_key(level): float(scores[min(int(np.ceil((n + 1) * level)), n) - 1]) for level in LEVELS}
+    return {key(level): float(scores[min(int(np.ceil((n + 1) * level)), n) - 1]) for level in LEVELS}
 
 
 def half_width(quantiles: Mapping[str, float], level: float, scale: Vector) -> Vector:
     """Half of the interval's width in log returns, shape of `scale`."""
-    return quantiles[_key(level)] * scale
+    return quantiles[key(level)] * scale
 
 
 def coverage(residuals: Vector, scale: Vector, quantiles: Mapping[str, float]) -> dict[str, float]:
@@ -45,5 +45,6 @@ def coverage(residuals: Vector, scale: Vector, quantiles: Mapping[str, float]) -
     return {level: float(np.mean(np.abs(residuals) <= width * scale)) for level, width in quantiles.items()}
 
 
-def _key(level: float) -> str:
+def key(level: float) -> str:
+    """Name a level as cards do: `80`."""
     return f"{level * 100:.0f}"

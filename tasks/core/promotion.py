@@ -7,6 +7,7 @@ import pandas as pd
 
 from tasks.core.skill import PairedTest, diebold_mariano, hit_rate, mae, rank_ic, rmse
 from tasks.core.training import TrainedModel, predict_return
+from tasks.core.training_rows import TrainingRows
 
 ALPHA = 0.05
 """One-sided level of the promotion test."""
@@ -34,21 +35,21 @@ class Promotion:
     why: str
 
 
-def evaluate(model: TrainedModel, rows: pd.DataFrame) -> Evaluation:
+def evaluate(model: TrainedModel, rows: TrainingRows) -> Evaluation:
     """Measure `model` on rows with a known target (see `holdout_rows`), n > 0.
 
     Rupees are of the day before: the actual close is last_close x exp(target), that is, free of corporate
     actions. Persistence forecasts last_close.
     """
-    target, predicted = rows["target"].to_numpy(dtype=float), predict_return(model, rows)
-    last, flat = rows["last_close"].to_numpy(dtype=float), np.zeros(len(rows))
+    target, predicted, keys = rows.target, predict_return(model, rows), rows.keys
+    last, flat = keys["last_close"].to_numpy(dtype=float), np.zeros(len(rows))
     performance = _errors(last, target, predicted)
-    ranking = {"hit_rate": hit_rate(target, predicted), "rank_ic": rank_ic(rows["date"], target, predicted)}
+    ranking = {"hit_rate": hit_rate(target, predicted), "rank_ic": rank_ic(keys["date"], target, predicted)}
     performance |= {name: value for name, value in ranking.items() if np.isfinite(value)}
     losses = pd.DataFrame({"model": (target - predicted) ** 2, "persistence": target**2, "rows": 1.0})
-    by_session = losses.groupby(rows["date"].to_numpy())
+    by_session = losses.groupby(keys["date"].to_numpy())
     sessions = by_session.mean().assign(rows=by_session.size()).rename_axis("date")
-    detail = rows[["symbol", "date", "target"]].assign(predicted=predicted)
+    detail = keys[["symbol", "date", "target"]].assign(predicted=predicted)
     return Evaluation(performance, _errors(last, target, flat), sessions, detail)
 
 

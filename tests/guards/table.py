@@ -1292,6 +1292,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{UNIT}/test_dataset.py::test_rows_of_another_feature_set_are_no_training_rows",
     ),
     Guard(
+        "what a model is judged on is not what it was fitted on",
+        "tasks/core/training.py",
+        '(known.keys["target_date"] < start)',
+        '(known.keys["date"] < start)',
+        f"{UNIT}/test_training.py::test_rows_about_the_holdout_are_purged",
+    ),
+    Guard(
+        "a walk forward learns nothing of the eve of what it forecasts",
+        "tasks/core/walkforward.py",
+        "end = before.iloc[-1 - embargo].date()",
+        "end = before.iloc[-1].date()",
+        f"{UNIT}/test_walkforward.py::test_no_outcome_of_the_fold_or_its_embargo_is_learned",
+    ),
+    Guard(
         "what came two sessions later is not taken for what came next",
         "tasks/core/dataset.py",
         'pairwise(sorted(known["date"].unique()))',

@@ -11,9 +11,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 from infra.artifact import CARD, Artifact, digest, dump, load
 from infra.errors import RejectError
-from tasks.core.learners import fit_blend
+from tasks.core.cards import POOLED
+from tasks.core.learners import fit_blend, one_thread
 from tasks.core.training import Card, TrainedModel
 from tasks.models import pack, unpack
+
+ADDED = ("groups", "members", "reference")
+"""What cards of the first versions did not have."""
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +26,12 @@ def model() -> TrainedModel:
     import pandas as pd  # noqa: PLC0415
 
     generator = np.random.default_rng(0)
-    features = generator.normal(size=(900, 3))
+    features = generator.normal(size=(900, 3)).astype(np.float32)
     sessions = pd.Series(np.repeat(np.arange(30), 30))
-    blend = fit_blend(features, 0.01 * features[:, 0], sessions, seed=0)
-    card = Card(
-        ["a", "b", "c"], "2024-01-01", "2024-06-01", "2024-05-01", 30, 900, 10, 0, {"80": 1.3, "95": 2.1}
-    )
+    with one_thread():
+        blend = fit_blend(features, 0.01 * features[:, 0].astype(np.float64), sessions, seed=0)
+    span = ("2024-01-01", "2024-06-01", "2024-05-01")
+    card = Card(["a", "b", "c"], *span, 30, 900, 10, 0, {POOLED: {"80": 1.3, "95": 2.1}})
     return TrainedModel(blend, card)
 
 
@@ -39,6 +43,15 @@ def test_a_model_comes_back_whole(model: TrainedModel) -> None:
     assert np.array_equal(again.pipeline.predict(rows), model.pipeline.predict(rows))
     assert again.card == model.card
     assert not hasattr(model.pipeline, CARD)
+
+
+def test_a_card_from_before_groups_goes_on_serving(model: TrainedModel) -> None:
+    """Its widths by level alone are those of all rows; what a newer writer adds is left out."""
+    told = {name: value for name, value in model.card.to_dict().items() if name not in ADDED}
+    flat = dump(Artifact(model.pipeline, {**told, "quantiles": {"80": 1.3, "95": 2.1}, "of_later": 1}))
+    assert unpack(flat, digest(flat)).card == model.card
+    without = dump(Artifact(model.pipeline, {**told, "quantiles": {}}))
+    assert unpack(without, digest(without)).card.quantiles == {}
 
 
 def test_a_changed_byte_is_refused(model: TrainedModel) -> None:

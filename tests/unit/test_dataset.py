@@ -2,10 +2,12 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from tasks.core.dataset import with_target
+from tasks.core.dataset import training_rows, with_target
 from tasks.core.training import NotTrainableError
 
 DAYS = [date(2024, 3, day) for day in (3, 4, 5)]
@@ -66,3 +68,20 @@ def test_an_empty_table_has_no_training_rows() -> None:
     """Nothing is wrong with it; the training says that there are too few sessions."""
     empty = stored(("A", 0, "1", 0.01)).iloc[:0]
     assert with_target(empty, UNTIL, "1")["target"].tolist() == []
+
+
+def test_training_rows_are_those_with_an_outcome() -> None:
+    """In order, each with the features of its own session; what has no column is missing."""
+    told = stored(("B", 0, "1", 0.04), ("A", 0, "1", 0.01), ("A", 1, "1", 0.02), ("B", 1, "2", 0.5))
+    frame = told.assign(last_close=[5.0, 6.0, 7.0, 8.0], RSI=[50.0, 60.0, np.nan, 80.0])
+    found = training_rows(pa.Table.from_pandas(frame), ("RSI", "ret_1", "absent"), UNTIL, "1")
+    assert found.names == ("RSI", "ret_1", "absent")
+    assert found.keys[["symbol", "last_close", "target"]].to_numpy().tolist() == [["A", 6.0, 0.02]]
+    assert np.array_equal(found.features, np.float32([[60.0, 0.01, np.nan]]), equal_nan=True)
+    assert set(found.keys) == {"symbol", "date", "target_date", "last_close", "target"}
+
+
+def test_a_table_without_a_column_of_its_returns_has_no_training_rows() -> None:
+    """As one that holds vectors of other sets alone, whose features had other names."""
+    frame = stored(("A", 0, "1", 0.01), ("A", 1, "1", 0.02)).drop(columns="ret_1").assign(last_close=1.0)
+    assert not len(training_rows(pa.Table.from_pandas(frame), ("RSI",), UNTIL, "1"))

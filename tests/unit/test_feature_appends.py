@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -180,3 +181,17 @@ def test_stretches_cover_every_day_and_leave_out_the_widest_gaps(numbers: set[in
     assert all(b < c for (_, b), (c, _) in pairwise(found))
     wide = sum(after - before > NEAR for before, after in pairwise(days))
     assert len(found) == min(MOST_STRETCHES, wide + 1) * bool(days)
+
+
+def test_features_are_read_in_single_precision_where_they_are_asked_for_so(tmp_path: Path) -> None:
+    """What a row is stays exact; the rows are those of `read`."""
+    writer = Writer(tmp_path)
+    writer.add(range(3), value=0.1)
+    version = writer.table.version()
+    columns = ["symbol", "date", "last_close", "RSI"]
+    found = writer.table.table(columns, until=FIRST + timedelta(days=1), version=version, single=["RSI"])
+    read, _ = writer.table.read(columns, until=FIRST + timedelta(days=1))
+    assert found.schema.field("RSI").type == pa.float32()
+    assert found.schema.field("last_close").type == pa.float64()
+    assert found["RSI"].to_pylist() == [float(np.float32(0.1))] * 4
+    assert found.drop(["RSI"]).to_pandas(date_as_object=False).equals(read.drop(columns="RSI"))

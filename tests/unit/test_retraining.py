@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tasks import training
 from tasks.core.catalogue import LEARNED
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import Card, NotTrainableError, TrainedModel
+from tasks.core.training_rows import TrainingRows
 
 UNTIL = date(2024, 3, 5)
 DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
@@ -38,13 +40,14 @@ class FakeTable:
         assert version == 7
         return ["ret_1", "vol_20", "of_old"]
 
-    def read(self, columns: list[str], until: date, version: int) -> tuple[pd.DataFrame, int]:
+    def table(self, columns: list[str], until: date, version: int, single: list[str]) -> pa.Table:
         """Give the columns that are asked for, if they are there."""
         assert (until, version) == (UNTIL, 7)
-        assert set(columns) <= {"symbol", "date", "feature_set", "last_close", "ret_1", "vol_20"}
+        assert set(columns) == {"symbol", "date", "feature_set", "last_close", "ret_1", "vol_20"}
+        assert single == ["vol_20"]
         rows = [(pd.Timestamp(day), name, name) for day in DAYS for name in (FEATURE_SET, OTHERS)]
         frame = pd.DataFrame(rows, columns=["date", "symbol", "feature_set"])
-        return frame.reindex(columns=columns).assign(ret_1=0.01), 7
+        return pa.Table.from_pandas(frame.assign(last_close=9.0, ret_1=0.01, vol_20=0.5)).select(columns)
 
 
 class FakeBook:
@@ -72,9 +75,8 @@ def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.Mo
     loop: Any = type("FakeLoop", (), {"settings": None})
     rows = training.stored_features.fn(loop, UNTIL)
     assert rows.version == 7
-    assert set(rows.frame["symbol"]) == {FEATURE_SET}
-    assert set(LEARNED) <= set(rows.frame.columns)
-    assert np.isfinite(rows.frame["target"]).tolist() == [True, False]
+    assert rows.known.keys[["symbol", "target"]].to_numpy().tolist() == [[FEATURE_SET, 0.01]]
+    assert rows.known.names == LEARNED
 
 
 def test_a_table_that_lacks_a_feature_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +84,9 @@ def test_a_table_that_lacks_a_feature_is_read_all_the_same(monkeypatch: pytest.M
     monkeypatch.setattr(training, "FeatureTable", FakeTable)
     monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
     loop: Any = type("FakeLoop", (), {"settings": None})
-    frame = training.stored_features.fn(loop, UNTIL).frame
-    assert frame["RSI"].isna().all()
-    assert "of_old" not in frame
+    known = training.stored_features.fn(loop, UNTIL).known
+    found = np.isfinite(known.features).any(axis=0)
+    assert {name for name, there in zip(known.names, found, strict=True) if there} == {"ret_1", "vol_20"}
 
 
 def test_a_table_of_other_sets_alone_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,8 @@ def test_the_version_that_serves_is_judged_on_rows_of_its_own_set(
     monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(feature_set))
     monkeypatch.setattr(training, "evaluate", lambda _model, _rows: "judged")
     nowhere: Any = None
-    found = training._champion(nowhere, pd.DataFrame(columns=["RSI"]))
+    nothing = TrainingRows(pd.DataFrame(), np.empty((0, 1), dtype=np.float32), ("RSI",))
+    found = training._champion(nowhere, nothing)
     assert (found is not None) == compared
 
 

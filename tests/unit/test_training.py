@@ -9,18 +9,20 @@ import pandas as pd
 import pytest
 
 from tasks.core import pictures
+from tasks.core.cards import POOLED, Card
 from tasks.core.promotion import Evaluation, evaluate, verdict
 from tasks.core.training import (
     BAND,
     CIRCUIT,
+    HOLDOUT,
     NotTrainableError,
     TrainedModel,
     holdout_rows,
-    known_rows,
     predict,
     predict_return,
     train,
 )
+from tasks.core.training_rows import TrainingRows
 
 FEATURES = ["signal", "noise", "vol_20", "empty"]
 SESSIONS = pd.bdate_range("2024-01-01", periods=140)
@@ -47,95 +49,134 @@ def market(sessions: int = 139, symbols: int = 20, seed: int = 0) -> pd.DataFram
     return frame.assign(target=0.014 * signal + 0.014 * generator.normal(size=n))
 
 
+def of(frame: pd.DataFrame) -> TrainingRows:
+    """Rows of the market as a training takes them."""
+    return TrainingRows.of(frame, FEATURES)
+
+
+def trained(frame: pd.DataFrame, end: date = END) -> TrainedModel:
+    """A model of the market, with 40 sessions kept from fitting."""
+    return train(of(frame), data_end=end, holdout_sessions=40)
+
+
 @pytest.fixture(scope="module")
-def rows() -> pd.DataFrame:
+def frame() -> pd.DataFrame:
     """All rows of the market."""
     return market()
 
 
 @pytest.fixture(scope="module")
-def model(rows: pd.DataFrame) -> TrainedModel:
-    """A model of that market."""
-    return train(rows, features=FEATURES, data_end=END)
+def rows(frame: pd.DataFrame) -> TrainingRows:
+    """The same, as a training takes them."""
+    return of(frame)
 
 
 @pytest.fixture(scope="module")
-def evaluation(rows: pd.DataFrame, model: TrainedModel) -> Evaluation:
+def model(frame: pd.DataFrame) -> TrainedModel:
+    """A model of that market."""
+    return trained(frame)
+
+
+@pytest.fixture(scope="module")
+def evaluation(rows: TrainingRows, model: TrainedModel) -> Evaluation:
     """Its hold-out."""
     return evaluate(model, holdout_rows(rows, model))
 
 
-def test_the_holdout_is_the_last_40_sessions_and_was_not_fitted(
-    rows: pd.DataFrame, model: TrainedModel
+@pytest.fixture(scope="module")
+def idle(rows: TrainingRows) -> TrainedModel:
+    """A model of features that know nothing."""
+    return train(rows, features=["noise", "vol_20"], data_end=END, holdout_sessions=40)
+
+
+def test_the_holdout_is_the_last_sessions_and_was_not_fitted(
+    frame: pd.DataFrame, rows: TrainingRows, model: TrainedModel
 ) -> None:
     """Changing outcomes of the hold-out leaves the fitted forecasts as they are."""
     held = holdout_rows(rows, model)
-    assert held["date"].nunique() == model.card.holdout_sessions == 40
+    assert held.keys["date"].nunique() == model.card.holdout_sessions == 40
     assert model.card.training_end == str(END)
-    turned = rows.assign(target=rows["target"].where(rows["date"] < held["date"].min(), -rows["target"]))
-    again = train(turned, features=FEATURES, data_end=END)
-    assert np.array_equal(predict_return(model, held), predict_return(again, held))
+    first = held.keys["date"].min()
+    turned = frame.assign(target=frame["target"].where(frame["date"] < first, -frame["target"]))
+    assert np.array_equal(predict_return(model, held), predict_return(trained(turned), held))
 
 
-def test_rows_about_the_holdout_are_purged(rows: pd.DataFrame, model: TrainedModel) -> None:
-    """An early row whose outcome lies inside the hold-out is not fitted."""
+def test_so_many_sessions_are_held_out_but_a_third_at_most(rows: TrainingRows) -> None:
+    """A small history keeps most of its sessions for fitting."""
+    held = train(rows, features=["noise"], data_end=END).card.holdout_sessions
+    assert held == rows.keys["date"].nunique() // 3 < HOLDOUT
+
+
+def test_rows_about_the_holdout_are_purged(frame: pd.DataFrame, model: TrainedModel) -> None:
+    """An early row whose outcome lies inside the hold-out is not fitted, nor one of its first session."""
     first = pd.Timestamp(model.card.holdout_start)
-    late = rows["target_date"].where(rows.index != 0, first + pd.Timedelta(days=3))
-    assert train(rows.assign(target_date=late), features=FEATURES, data_end=END).card.rows == (
-        model.card.rows - 1
-    )
+    for ahead in (0, 3):
+        late = frame["target_date"].where(frame.index != 0, first + pd.Timedelta(days=ahead))
+        assert trained(frame.assign(target_date=late)).card.rows == model.card.rows - 1
+    assert model.card.rows == (frame["target_date"] < first).sum()
 
 
-def test_nothing_after_data_end_is_used(rows: pd.DataFrame) -> None:
+def test_nothing_after_data_end_is_used(frame: pd.DataFrame, rows: TrainingRows) -> None:
     """A training up to a date equals one on a frame that was cut there."""
     end = SESSIONS[119].date()
-    cut = rows[rows["target_date"] <= pd.Timestamp(end)]
-    whole, short = (train(frame, features=FEATURES, data_end=end) for frame in (rows, cut))
+    cut = frame[frame["target_date"] <= pd.Timestamp(end)]
+    whole, short = trained(frame, end), trained(cut, end)
     assert whole.card == short.card
     assert whole.card.training_end == str(end)
     assert np.array_equal(predict_return(whole, rows), predict_return(short, rows))
 
 
-def test_prices_follow_from_returns(rows: pd.DataFrame, model: TrainedModel) -> None:
+def test_the_card_tells_the_weights_of_the_blend(model: TrainedModel) -> None:
+    """Each member's, which sum to 1; widths of intervals are of all rows as long as there are no groups."""
+    assert sum(model.card.members.values()) == pytest.approx(1.0)
+    assert list(model.card.quantiles) == [POOLED]
+    assert Card.from_dict(model.card.to_dict()) == model.card
+
+
+def test_prices_follow_from_returns(frame: pd.DataFrame, rows: TrainingRows, model: TrainedModel) -> None:
     """Predicted closes are last_close x exp(forecast), in order, within nested intervals."""
-    found = predict(model, rows)
-    assert found["symbol"].tolist() == rows["symbol"].tolist()
-    assert np.allclose(found["predicted_close"], rows["last_close"] * np.exp(predict_return(model, rows)))
+    found = predict(model, frame)
+    assert found["symbol"].tolist() == frame["symbol"].tolist()
+    by_symbol = found.assign(date=frame["date"]).sort_values(["date", "symbol"])["predicted_close"]
+    assert np.allclose(by_symbol, rows.keys["last_close"] * np.exp(predict_return(model, rows)))
     ordered = found[["low_95", "low_80", "predicted_close", "high_80", "high_95"]].to_numpy()
     assert (np.diff(ordered, axis=1) >= 0).all()
 
 
-def test_forecasts_end_at_the_circuit(rows: pd.DataFrame) -> None:
+def test_forecasts_end_at_the_circuit(frame: pd.DataFrame, rows: TrainingRows) -> None:
     """However wild the training, no forecast passes 10 % and no interval 10.5 %."""
-    wild = train(rows.assign(target=10 * rows["target"]), features=FEATURES, data_end=END)
-    returns, found = predict_return(wild, rows), predict(wild, rows)
+    wild = trained(frame.assign(target=10 * frame["target"]))
+    returns, found = predict_return(wild, rows), predict(wild, frame)
     assert (returns.min(), returns.max()) == CIRCUIT
-    assert np.log(found["high_95"] / rows["last_close"]).max() == pytest.approx(BAND[1])
-    assert np.log(found["low_95"] / rows["last_close"]).min() == pytest.approx(BAND[0])
+    assert np.log(found["high_95"] / frame["last_close"]).max() == pytest.approx(BAND[1])
+    assert np.log(found["low_95"] / frame["last_close"]).min() == pytest.approx(BAND[0])
 
 
-def test_a_row_is_forecast_without_looking_at_others(rows: pd.DataFrame, model: TrainedModel) -> None:
+def test_a_row_is_forecast_without_looking_at_others(frame: pd.DataFrame, model: TrainedModel) -> None:
     """Alone or in company (another slice), a symbol gets the same prediction, to a billionth."""
-    together, alone = predict(model, rows.iloc[:50]), predict(model, rows.iloc[7:8])
+    together, alone = predict(model, frame.iloc[:50]), predict(model, frame.iloc[7:8])
     assert alone["predicted_close"].iloc[0] == pytest.approx(together["predicted_close"].iloc[7], rel=1e-9)
 
 
 def test_missing_values_are_forecast_and_infinite_ones_count_as_missing(
-    rows: pd.DataFrame, model: TrainedModel
+    frame: pd.DataFrame, model: TrainedModel
 ) -> None:
-    """NaN in every feature still gives a finite price; infinity gives the same one."""
-    blank = rows.head(3).assign(**dict.fromkeys(FEATURES, np.nan))
-    endless = blank.assign(signal=np.inf)
+    """NaN in every feature still gives a finite price; infinity, or what overflows, gives the same one."""
+    blank = frame.head(3).assign(**dict.fromkeys(FEATURES, np.nan))
     found = predict(model, blank)
     assert np.isfinite(found.drop(columns="symbol").to_numpy()).all()
-    assert predict(model, endless).equals(found)
+    assert predict(model, blank.assign(signal=np.inf)).equals(found)
+    assert predict(model, blank.assign(signal=-1e300)).equals(found)
 
 
-def test_missing_features_are_named(rows: pd.DataFrame, model: TrainedModel) -> None:
-    """A frame without a feature is refused by the feature's name; an empty frame is not."""
+def test_missing_features_are_named(frame: pd.DataFrame, rows: TrainingRows, model: TrainedModel) -> None:
+    """Rows without a feature are refused by the feature's name; no rows at all are not."""
     with pytest.raises(KeyError, match="signal"):
-        predict(model, rows.drop(columns="signal"))
-    assert predict(model, rows.head(0)).empty
+        predict(model, frame.drop(columns="signal"))
+    with pytest.raises(KeyError, match="signal"):
+        predict_return(model, TrainingRows.of(frame.drop(columns=FEATURES[:2]), FEATURES[2:]))
+    assert predict(model, frame.head(0)).empty
+    assert not len(predict_return(model, rows.where(np.zeros(len(rows), dtype=bool))))
 
 
 def test_intervals_cover_what_they_say(model: TrainedModel) -> None:
@@ -157,23 +198,21 @@ def test_a_model_with_skill_is_promoted_with_figures(evaluation: Evaluation) -> 
     assert "p 0.000" in decision.why
 
 
-def test_noise_is_not_promoted(rows: pd.DataFrame) -> None:
+def test_noise_is_not_promoted(rows: TrainingRows, idle: TrainedModel) -> None:
     """A model of features that know nothing stays what it is."""
-    idle = train(rows, features=["noise", "vol_20"], data_end=END)
     decision = verdict(evaluate(idle, holdout_rows(rows, idle)))
     assert not decision.promoted
     assert "not clearly better than persistence" in decision.why
 
 
 def test_a_champion_must_be_beaten_too(
-    rows: pd.DataFrame, model: TrainedModel, evaluation: Evaluation
+    rows: TrainingRows, model: TrainedModel, evaluation: Evaluation, idle: TrainedModel
 ) -> None:
     """The same model again is no better than itself; against a poor champion it wins."""
     again = verdict(evaluation, evaluation)
     assert not again.promoted
     assert "not clearly better than the champion" in again.why
-    poor = train(rows, features=["noise", "vol_20"], data_end=END)
-    assert verdict(evaluation, evaluate(poor, holdout_rows(rows, model))).promoted
+    assert verdict(evaluation, evaluate(idle, holdout_rows(rows, model))).promoted
 
 
 def test_a_champion_judged_on_other_sessions_is_no_rival(evaluation: Evaluation) -> None:
@@ -193,17 +232,11 @@ def test_a_champion_judged_on_other_sessions_is_no_rival(evaluation: Evaluation)
     ],
 )
 def test_what_can_not_be_trained_says_why(
-    rows: pd.DataFrame, spoil: Callable[[pd.DataFrame], pd.DataFrame], why: str
+    frame: pd.DataFrame, spoil: Callable[[pd.DataFrame], pd.DataFrame], why: str
 ) -> None:
     """Empty window, too few sessions, constant or unknown target."""
     with pytest.raises(NotTrainableError, match=why):
-        train(spoil(rows), features=FEATURES, data_end=END)
-
-
-def test_dates_may_be_dates_or_timestamps(rows: pd.DataFrame) -> None:
-    """The feature set has datetime.date, the table Timestamps: the same rows remain."""
-    plain = rows.assign(date=rows["date"].dt.date, target_date=rows["target_date"].dt.date)
-    assert known_rows(plain, date(2024, 3, 1)).equals(known_rows(rows, date(2024, 3, 1)))
+        trained(spoil(frame))
 
 
 @pytest.mark.parametrize("draw", [pictures.predicted_against_actual, pictures.error_over_time])
