@@ -747,11 +747,11 @@ GUARDS: tuple[Guard, ...] = (
         f"{UNIT}/test_sessions.py::test_a_window_ends_with_its_own_session_and_offset",
     ),
     Guard(
-        "no feature looks at a session after its own",
+        "sessions that are computed together look at none after them",
         "tasks/core/features.py",
         "until = panel if stop == len(panel) else panel.before(panel.dates[stop])",
         "until = panel",
-        f"{UNIT}/test_features.py::test_truncation_and_future_change_nothing",
+        f"{UNIT}/test_feature_windows.py::test_blocks_give_the_same_bits",
     ),
     Guard(
         "ranks are computed of all symbols, not of a block's",

@@ -121,12 +121,12 @@ def test_the_event_names_the_version_of_the_table_that_was_learned_from(
     model = SimpleNamespace(card=SimpleNamespace(features=["RSI"], feature_set=FEATURE_SET))
     judged = SimpleNamespace(performance={"mae": 1.0}, baseline={"mae": 2.0})
     parts = {"train": model, "holdout_rows": None, "evaluate": judged, "_champion": None}
-    for name, made in (parts | {"verdict": SimpleNamespace(why="")}).items():
+    for name, made in (parts | {"verdict": SimpleNamespace(why="better")}).items():
         monkeypatch.setattr(training, name, lambda *_, made=made, **__: made)
     loop: Any = SimpleNamespace(settings=None)
     trained = training.fit.fn(loop, training.stored_features.fn(loop, UNTIL), UNTIL)
     days = {"training_start": "2024-01-01", "training_end": "2024-03-05"}
     version: Any = SimpleNamespace(
-        name="v1", artifact_location="s3://m/1", sha256="", run_id="r", promoted=True, **days
+        name="v1", artifact_location="s3://m/1", sha256="0f", run_id="r", promoted=True, **days
     )
     assert training.announcement(trained, version, []).data_version == 7
