@@ -21,7 +21,7 @@ from tasks.core.catalogue import LEARNED
 from tasks.core.dataset import KEYS, training_rows
 from tasks.core.features import FEATURE_SET
 from tasks.core.pictures import error_over_time, predicted_against_actual
-from tasks.core.promotion import Evaluation, Promotion, evaluate, verdict
+from tasks.core.promotion import Evaluation, Verdict, evaluate, evaluate_unseen, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
 from tasks.core.training_rows import TrainingRows
 from tasks.models import pack
@@ -38,7 +38,7 @@ class Trained:
 
     model: TrainedModel
     evaluation: Evaluation
-    promotion: Promotion
+    promotion: Verdict
     data_version: int
 
 
@@ -110,7 +110,7 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
 
 
 def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:
-    """Evaluate the version that serves now on the same rows; None if it can't take them, or there is none."""
+    """Evaluate the version that serves now, too; None if it can't take these rows, or there is none."""
     book = model_book(loop)
     version = book.version_for(date.max)
     if version == PERSISTENCE:
@@ -119,7 +119,7 @@ def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:
         champion = book.model(version)
     except RejectError:
         return None
-    return evaluate(champion, held) if champion.takes(FEATURE_SET, held.names) else None
+    return evaluate_unseen(champion, held) if champion.takes(FEATURE_SET, held.names) else None
 
 
 @task

@@ -105,7 +105,7 @@ def test_the_version_that_serves_is_judged_on_rows_of_its_own_set(
 ) -> None:
     """Else it would look bad on values that it was never trained on; then persistence alone is compared."""
     monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(feature_set))
-    monkeypatch.setattr(training, "evaluate", lambda _model, _rows: "judged")
+    monkeypatch.setattr(training, "evaluate_unseen", lambda _model, _rows: "judged")
     nowhere: Any = None
     nothing = TrainingRows(pd.DataFrame(), np.empty((0, 1), dtype=np.float32), ("RSI",))
     found = training._champion(nowhere, nothing)
