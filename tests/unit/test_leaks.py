@@ -7,7 +7,7 @@ import pytest
 from tasks.core import features, learners
 from tasks.core.catalogue import LEARNED
 from tasks.core.panel import Panel
-from tasks.core.prices import read_table_parquet
+from tasks.core.prices import read_prices
 from tasks.core.promotion import Evaluation, evaluate, verdict
 from tasks.core.simulator import simulate
 from tasks.core.skill import ic_t, skill_score
@@ -34,8 +34,8 @@ def simulated() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def real() -> pd.DataFrame:
     """Rows of the symbols of the history that traded most."""
-    history = read_table_parquet((real_folder() / "history.parquet").read_bytes(), "history.parquet")
-    days = [(day, content.rows) for day, content in history]
+    history = read_prices((real_folder() / "history.parquet").read_bytes(), "history.parquet")
+    days = [(day, content.rows) for day, content in history if day]
     panel = Panel.from_sessions(days[-REAL_SESSIONS:])
     traded = np.isfinite(panel["close"]).sum(axis=0)
     return rows_of(panel.of(np.sort(np.argsort(traded)[-REAL_SYMBOLS:])))
