@@ -12,11 +12,13 @@ from bench import (
     events,
     features,
     join,
+    models,
     report,
     report_alerts,
     report_backfill,
     report_features,
     report_join,
+    report_models,
 )
 from bench.processes import part
 from bench.servers import servers
@@ -71,11 +73,19 @@ def measure_alerts(_: argparse.Namespace) -> Measured:
     return Measured(asdict(figures), report_alerts.part(figures), missed)
 
 
+def measure_models(options: argparse.Namespace) -> Measured:
+    """Measure a retraining on everything, a model's way into memory, and a session's predictions."""
+    figures = models.measure(options.sessions)
+    missed = report.missed(report_models.TARGETS, report_models.reached(figures))
+    return Measured(asdict(figures), report_models.part(figures), [] if options.sessions else missed)
+
+
 TOPICS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "join": measure_join,
     "features": measure_features,
     "backfill": measure_backfill,
     "alerts": measure_alerts,
+    "models": measure_models,
 }
 
 
@@ -87,7 +97,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, default=20_000, help="join: messages that the chapter's gets")
     parser.add_argument("--slice-records", type=int, default=20_000, help="join: most records of a slice")
     parser.add_argument("--without-quix", action="store_true", help="join: leave Quix Streams out")
-    parser.add_argument("--sessions", type=int, help="features, backfill: only the last so many")
+    parser.add_argument("--sessions", type=int, help="all but the join: only the last so many")
     parser.add_argument("--step", type=int, default=1, help="features: groupby.apply gets every n-th symbol")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     return parser

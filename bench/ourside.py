@@ -40,6 +40,12 @@ def blocks(panel: Panel, copies: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, len(panel))
 
 
+def cut(panel: Panel, start: int, stop: int) -> Panel:
+    """Take sessions [start, stop) with those before them that their windows reach back to."""
+    before = max(0, start - features.WINDOW + 1)
+    return Panel(panel.dates[before:stop], panel.symbols, panel.values[:, before:stop])
+
+
 def whole(panel: Panel, copies: int = 1) -> int:
     """Compute the set over all sessions, cut by cut; returns the rows.
 
@@ -48,9 +54,8 @@ def whole(panel: Panel, copies: int = 1) -> int:
     """
     rows, expected = 0, {"symbol", "date", "last_close", *features.FEATURES}
     for start, stop in blocks(panel, copies):
-        before = max(0, start - features.WINDOW + 1)
-        cut = Panel(panel.dates[before:stop], panel.symbols, panel.values[:, before:stop])
-        wide = cut if copies == 1 else repeated(cut.tail(len(cut)), copies)
+        part = cut(panel, start, stop)
+        wide = part if copies == 1 else repeated(part.tail(len(part)), copies)
         found = features.compute(wide, panel.dates[start])
         if set(found.columns) != expected:
             message = f"asked for {', '.join(features.FEATURES)}, got {', '.join(found.columns)}"

@@ -10,10 +10,10 @@ from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.alerting import alerts_about
+from tasks.core.markdown import table
 from tasks.deliveries import read_once
 from tasks.monitoring import retraining_due
 from tasks.refusals import refusals
-from tasks.reports import table
 from tasks.work import Account, process
 
 

@@ -8,9 +8,9 @@ from prefect.artifacts import create_markdown_artifact
 from events.payloads import OffsetRange
 from flows.steps import STEPS
 from infra.bootstrap import connect
+from tasks.core.markdown import table
 from tasks.replaying import Wanted, chosen
 from tasks.replaying import replay as take_again
-from tasks.reports import table
 
 
 @flow(name="replay")

@@ -6,39 +6,78 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from events.payloads import ModelRetrainingTriggered, OffsetRange
-from infra.bootstrap import Loop
+from events.payloads import ModelPromoted, ModelRetrainingTriggered, OffsetRange
+from infra.bootstrap import Loop, connect
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
+from tasks.aliases import align, in_office
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
 from tasks.deliveries import read_once
-from tasks.training import announcement, fit, model_card, register, stored_features, unanswered
+from tasks.registering import Answer, Trigger, answer, newest, register, registered_before, unanswered
+from tasks.training import fit, stored_features
 from tasks.work import Account, process
 
 
 @flow(name="retrain")
 def retrain(slices: list[OffsetRange]) -> State[Any]:
     """Train once for all requests of the slices, on the newest data that any of them names."""
-    return process("retrain", slices, steps)
+    state = process("retrain", slices, steps)
+    align(connect())
+    return state
 
 
 def steps(loop: Loop, work: Work) -> Account:
-    """Answer the requests of the slice by one training."""
+    """Answer the slice's requests: by what a dead attempt has registered, the others by one training."""
     triggers = unanswered(loop, of_kind(read_once(loop, work), ModelRetrainingTriggered))
     if not triggers:
         return Account("nothing was asked for")
-    newest = max(triggers, key=lambda t: (t.payload.data_end_date, t.place))
-    until = newest.payload.data_end_date
+    answers = registered_before(loop, triggers)
+    left = [t for t in triggers if not any(t.id in one.said.triggers for one in answers)]
+    if left and (fresh := _train(loop, work, left)):
+        answers.append(fresh)
+    _publish(loop, work, answers)
+    return _account(answers)
+
+
+def _publish(loop: Loop, work: Work, answers: list[Answer]) -> None:
+    """Say what was trained, and of each version that takes office that it does."""
+    serving = in_office(loop)
+    for one in answers:
+        version = one.said.model_version
+        work.publish("models", one.said, one.cause, loop.settings.model_name)
+        if one.said.promoted:
+            promoted = ModelPromoted(
+                model_version=version,
+                previous_version=serving,
+                reason=f"trained: {one.said.why or version}"[:1000],
+            )
+            work.publish("models", promoted, one.cause, f"promoted {version}")
+            serving = version
+
+
+def _train(loop: Loop, work: Work, triggers: list[Trigger]) -> Answer | None:
+    """Train once for all of them; where that is impossible, each becomes a dead letter."""
+    until = newest(triggers).payload.data_end_date
     try:
         trained = fit(loop, stored_features(loop, until), until)
     except NotTrainableError as error:
         for trigger in triggers:
             work.reject(trigger, f"no training on data up to {until}: {error}", error)
-        return Account(f"not trainable on data up to {until}")
-    version = register(loop, trained, newest)
-    work.publish("models", announcement(trained, version, triggers), newest, loop.settings.model_name)
-    picture = b64encode(predicted_against_actual(trained.evaluation)).decode()
-    links = f"[{version.name} in MLflow]({version.url})\n\n![](data:image/png;base64,{picture})"
-    told = f"{version.name} {'promoted' if version.promoted else 'not promoted'}"
-    return Account(told, [version.name], trained.model.card.feature_set, f"{model_card(trained)}\n\n{links}")
+        return None
+    made = answer(loop, register(loop, trained, triggers), triggers)
+    return made._replace(picture=predicted_against_actual(trained.evaluation))
+
+
+def _account(answers: list[Answer]) -> Account:
+    if not answers:
+        return Account("not trainable")
+    told = [f"{one.said.model_version} {'' if one.said.promoted else 'not '}promoted" for one in answers]
+    versions = [one.said.model_version for one in answers]
+    return Account(", ".join(told), versions, answers[-1].said.feature_set, "\n\n".join(map(_page, answers)))
+
+
+def _page(made: Answer) -> str:
+    version = made.version
+    picture = f"\n\n![](data:image/png;base64,{b64encode(made.picture).decode()})" if made.picture else ""
+    return f"{version.report}\n\n[{version.name} in MLflow]({version.url}){picture}"

@@ -21,6 +21,7 @@ def client(url: str) -> Any:
         MLFLOW_HTTP_REQUEST_TIMEOUT=str(REQUEST_SECONDS),  # MLflow's own defaults wait for many minutes
         MLFLOW_HTTP_REQUEST_MAX_RETRIES=str(RETRIES),
         MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
+        MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",  # MLflow's own loader runs nobody's code
         MLFLOW_DISABLE_TELEMETRY="true",
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
     )

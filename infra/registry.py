@@ -1,17 +1,21 @@
 """The model registry on MLflow: one version a trigger, the model file as a plain object on S3."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from infra.artifact import digest
 from infra.errors import RejectError
 from infra.mlflow_access import client, found, guarded, made, put
-from infra.registry_run import EXPERIMENT, log_model, log_run
-from infra.registry_types import Submission, Version
+from infra.registry_run import ANNOUNCEMENT, EXPERIMENT, Logged, log_model, log_run
+from infra.registry_types import Submission, Version, answer_tags
 from infra.settings import Settings
 from infra.store import Store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+DESCRIPTION = 5_000
+"""Characters that MLflow keeps of a version's description; `model_card.md` beside the run is whole."""
 
 
 class Registry:
@@ -24,29 +28,38 @@ class Registry:
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         """Remember where things are; the first call connects."""
         self._settings = settings
-        self._store = store or Store(settings)
+        self._store = Store(settings) if store is None else store
 
     @property
     def _client(self) -> Any:
         return client(self._settings.mlflow_ui)
 
     def register(self, submission: Submission) -> Version:
-        """Register a version once per trigger, and give it its alias.
+        """Register a version once per trigger; nobody is told of it, and no alias names it yet.
 
         A repeat returns the version that is there, whatever the new bytes are. What a killed attempt left (a
         run without version) is ended as killed; a version of a simultaneous attempt that lost the race is
         deleted. The version is created last and whole, so nobody sees half of one.
         """
-        version = self.find(submission.trigger)
-        if version is None:
-            self._create(submission)
-            version = self._settle(submission.trigger)
-        self._alias(version)
-        return version
+        if found := self.answering([submission.trigger]):
+            return found[0]
+        self._create(submission)
+        return self._settle(submission.trigger)
 
-    def find(self, trigger: str) -> Version | None:
-        """Return the version that a trigger led to, None when there is none yet."""
-        return next((version for version in self.versions() if version.trigger == trigger), None)
+    def answering(self, triggers: Iterable[str]) -> list[Version]:
+        """List the versions whose training answered any of these requests, oldest first."""
+        wanted = list(triggers)
+        return [version for version in self.versions() if any(map(version.answers, wanted))]
+
+    def announcement(self, version: Version) -> dict[str, Any]:
+        """Return what was to be said of a version; RejectError when it is not what was registered with it."""
+        folder = version.artifact_location.rpartition("/")[0]
+        data = self._store.get(f"{folder}/{ANNOUNCEMENT}")
+        if digest(data) != version.tags.get("announcement_sha256"):
+            message = f"the announcement of {version.name} is not the one that was registered"
+            raise RejectError(message)
+        said: dict[str, Any] = json.loads(data)
+        return said
 
     def versions(self) -> list[Version]:
         """List all versions, oldest first."""
@@ -63,16 +76,22 @@ class Registry:
         with guarded(f"find model version {name}"):
             return self._version(self._client.get_model_version(self._settings.model_name, str(int(number))))
 
-    def champion(self) -> Version | None:
-        """Return the version that serves, None before the first promotion."""
-        number = self._aliases().get(CHAMPION)
-        return self.get(f"v{number}") if number else None
+    def aliases(self) -> dict[str, str]:
+        """Name the version behind each alias."""
+        with guarded("read the aliases"):
+            model = self._model()
+        return {alias: f"v{number}" for alias, number in model.aliases.items()} if model is not None else {}
 
-    def set_champion(self, name: str) -> Version:
-        """Let a version serve (promotion or rollback)."""
-        version = self.get(name)
-        self._point(CHAMPION, version)
-        return version
+    def align(self, champion: str | None, challenger: str | None) -> None:
+        """Let aliases name who serves and who waits; an alias of nobody, or of who is gone, is taken away.
+
+        The models topic decides that; aliases are for people who look at MLflow's page.
+        """
+        present, known = self.aliases(), {version.name for version in self.versions()}
+        for alias, name in ((CHAMPION, champion), (CHALLENGER, challenger)):
+            wanted = name if name in known else None
+            if wanted != present.get(alias):
+                self._point(alias, wanted)
 
     def fetch(self, version: Version) -> bytes:
         """Return the model file; RejectError when it is gone or not the one that was registered."""
@@ -96,14 +115,14 @@ class Registry:
         with guarded("register a model version"):
             self._ensure_model()
             run = log_run(self._client, self._store, self._experiment(), submission)
-            location, source, model_id = log_model(self._client, self._store, run, submission)
+            model = log_model(self._client, self._store, run, submission)
             self._client.create_model_version(
                 self._settings.model_name,
-                source,
+                model.source,
                 run_id=run.info.run_id,
-                model_id=model_id,
-                description=submission.report or None,
-                tags=_tags(submission, location),
+                model_id=model.model_id,
+                description=submission.report[:DESCRIPTION] or None,
+                tags=_tags(submission, model),
                 await_creation_for=0,  # MLflow's database store creates at once
             )
             self._client.set_terminated(run.info.run_id, "FINISHED")
@@ -111,36 +130,23 @@ class Registry:
     def _settle(self, trigger: str) -> Version:
         # Two executions of one flow run may register at the same time: numbers grow, so the lowest is first
         # for both of them, and whoever sees another one removes it.
-        mine = [version for version in self.versions() if version.trigger == trigger]
-        for late in mine[1:]:
-            with guarded(f"delete the double {late.name}"):
-                self._delete(late)
-        return mine[0]
+        first, *late = (version for version in self.versions() if version.trigger == trigger)
+        for version in late:
+            with guarded(f"delete the double {version.name}"):
+                self._delete(version)
+        return first
 
     def _delete(self, version: Version) -> None:
         name, number = self._settings.model_name, str(version.number)
         found(lambda: self._client.delete_model_version(name, number))
 
-    def _alias(self, version: Version) -> None:
-        """Give a new version its alias once: a repeat must not undo what was decided since."""
-        if "aliased" in version.tags:
-            return
-        alias = CHAMPION if version.promoted else CHALLENGER
-        if int(self._aliases().get(alias, 0)) < version.number:
-            self._point(alias, version)
-        with guarded(f"tag {version.name}"):
-            name, number = self._settings.model_name, str(version.number)
-            put(lambda: self._client.set_model_version_tag(name, number, "aliased", alias))
-
-    def _point(self, alias: str, version: Version) -> None:
-        with guarded(f"make {version.name} the {alias}"):
-            name, number = self._settings.model_name, str(version.number)
-            put(lambda: self._client.set_registered_model_alias(name, alias, number))
-
-    def _aliases(self) -> dict[str, str]:
-        with guarded("read the aliases"):
-            model = self._model()
-        return dict(model.aliases) if model is not None else {}
+    def _point(self, alias: str, name: str | None) -> None:
+        model = self._settings.model_name
+        with guarded(f"make {name or 'nobody'} the {alias}"):
+            if name is None:
+                found(lambda: self._client.delete_registered_model_alias(model, alias))
+            else:
+                put(lambda: self._client.set_registered_model_alias(model, alias, name.removeprefix("v")))
 
     def _model(self) -> Any:
         return found(lambda: self._client.get_registered_model(self._settings.model_name))
@@ -175,15 +181,18 @@ class Registry:
             promoted=tags.get("promoted") == "true",
             training_start=tags.get("training_start", ""),
             training_end=tags.get("training_end", ""),
+            report=str(entry.description or ""),
             tags=tags,
         )
 
 
-def _tags(submission: Submission, location: str) -> dict[str, str]:
+def _tags(submission: Submission, model: Logged) -> dict[str, str]:
     return {
         **submission.tags,
-        "artifact_location": location,
+        **answer_tags(submission.triggers),
+        "artifact_location": model.location,
         "sha256": digest(submission.data),
+        "announcement_sha256": model.announcement_sha256,
         "trigger": submission.trigger,
         "promoted": str(submission.promoted).lower(),
         "why": submission.why[:1000],

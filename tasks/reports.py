@@ -23,6 +23,7 @@ from events.payloads import OffsetRange
 from infra.kafka.records import ranges_label
 from infra.kafka.slices import Slice
 from infra.settings import Settings
+from tasks.core.markdown import table
 
 NAMES = {
     "in": "records read",
@@ -52,13 +53,6 @@ class Done:
         """Describe a slice that was committed before, with the sessions that it is about."""
         days = {day for r in work.read() if isinstance(day := getattr(r.payload, "date", None), date)}
         return cls(work.ranges, {}, fresh=False, days=sorted(days))
-
-
-def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    """Write a markdown table."""
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    lines += [" | ".join(str(cell) for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 def told(done: list[Done]) -> str:

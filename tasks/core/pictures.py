@@ -1,14 +1,18 @@
 """Pictures of a model's hold-out, as PNG bytes."""
 
+from collections.abc import Mapping
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tasks.core.promotion import Evaluation
 
 MODEL, BASELINE, GUIDE = "#0b6e99", "#b35c00", "#888888"
+SHOWN = 25
+"""Features that are drawn; the others matter less."""
 
 
 def predicted_against_actual(evaluation: Evaluation) -> bytes:
@@ -39,6 +43,42 @@ def error_over_time(evaluation: Evaluation) -> bytes:
     axes.set(title="Error over the held-out sessions", ylabel="root mean squared error (% return)")
     axes.set_ylim(bottom=0)
     axes.tick_params(axis="x", rotation=30)
+    axes.legend(fontsize="small")
+    return _png(figure)
+
+
+def by_liquidity(groups: pd.DataFrame) -> bytes:
+    """Draw by group of turnover how much lower than persistence's the error is (%), with the rank IC."""
+    figure = Figure(figsize=(6.4, 4.0), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    bars = axes.bar(list(groups.index), groups["skill"].to_numpy(dtype=float), color=MODEL)
+    axes.bar_label(bars, [f"rank IC {value:.2f}" for value in groups["rank_ic"]], fontsize="small", padding=2)
+    axes.axhline(0, color=GUIDE, linewidth=0.8)
+    axes.margins(y=0.15)
+    axes.set(title="Skill by liquidity", ylabel="root mean squared error below persistence's (%)")
+    return _png(figure)
+
+
+def importance(costs: Mapping[str, float]) -> bytes:
+    """Draw what shuffling each feature costs, in percent of the error, most first."""
+    names = list(costs)[:SHOWN]
+    figure = Figure(figsize=(6.4, 1.2 + 0.22 * len(names)), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(names, [costs[name] for name in names], color=MODEL)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize="small")
+    axes.set(title="Importance by permutation", xlabel="rise of the root mean squared error (%)")
+    return _png(figure)
+
+
+def calibration(shares: Mapping[float, float]) -> bytes:
+    """Draw the share of outcomes inside intervals against what the intervals say, both in percent."""
+    figure = Figure(figsize=(5.0, 5.0), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 100], [0, 100], "--", color=GUIDE, label="perfect")
+    said, found = (100 * np.array(list(one), dtype=float) for one in (shares.keys(), shares.values()))
+    axes.plot(said, found, "o-", color=MODEL, label="found")
+    axes.set(title="Calibration of the intervals", xlabel="nominal coverage (%)", ylabel="found coverage (%)")
     axes.legend(fontsize="small")
     return _png(figure)
 

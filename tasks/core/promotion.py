@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasks.core.skill import PairedTest, diebold_mariano, hit_rate, mae, rank_ic, rmse, skill_score
+from tasks.core.skill import (
+    PairedTest,
+    Vector,
+    diebold_mariano,
+    hit_rate,
+    mae,
+    rank_ic,
+    rmse,
+    skill_score,
+)
 from tasks.core.training import TrainedModel, predict_return
 from tasks.core.training_rows import TrainingRows
 
@@ -54,14 +63,19 @@ def evaluate(model: TrainedModel, rows: TrainingRows) -> Evaluation:
     """
     target, predicted, keys = rows.target, predict_return(model, rows), rows.keys
     last, flat = keys["last_close"].to_numpy(dtype=float), np.zeros(len(rows))
-    performance = _errors(last, target, predicted)
-    ranking = {"hit_rate": hit_rate(target, predicted), "rank_ic": rank_ic(keys["date"], target, predicted)}
-    performance |= {name: value for name, value in ranking.items() if np.isfinite(value)}
     losses = pd.DataFrame({"model": (target - predicted) ** 2, "persistence": target**2, "rows": 1.0})
     by_session = losses.groupby(keys["date"].to_numpy())
     sessions = by_session.mean().assign(rows=by_session.size()).rename_axis("date")
     detail = keys[["symbol", "date", "target"]].assign(predicted=predicted)
-    return Evaluation(performance, _errors(last, target, flat), sessions, detail)
+    return Evaluation(measured(keys, predicted), _errors(last, target, flat), sessions, detail)
+
+
+def measured(keys: pd.DataFrame, predicted: Vector) -> dict[str, float]:
+    """Measure forecasts (n,) of rows with date, last_close and target, n > 0: `Evaluation.performance`."""
+    target, last = (keys[name].to_numpy(dtype=float) for name in ("target", "last_close"))
+    ranking = {"hit_rate": hit_rate(target, predicted), "rank_ic": rank_ic(keys["date"], target, predicted)}
+    known = {name: value for name, value in ranking.items() if np.isfinite(value)}
+    return _errors(last, target, predicted) | known
 
 
 def evaluate_unseen(model: TrainedModel, rows: TrainingRows) -> Evaluation:

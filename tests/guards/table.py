@@ -1333,4 +1333,25 @@ GUARDS: tuple[Guard, ...] = (
         'plain = pc.field("symbol")',
         f"{UNIT}/test_feature_store.py::test_a_pinned_version_tells_what_was_stored_then",
     ),
+    Guard(
+        "a request whose version was registered before its process died is not trained for again",
+        "flows/retrain.py",
+        "answers = registered_before(loop, triggers)",
+        "answers = []",
+        f"{UNIT}/test_answering.py::test_who_died_after_registering_is_announced_as_registered",
+    ),
+    Guard(
+        "what is said of a version is what was registered with it",
+        "infra/registry.py",
+        'if digest(data) != version.tags.get("announcement_sha256"):',
+        "if not data:",
+        f"{UNIT}/test_answering.py::test_a_changed_announcement_is_refused",
+    ),
+    Guard(
+        "MLflow's own loaders never unpickle in a process of ours",
+        "infra/mlflow_access.py",
+        '        MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",',
+        "       ",
+        f"{UNIT}/test_registry.py::test_the_clients_of_mlflow_never_unpickle",
+    ),
 )

@@ -27,7 +27,8 @@ def submission(*, promoted: bool = True) -> Submission:
     return Submission(
         data=uuid4().bytes,
         card={"features": ["a", "b"], "training_start": "2024-01-01", "training_end": "2024-06-01"},
-        trigger=f'it\'s "{uuid4()}"',  # ids of other writers hold anything
+        triggers=[f'it\'s "{uuid4()}"', f"another {uuid4()}"],  # ids of other writers hold anything
+        announcement={"why": "it was better", "triggers": []},
         promoted=promoted,
         why="it was better",
         metrics={"mae": 1.5, "undefined": float("nan")},
@@ -48,23 +49,28 @@ def test_a_registered_version_can_be_found_and_fetched(registry: Registry, stack
     assert version.sha256 == digest(sent.data)
     assert (version.training_start, version.training_end) == ("2024-01-01", "2024-06-01")
     assert registry.fetch(version) == sent.data
+    assert registry.announcement(version) == sent.announcement
+    assert registry.answering([sent.triggers[1]]) == [version]
     assert registry.get("v1") == replace(version, tags=registry.get("v1").tags)
     run = registry._client.get_run(version.run_id)
     assert (run.info.status, run.data.metrics, run.data.params) == ("FINISHED", {"mae": 1.5}, {"seed": "0"})
     files = {
         uri.removeprefix(f"{run.info.artifact_uri}/") for uri in Store(stack).list(run.info.artifact_uri)
     }
-    assert files == {"card.json", "input_example.json", "model_card.md", "pictures/error.png"}
+    assert files == {"card.json", "model_card.md", "pictures/error.png"}
+    folder = version.artifact_location.rpartition("/")[0]
+    names = {uri.removeprefix(f"{folder}/") for uri in Store(stack).list(folder)}
+    assert names >= {"MLmodel", "announcement.json", "input_example.json", "model.skops"}
     assert version.run_id in registry.run_url(version)
 
 
 def test_a_trigger_registers_once(registry: Registry) -> None:
     """A repeat, even with other bytes, returns the first version and leaves its file alone."""
     first = registry.register(submission())
-    again = registry.register(replace(submission(), trigger=first.trigger))
+    again = registry.register(replace(submission(), triggers=[first.trigger]))
     assert (again.name, again.sha256) == (first.name, first.sha256)
     assert [version.name for version in registry.versions()] == ["v1"]
-    assert registry.find("another trigger") is None
+    assert registry.answering(["another trigger"]) == []
 
 
 def test_simultaneous_attempts_end_in_one_version(registry: Registry) -> None:
@@ -102,18 +108,17 @@ def test_a_killed_attempt_is_superseded(registry: Registry, monkeypatch: pytest.
     assert list(mine.values()) == ["KILLED"]
 
 
-def test_the_champion_is_the_last_promoted_until_someone_rolls_back(registry: Registry) -> None:
-    """A challenger does not serve; a rollback does, and a repeated registration does not undo it."""
-    assert registry.champion() is None
+def test_aliases_are_set_and_taken_away(registry: Registry) -> None:
+    """Registering names nobody; a label is set, moved and taken away, also where there was none."""
+    registry.align("v1", None)
+    assert registry.aliases() == {}
     registry.register(submission())
     registry.register(submission(promoted=False))
-    assert registry.champion().name == "v1"  # type: ignore[union-attr]
-    third = submission()
-    registry.register(third)
-    assert registry.champion().name == "v3"  # type: ignore[union-attr]
-    registry.set_champion("v1")
-    registry.register(third)
-    assert registry.champion().name == "v1"  # type: ignore[union-attr]
+    assert registry.aliases() == {}
+    registry.align("v1", "v2")
+    assert registry.aliases() == {"champion": "v1", "challenger": "v2"}
+    registry.align("v2", None)
+    assert registry.aliases() == {"champion": "v2"}
 
 
 @pytest.mark.parametrize("name", ["v9", "v0", "9", "vx", "v-1", "champion", ""])

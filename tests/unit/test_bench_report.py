@@ -8,11 +8,13 @@ from bench import (
     alerts,
     backfill,
     features,
+    models,
     processes,
     report,
     report_alerts,
     report_backfill,
     report_features,
+    report_models,
 )
 
 TARGETS = (report.Target("speed", 10, "{:.1f}"), report.Target("seconds", 2, "{:.2f}", most=True))
@@ -122,6 +124,32 @@ def test_the_backfill_part() -> None:
     assert "| sending ready-made events alone, 5,000 a transaction | 50,000 | 5.0 | 10,000 | 200 |" in text
     assert "An event of 180 features has 8,000 bytes; on the broker's disk it takes 3,000." in text
     assert report_backfill.reached(figures) == [4000, 5, 900]
+
+
+def measured_models() -> models.Figures:
+    """Figures as a run gives them."""
+    shape = {"source": "a test", "rows": 1000, "symbols": 10, "sessions": 100, "set": "2"}
+    took = {"first": 150.0, "warm": 62.0, "worst": 71.5, "peak": 400.0}
+    return models.Figures(
+        market=shape,
+        training={"reading": 10.0, "fitting": 30.25, "whole": 40.25, "peak": 2600.0},
+        model={"megabytes": 3.4, "features": 77, "rows": 880, "held": 12},
+        loading=took,
+        predicting=took | {"warm": 9.0, "vectors": 350},
+    )
+
+
+def test_the_models_part() -> None:
+    """Steps of the training, times of a version and of a session; what is too much is named."""
+    figures = measured_models()
+    text = report_models.part(figures)
+    assert "| fitting | 30.2 |\n| whole | 40.2 |" in text
+    assert "held-out sessions\n(880 rows, 77 features)" in text
+    assert "The process held 2,600 MB at most." in text
+    assert "| predicting 350 vectors | 150 | 9.0 | 71.5 | 400 |" in text
+    assert report_models.reached(figures) == [40.25, 2600, 62, 9]
+    missed = report.missed(report_models.TARGETS, report_models.reached(figures))
+    assert missed == [str(report_models.TARGETS[1])]
 
 
 def test_a_wrong_backfill_is_never_timed() -> None:
