@@ -1,0 +1,262 @@
+"""`python -m bench.drift`: how often two years of the market call for a retraining, how soon a shift does.
+
+Three questions: how many alarms begin on the market as it was; how many shifts of known size, put into it at
+dates spread over the years, are found within a week; how many alarms begin in a market whose sessions are
+shuffled, in which nothing drifts.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench import market, report, report_drift
+from bench.processes import peak, say
+from tasks.core import features
+from tasks.core.drift import KEPT, LIMITS, WEEK, Finding, Reference, begins, compare, drifted, judged
+from tasks.core.feature_table import LEARNED
+from tasks.core.panel import Panel
+
+YEARS = 460
+"""Sessions that are judged: two years."""
+EVERY = 40
+"""Sessions from one injected shift to the next."""
+SHUFFLES = 3
+MONTH = 20
+"""Sessions that stay together where months are shuffled, and from one training to the next."""
+SHIFTED = 10
+"""Features that get a shift of their own."""
+
+Values = npt.NDArray[np.float32]
+"""[n_rows, n_features]."""
+Order = Sequence[int]
+"""Sessions one after the other, by their number in the table."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Judged features, session by session."""
+
+    days: list[date]
+    sessions: list[Values]
+    names: list[str]
+
+    @classmethod
+    def of(cls, panel: Panel, since: date) -> "Table":
+        """Compute them for the sessions of a panel from one on."""
+        found, names = features.compute(panel, since), judged(LEARNED)
+        days, first = np.unique(found["date"].to_numpy(), return_index=True)
+        return cls(list(days), np.split(found[names].to_numpy("float32"), first[1:]), names)
+
+    def rows(self, order: Order) -> tuple[npt.NDArray[np.int64], Values]:
+        """Lay sessions one after the other: each row's place in the order, and the values."""
+        sizes = [len(self.sessions[number]) for number in order]
+        return np.repeat(np.arange(len(order)), sizes), np.concatenate([self.sessions[n] for n in order])
+
+    def reference(self, order: Order) -> Reference:
+        """Describe sessions.
+
+        Raises:
+            SystemExit: there are too few.
+        """
+        found = Reference.of(*self.rows(order), self.names)
+        if found is None:
+            message = f"{len(order)} sessions are no reference"
+            raise SystemExit(message)
+        return found
+
+    def with_week(self, start: int, sessions: list[Values]) -> "Table":
+        """Put other sessions in the place of those from one on."""
+        return replace(self, sessions=[*self.sessions[:start], *sessions])
+
+
+@dataclass
+class Figures:
+    """What was measured, as JSON types."""
+
+    market: dict[str, Any] = field(default_factory=dict)
+    real: dict[str, dict[str, Any]] = field(default_factory=dict)
+    injected: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shuffled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    peak: float = 0.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What was found session after session, the first KEPT ones left out."""
+
+    findings: list[Finding]
+    alarms: list[int]
+    """Places among them at which one began."""
+
+
+def walk(table: Table, order: Order, *, answered: bool = False, every: int = 0) -> Walk:
+    """Judge session after session; an answered alarm, and every so manieth session, bring a reference."""
+    reference, found, alarms, begun = table.reference(order[:KEPT]), list[Finding](), list[int](), 0
+    for place in range(KEPT, len(order)):
+        week = order[place - WEEK + 1 : place + 1]
+        found.append(drifted(compare(reference, *table.rows(week))))
+        alarm = begins([one.share for one in found[begun:]])
+        if alarm:
+            alarms.append(len(found) - 1)
+        if (alarm and answered) or (every and len(found) % every == 0):
+            reference = table.reference(order[place - KEPT + 1 : place + 1])
+            begun = len(found) if answered else begun
+    return Walk(found, alarms)
+
+
+Change = Callable[[Table, Panel, int], list[Values]]
+"""Makes the sessions of a week, from a session of the table on, otherwise than they were."""
+
+
+def nothing(table: Table, _panel: Panel, start: int) -> list[Values]:
+    """Leave the week as it was."""
+    return table.sessions[start : start + WEEK]
+
+
+def level(table: Table, panel: Panel, start: int) -> list[Values]:
+    """Raise SHIFTED features, spread over the set, by one standard deviation of the year before."""
+    spread = pd.DataFrame(table.rows(range(start - KEPT, start))[1]).std().to_numpy()
+    step = -(-len(table.names) // SHIFTED)
+    chosen = np.where(np.arange(len(table.names)) % step == 0, spread, 0)
+    return [(one + chosen).astype("float32") for one in nothing(table, panel, start)]
+
+
+def restless(table: Table, panel: Panel, start: int) -> list[Values]:
+    """Let every price move half as much again: its logarithm, counted from the close before the week."""
+    cut, first = _window(table, panel, start)
+    base = _last_known(cut["close"][:first])
+    for name in ("open", "high", "low", "close", "vwap", "ltp", "prev_close"):
+        prices = cut[name][first:]
+        prices[:] = base * (prices / base) ** 1.5
+    return Table.of(cut, table.days[start]).sessions
+
+
+def thin(table: Table, panel: Panel, start: int) -> list[Values]:
+    """Let a tenth be traded."""
+    cut, first = _window(table, panel, start)
+    for name in ("volume", "turnover"):
+        cut[name][first:] /= 10
+    return Table.of(cut, table.days[start]).sessions
+
+
+def _window(table: Table, panel: Panel, start: int) -> tuple[Panel, int]:
+    """Copy a week and what its features can depend on; also the place of its first session."""
+    place = panel.dates.index(table.days[start])
+    until = panel if place + WEEK == len(panel) else panel.before(panel.dates[place + WEEK])
+    cut = until.tail(WEEK + features.WINDOW - 1)  # leaves out symbols, and so is no view of the panel
+    return cut, len(cut) - WEEK
+
+
+def _last_known(closes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The newest close of each symbol; NaN for one that never traded."""
+    known = np.isfinite(closes)
+    newest = len(closes) - 1 - known[::-1].argmax(axis=0)
+    return np.asarray(closes[newest, np.arange(closes.shape[1])])
+
+
+CHANGES: dict[str, Change] = {
+    "nothing": nothing,
+    f"{SHIFTED} features, one standard deviation up": level,
+    "prices move 1.5 times as much": restless,
+    "a tenth is traded": thin,
+}
+
+
+def soon(table: Table, reference: Reference, start: int) -> int | None:
+    """Count the sessions of a week until an alarm begins; None where none does."""
+    shares = list[float]()
+    for number in range(start, start + WEEK):
+        week = range(number - WEEK + 1, number + 1)
+        shares.append(drifted(compare(reference, *table.rows(week))).share)
+        if begins(shares):
+            return len(shares)
+    return None
+
+
+def injected(table: Table, panel: Panel) -> dict[str, dict[str, Any]]:
+    """Put every change into every EVERYth week, held against the year before it."""
+    found = {name: list[int | None]() for name in CHANGES}
+    for start in range(KEPT, len(table.days) - WEEK + 1, EVERY):
+        say(f"  shifts from {table.days[start]} on")
+        reference = table.reference(range(start - KEPT, start))
+        for name, change in CHANGES.items():
+            changed = table.with_week(start, change(table, panel, start))
+            found[name].append(soon(changed, reference, start))
+    return {name: _sooner(weeks) for name, weeks in found.items()}
+
+
+def _sooner(weeks: Sequence[int | None]) -> dict[str, Any]:
+    after = [sessions for sessions in weeks if sessions]
+    return {"weeks": len(weeks), "found": len(after), "sessions": float(np.mean(after or [0]))}
+
+
+def shuffled(table: Table, block: int) -> dict[str, Any]:
+    """Walk through SHUFFLES orders of blocks of sessions."""
+    walks = []
+    for seed in range(SHUFFLES):
+        blocks = [range(k, min(k + block, len(table.days))) for k in range(0, len(table.days), block)]
+        mixed = np.random.default_rng(seed).permutation(len(blocks))
+        walks.append(walk(table, [number for place in mixed for number in blocks[place]]))
+    return told(walks, table.days)
+
+
+def told(walks: Sequence[Walk], days: Sequence[date]) -> dict[str, Any]:
+    """Sum up: sessions, those in which enough drifted, alarms; of one walk, the days of the alarms too."""
+    findings = [finding for one in walks for finding in one.findings]
+    figures: dict[str, Any] = {
+        "sessions": len(findings),
+        "loud": sum(one.share >= LIMITS.share for one in findings),
+        "alarms": sum(len(one.alarms) for one in walks),
+    }
+    if len(walks) == 1:
+        [one] = walks
+        figures["told"] = [f"{days[KEPT + at]}: {one.findings[at].why()}" for at in one.alarms]
+    return figures
+
+
+def measure(sessions: int) -> Figures:
+    """Measure all three on the last so many sessions, and the year before them."""
+    found = market.load(sessions + KEPT + features.WINDOW)
+    panel = Panel.from_sessions(found.days)
+    table = Table.of(panel, panel.dates[-(sessions + KEPT)])
+    order = range(len(table.days))
+    figures = Figures(
+        market={
+            "source": found.source,
+            "first": str(table.days[KEPT]),
+            "last": str(table.days[-1]),
+            "sessions": sessions,
+            "features": len(table.names),
+        }
+    )
+    policies = {"never": {}, "every month": {"every": MONTH}, "at each alarm": {"answered": True}}
+    figures.real = {name: told([walk(table, order, **how)], table.days) for name, how in policies.items()}
+    figures.injected = injected(table, panel)
+    figures.shuffled = {"sessions": shuffled(table, 1), f"blocks of {MONTH} sessions": shuffled(table, MONTH)}
+    figures.peak = peak()
+    return figures
+
+
+def main() -> None:
+    """Measure, and write the page where that is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m bench.drift", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=YEARS, help="judge the last so many")
+    parser.add_argument("--write", action="store_true", help=f"write {report_drift.PAGE.name}")
+    options = parser.parse_args()
+    figures = measure(options.sessions)
+    sys.stdout.write(report_drift.page(figures))
+    if options.write:
+        report_drift.PAGE.write_text(report_drift.page(figures))
+    if short := report.missed(report_drift.TARGETS, report_drift.reached(figures)):
+        raise SystemExit("not met: " + "; ".join(short))
+
+
+if __name__ == "__main__":
+    main()
