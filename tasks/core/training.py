@@ -48,6 +48,8 @@ class Card:
     scale_feature: str | None = None
     typical_scale: float = 0.0
     feature_set: str | None = None
+    reference: dict[str, Any] = field(default_factory=dict)
+    """What the features looked like in training, for those who watch them drift; none: nobody noted it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as JSON types."""
