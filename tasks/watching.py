@@ -67,7 +67,8 @@ class Watch:
         if reason == DRIFT_FEATURES:
             return table[reference.names].to_numpy(dtype=np.float64)
         closes = predict(self.model, table)["predicted_close"].to_numpy(dtype=np.float64)
-        return np.log(closes / table["last_close"].to_numpy(dtype=np.float64))[:, None]
+        returns: Matrix = np.log(closes / table["last_close"].to_numpy(dtype=np.float64))
+        return returns[:, None]
 
     def complaint(self, reason: str, finding: Finding) -> ModelRetrainingTriggered:
         """Ask for a retraining on all that is known."""

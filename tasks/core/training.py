@@ -1,7 +1,7 @@
 """Fit a model on what was known by a date, and turn its returns back into rupees."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, Self
 
@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import VotingRegressor
 
+from tasks.core.drift import KEPT
 from tasks.core.feature_sets import set_of
 from tasks.core.intervals import LEVELS, calibrate, half_width, row_scale
 from tasks.core.learners import fit_blend, one_thread
 from tasks.core.skill import Vector
+from tasks.core.watched import noted
 
 MIN_SESSIONS = 60
 """Fewer sessions with a known outcome can't fill both a training window and a hold-out."""
@@ -108,7 +110,8 @@ def train(  # noqa: PLR0913  (all but the frame are by name)
     target = fitted["target"].to_numpy(dtype=float)
     pipeline = fit_blend(matrix(fitted, features), target, fitted["date"], seed)
     card = _card(known, fitted, start, features, seed, feature_set)
-    return TrainedModel(pipeline, _calibrated(pipeline, card, held))
+    model = TrainedModel(pipeline, _calibrated(pipeline, card, held))
+    return replace(model, card=replace(model.card, reference=_reference(model, known, held)))
 
 
 def known_rows(frame: pd.DataFrame, data_end: date) -> pd.DataFrame:
@@ -227,3 +230,11 @@ def _card(  # noqa: PLR0913, PLR0917  (the parts of one description)
 def _calibrated(pipeline: VotingRegressor, card: Card, held: pd.DataFrame) -> Card:
     residuals = held["target"].to_numpy(dtype=float) - predict_return(TrainedModel(pipeline, card), held)
     return Card(**{**card.to_dict(), "quantiles": calibrate(residuals, scale_of(card, held))})
+
+
+def _reference(model: TrainedModel, known: pd.DataFrame, held: pd.DataFrame) -> dict[str, Any]:
+    """Note what the newest sessions were like, and what the model says of those that it was not fitted on."""
+    newest = known[known["date"].isin(known["date"].drop_duplicates().iloc[-KEPT:])]
+    names = model.card.features
+    said = predict_return(model, held)
+    return noted(newest["date"].to_numpy(), matrix(newest, names), names, held["date"].to_numpy(), said)

@@ -1,5 +1,6 @@
 """Training, prediction and promotion on a small market whose next return is partly known."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -9,10 +10,12 @@ import pandas as pd
 import pytest
 
 from tasks.core import pictures
+from tasks.core.drift import Reference
 from tasks.core.promotion import Evaluation, evaluate, verdict
 from tasks.core.training import (
     BAND,
     CIRCUIT,
+    Card,
     NotTrainableError,
     TrainedModel,
     holdout_rows,
@@ -21,6 +24,7 @@ from tasks.core.training import (
     predict_return,
     train,
 )
+from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS
 
 FEATURES = ["signal", "noise", "vol_20", "empty"]
 SESSIONS = pd.bdate_range("2024-01-01", periods=140)
@@ -94,6 +98,14 @@ def test_nothing_after_data_end_is_used(rows: pd.DataFrame) -> None:
     assert whole.card == short.card
     assert whole.card.training_end == str(end)
     assert np.array_equal(predict_return(whole, rows), predict_return(short, rows))
+
+
+def test_a_training_notes_what_it_was_made_from(rows: pd.DataFrame, model: TrainedModel) -> None:
+    """For those who watch it drift: its newest year; forecasts of 40 held-out sessions are too few."""
+    features = Reference.from_dict(model.card.reference[DRIFT_FEATURES])
+    assert (features.names, features.sessions) == (FEATURES, rows["date"].nunique())
+    assert DRIFT_PREDICTIONS not in model.card.reference
+    assert Card.from_dict(json.loads(json.dumps(model.card.to_dict()))) == model.card
 
 
 def test_prices_follow_from_returns(rows: pd.DataFrame, model: TrainedModel) -> None:

@@ -16,7 +16,7 @@ from infra.kafka.records import Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import watching
-from tasks.core.drift import WEEK
+from tasks.core.drift import LIMITS, WEEK
 from tasks.core.feature_table import LEARNED
 from tasks.core.features import FEATURE_SET, compute
 from tasks.core.panel import Panel
@@ -201,7 +201,7 @@ def test_a_shift_is_found_within_five_sessions(
     assert (asked.reason, asked.model_version) == (DRIFT_FEATURES, "v1")
     assert asked.data_end_date == market[session][0]
     assert asked.statistic is not None
-    assert asked.statistic >= asked.threshold == 0.1
+    assert asked.statistic >= asked.threshold == LIMITS.share
     assert "drifted over 5 sessions: " in str(asked.detail)
 
 
@@ -254,7 +254,7 @@ def test_forecasts_that_are_unlike_those_before_are_told(
     found = [one for n in range(TRAINED, TRAINED + 6) for one in watched(world, n, n + 1, other, monkeypatch)]
     assert [one.reason for one in found] == [DRIFT_PREDICTIONS]
     assert found[0].statistic is not None
-    assert found[0].statistic > found[0].threshold == 0.25
+    assert found[0].statistic > found[0].threshold == LIMITS.psi
 
 
 @pytest.mark.parametrize(
