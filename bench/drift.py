@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from tasks.core.feature_table import LEARNED
 
 from bench import market, report, report_drift
 from bench.processes import peak, say
 from tasks.core import features
 from tasks.core.drift import KEPT, LIMITS, WEEK, Finding, Reference, begins, compare, drifted, judged
-from tasks.core.feature_table import LEARNED
 from tasks.core.panel import Panel
 
 YEARS = 460

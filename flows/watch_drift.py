@@ -11,8 +11,8 @@ from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.core.features import FEATURE_SET
 from tasks.deliveries import read_once
+from tasks.drift_watch import Watched, watch
 from tasks.reports import table
-from tasks.watching import Watched, watch
 from tasks.work import Account, process
 
 

@@ -23,12 +23,11 @@ def asked_and_trained(loop: Loop) -> Past:
 
 def new_points(loop: Loop, past: Past, told: Received[DataIngested]) -> int | None:
     """Count the new sessions where the one that was just told makes them enough for a retraining."""
-    threshold, since = loop.settings.retrain_after_sessions, counted_from(past)
-    if since is None:
+    if counted_from(past) is None:  # as while a history is loaded
         return None
-    index = sessions(loop).refresh()
-    days = [held.day for held in index.after(since, threshold, told.place.offset)]
-    return points_due(past, days, told.payload.date, threshold)
+    threshold, day = loop.settings.retrain_after_sessions, told.payload.date
+    newest = sessions(loop).refresh().window(told.place.offset, day, threshold)
+    return points_due(past, [held.day for held in newest], day, threshold)
 
 
 def ask(loop: Loop, reason: str, today: date) -> str:

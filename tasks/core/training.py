@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import VotingRegressor
 
 from tasks.core.drift import KEPT
+from tasks.core.drift_watch import noted
 from tasks.core.feature_sets import set_of
 from tasks.core.intervals import LEVELS, calibrate, half_width, row_scale
 from tasks.core.learners import fit_blend, one_thread
 from tasks.core.skill import Vector
-from tasks.core.watched import noted
 
 MIN_SESSIONS = 60
 """Fewer sessions with a known outcome can't fill both a training window and a hold-out."""

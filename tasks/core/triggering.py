@@ -136,11 +136,11 @@ def counted_from(past: Past) -> date | None:
 
 
 def points_due(past: Past, days: Collection[date], day: date, threshold: int) -> int | None:
-    """Tell whether session `day` completes `threshold` new sessions; returns how many there are, or None.
+    """Tell whether session `day` completes `threshold` new sessions; returns how many of `days` are new, or None.
 
     Args:
         past: what was asked and trained.
-        days: sessions known when `day` was announced, at least those that count.
+        days: sessions known when `day` was announced, at least the newest `threshold` up to it.
         day: the session just announced. One that comes late counts with the next.
         threshold: how many sessions make a retraining worth while.
     """

@@ -601,10 +601,10 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "a drift that was told is not told again while it lasts",
-        "tasks/watching.py",
+        "tasks/drift_watch.py",
         "alarmed=told.complained)",
         "alarmed=False)",
-        f"{UNIT}/test_watching.py::test_the_same_drift_is_told_again_only_once_it_was_over",
+        f"{UNIT}/test_drift_watch.py::test_the_same_drift_is_told_again_only_once_it_was_over",
     ),
     Guard(
         "a claim belongs to a partition, so that its retry with other boundaries may ask",

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from tasks.core.feature_table import LEARNED
 
 from events.envelope import Event, Metadata, decode
 from events.payloads import DataIngested, ModelRetrainingTriggered, ModelTrained, OffsetRange, Payload
@@ -15,16 +16,15 @@ from infra.errors import RejectError
 from infra.kafka.records import Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
-from tasks import watching
+from tasks import drift_watch
 from tasks.core.drift import LIMITS, WEEK
-from tasks.core.feature_table import LEARNED
+from tasks.core.drift_watch import SPAN, look, noted
 from tasks.core.features import FEATURE_SET, compute
 from tasks.core.panel import Panel
 from tasks.core.prices import session_to_parquet
 from tasks.core.simulator import simulate
 from tasks.core.training import Card, TrainedModel
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, WEEKLY
-from tasks.core.watched import SPAN, look, noted
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SESSIONS, TRAINED, SHIFTED = 145, 100, 104
@@ -167,7 +167,7 @@ def watched(
     span = OffsetRange(topic="raw-data", partition=0, start=start, end=end)
     work = Work(world.settings, Run("watch-drift", "run"), [span], lambda asked: ([], asked))
     patch.setattr(watch_drift, "read_once", lambda *_: world.raw_data.between(start, end))
-    patch.setattr(watching, "model_book", lambda _: Book(model))
+    patch.setattr(drift_watch, "model_book", lambda _: Book(model))
     watch_drift.steps(cast("Any", world), work)
     events = [decode(record.value) for record in work.outgoing]
     for event in events:
@@ -268,9 +268,9 @@ def test_without_a_version_nothing_is_judged(
     market: Market, book: Book, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor where it can't be loaded; the run says so."""
-    monkeypatch.setattr(watching, "model_book", lambda _: book)
+    monkeypatch.setattr(drift_watch, "model_book", lambda _: book)
     world = World(market)
-    found = watching.watch(cast("Any", world), world.raw_data.entries[-1:], SESSIONS)
+    found = drift_watch.watch(cast("Any", world), world.raw_data.entries[-1:], SESSIONS)
     assert found.told.startswith(told)
     assert found.complaints == []
 

@@ -12,10 +12,10 @@ from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.kafka.records import Received
 from tasks.core.drift import WEEK, Finding, Reference, begins
+from tasks.core.drift_watch import SPAN, Look, Matrix, Sessions, findings, look, measured
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import TrainedModel, predict
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, Past, may_complain
-from tasks.core.watched import SPAN, Look, Matrix, Sessions, findings, look, measured
 from tasks.serving import PERSISTENCE, ModelBook, model_book
 from tasks.sessions import sessions
 from tasks.triggers import asked_and_trained
