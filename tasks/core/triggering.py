@@ -136,7 +136,7 @@ def counted_from(past: Past) -> date | None:
 
 
 def points_due(past: Past, days: Collection[date], day: date, threshold: int) -> int | None:
-    """Tell whether session `day` completes `threshold` new sessions; returns how many of `days` are new, or None.
+    """Tell whether session `day` completes `threshold` new sessions; returns how many are new, or None.
 
     Args:
         past: what was asked and trained.
