@@ -9,6 +9,7 @@ from flows import (
     recompute,
     retrain,
     schedule_retraining,
+    watch_drift,
 )
 from tasks.work import Steps
 
@@ -20,5 +21,6 @@ STEPS: dict[str, Steps] = {
     "monitor": monitor.steps,
     "notify": notify.steps,
     "schedule-retraining": schedule_retraining.steps,
+    "watch-drift": watch_drift.steps,
     "retrain": retrain.steps,
 }

@@ -1,42 +1,42 @@
 """Errors over many sessions: is the champion still as good as it promised?"""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from statistics import fmean
 from typing import Any
 
 from events.envelope import derive_id
-from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTrained
+from events.payloads import ErrorComputed, ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.database import state
 from infra.database.connection import transaction
 from infra.faults import reach
-from infra.kafka.records import Because, Place, Received, of_kind
-from tasks.core.alerting import SustainedError
+from infra.kafka.records import Because, Place, Received
+from tasks.core.grid import BAND
+from tasks.core.sustained import Level, Record, SustainedError
+from tasks.core.triggering import SUSTAINED_ERROR, Past, may_complain
 from tasks.serving import PERSISTENCE
+from tasks.triggers import asked_and_trained
 
 FLOW = "monitor"
 LOOK_BACK = timedelta(days=45)
-"""Far enough for the rule's sessions, holidays included."""
+"""Far enough for the rule's sessions and a cool-down, holidays included."""
+RULE = SustainedError()
 
+Error = Received[ErrorComputed]
+Ends = Mapping[tuple[str, int], int]
 Due = list[tuple[Because, ModelRetrainingTriggered]]
 
 
-def retraining_due(
-    loop: Loop,
-    received: list[Received[ErrorComputed]],
-    ends: dict[tuple[str, int], int],
-    refused: Collection[Place] = (),
-) -> Due:
+def retraining_due(loop: Loop, received: list[Error], ends: Ends, refused: Collection[Place] = ()) -> Due:
     """Ask for a retraining when a trained version errs clearly more than on its held-out sessions.
 
     Judged when a partition's first error of a new session arrives, on the sessions before it, which are whole
-    then. Every partition judges its own symbols; a version is complained of once, by the partition that was
-    first to, however many partitions and sessions agree, and only for sessions after the data of the last
-    request: a training that saw them is on its way, or was no better. Errors at places `refused` do not
-    count: they are open dead letters.
+    then. Every partition judges its own symbols; a version is complained of once until it was calm again, by
+    the partition that was first to, however many partitions and sessions agree. Errors at places `refused` do
+    not count: they are open dead letters.
 
     Raises:
         TryAgainError: the database is away.
@@ -48,25 +48,46 @@ def retraining_due(
     ]
     if not judged:
         return []
-    oldest = min(r.payload.date for r in judged) - LOOK_BACK
-    with transaction(loop.database) as connection:
-        state.append_window(connection, FLOW, [_row(r) for r in judged])
-        history = [row for row in state.window(connection, FLOW, oldest, ends) if row[:3] not in refused]
-    reach("state-written", FLOW)
-    asked = _asked(loop)
-    found = [(_because(r), due) for r in _firsts(judged) if (due := _judge(loop, r, history, asked))]
+    firsts, history = _remembered(loop, judged, ends, refused)
+    if not firsts:
+        return []
+    past = asked_and_trained(loop)
+    found = [(_because(past, r), due) for r in firsts if (due := _judge(past, r, history))]
     ours = (pair for pair in found if _is_ours(loop, *pair))
     return list(islice(ours, 1))
 
 
-def _asked(loop: Loop) -> date:
-    """Look up to which session the newest request for a retraining reaches."""
-    requests = of_kind(loop.training.between(0, loop.training.refresh()), ModelRetrainingTriggered)
-    return max((r.payload.data_end_date for r in requests), default=date.min)
+def _remembered(
+    loop: Loop, judged: list[Error], ends: Ends, refused: Collection[Place]
+) -> tuple[list[Error], list[state.WindowInput]]:
+    """Remember errors; returns the first of each session, and where there are any what is known before them.
+
+    The window of many sessions is read once a session.
+    """
+
+    def kept(since: date) -> list[state.WindowInput]:
+        return [row for row in state.window(connection, FLOW, since, ends) if row[:3] not in refused]
+
+    with transaction(loop.database) as connection:
+        state.append_window(connection, FLOW, [_row(r) for r in judged])
+        firsts = _firsts(judged, kept(min(r.payload.date for r in judged)))
+        history = kept(min(r.payload.date for r in firsts) - LOOK_BACK) if firsts else []
+    reach("state-written", FLOW)
+    return firsts, history
+
+
+def _firsts(judged: list[Error], rows: list[state.WindowInput]) -> list[Error]:
+    """Keep the first error of each session and version, of all that its partition was ever told."""
+    places: dict[tuple[Any, ...], Place] = {}
+    for row in rows:
+        key, place = (row.topic, row.partition, row.date, row.values["version"]), Place(*row[:3])
+        places[key] = min(place, places.get(key, place))
+    firsts = set(places.values())
+    return [r for r in judged if r.place in firsts]
 
 
 def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
-    """Tell whether this version was not complained of before, and no other partition is about to.
+    """Tell whether this complaint was not made before, and no other partition is about to make it.
 
     Looking at the topic alone would let two partitions that judge at once publish the same event.
     """
@@ -74,11 +95,12 @@ def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
     return not loop.training.has(event_id) and state.claim(loop.database, event_id, cause.place)
 
 
-def _row(received: Received[ErrorComputed]) -> state.WindowInput:
+def _row(received: Error) -> state.WindowInput:
     error = received.payload
     values = {
         "version": error.model_version,
         "pct_error": abs(error.pct_error or 0.0),
+        "baseline_pct": _percent(error.baseline_error, error.actual),
         "as_of": str(error.as_of),
         "revision": error.revision,
         "retracted": error.retracted,
@@ -86,34 +108,63 @@ def _row(received: Received[ErrorComputed]) -> state.WindowInput:
     return state.WindowInput(*received.place, received.id, error.symbol, error.date, values)
 
 
-def _firsts(received: list[Received[ErrorComputed]]) -> list[Received[ErrorComputed]]:
-    """Keep the first error of each session and version."""
-    firsts: dict[tuple[object, object], Received[ErrorComputed]] = {}
-    for r in received:
-        firsts.setdefault((r.payload.date, r.payload.model_version), r)
-    return list(firsts.values())
+def _percent(error: float | None, actual: float) -> float | None:
+    return None if error is None or not actual else 100 * error / actual
 
 
-def _because(received: Received[ErrorComputed]) -> Because:
-    return Because(
-        f"sustained error of {received.payload.model_version}", received.correlation_id, received.place
+def _because(past: Past, received: Error) -> Because:
+    """Name the cause alike on every partition: the version, and which complaint about it this is."""
+    version = str(received.payload.model_version)
+    before = past.times(SUSTAINED_ERROR, version)
+    name = f"sustained error of {version}" + (f", after {before} others" if before else "")
+    return Because(name, received.correlation_id, received.place)
+
+
+def _judge(past: Past, cause: Error, history: list[state.WindowInput]) -> ModelRetrainingTriggered | None:
+    """Judge a version on its term's sessions before the one that just began."""
+    day, version = cause.payload.date, str(cause.payload.model_version)
+    earlier = [row for row in standing(history) if row.date < day]
+    days = sorted({row.date for row in earlier})
+    record, asked = _record(past, version), past.newest(SUSTAINED_ERROR, version)
+    if not days or record is None or not may_complain(past, SUSTAINED_ERROR, days, days[-1]):
+        return None
+    begin = past.term_of(version)
+    levels = [one for one in _levels(earlier, version) if one.day > max(begin, asked)]
+    excess = RULE.verdict(levels, record)
+    if excess is None or (asked > begin and not RULE.is_calm(levels, record)):
+        return None
+    return ModelRetrainingTriggered(
+        reason=SUSTAINED_ERROR,
+        data_end_date=days[-1],
+        detail=excess.why,
+        statistic=round(excess.level, 4),
+        threshold=round(excess.threshold, 4),
+        model_version=version,
     )
 
 
-def _judge(
-    loop: Loop, cause: Received[ErrorComputed], history: list[state.WindowInput], asked: date
-) -> ModelRetrainingTriggered | None:
-    """Judge a version on its sessions that no requested training has seen."""
-    day, version = cause.payload.date, cause.payload.model_version
-    levels: dict[object, list[float]] = defaultdict(list)
-    held = standing(history)
-    for row in held:
-        if asked < row.date < day and row.values["version"] == version:
-            levels[row.date].append(row.values["pct_error"])
-    sessions = [fmean(levels[d]) for d in sorted(levels)]  # type: ignore[type-var]
-    why = SustainedError().verdict(sessions, _promised(loop, str(version)))
-    last = max((row.date for row in held if row.date < day), default=day)
-    return ModelRetrainingTriggered(reason="sustained_error", data_end_date=last, detail=why) if why else None
+def _levels(rows: Iterable[state.WindowInput], version: str) -> list[Level]:
+    """Take the means of a version's errors by session, oldest first.
+
+    As in its training record, what is no move but a corporate action does not count.
+    """
+    sessions: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row.values["version"] == version and _is_a_move(row.values.get("baseline_pct")):
+            sessions[row.date].append(row.values)
+    return [_level(day, sessions[day]) for day in sorted(sessions)]
+
+
+def _level(day: date, rows: Sequence[Mapping[str, Any]]) -> Level:
+    baselines = [abs(known) for row in rows if (known := row.get("baseline_pct")) is not None]
+    baseline = fmean(baselines) if len(baselines) == len(rows) else None  # rows of older versions have none
+    return Level(day, fmean(row["pct_error"] for row in rows), baseline)
+
+
+def _is_a_move(baseline_pct: float | None) -> bool:
+    """Tell whether persistence's error is one that a session's price limits allow; unknown ones count."""
+    last = 1 + (baseline_pct or 0.0) / 100  # the close before, as a share of the actual one
+    return last > 0 and abs(1 / last - 1) <= BAND
 
 
 def standing(history: Iterable[state.WindowInput]) -> list[state.WindowInput]:
@@ -138,8 +189,10 @@ def _revision(row: state.WindowInput) -> int:
     return int(row.values.get("revision", 0))  # rows of older versions have none
 
 
-def _promised(loop: Loop, version: str) -> float | None:
-    """Look up the version's own mean absolute percentage error on its held-out sessions."""
-    entries = loop.models.between(0, loop.models.refresh())
-    trained = [r.payload for r in of_kind(entries, ModelTrained) if r.payload.model_version == version]
-    return trained[-1].performance.get("mape") if trained else None
+def _record(past: Past, version: str) -> Record | None:
+    """Look up the mean absolute percentage errors of held-out sessions, the version's and persistence's."""
+    trained = past.record_of(version)
+    error = trained.performance.get("mape") if trained else None
+    if trained is None or not error:
+        return None
+    return Record(error, (trained.baseline_performance or {}).get("mape"))

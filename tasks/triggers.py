@@ -1,30 +1,33 @@
-"""Asking for a retraining, once per reason and day."""
+"""What askers look at before they ask for a retraining, and asking once per reason and day."""
 
 from datetime import date
 
 from events.envelope import derive_id
-from events.payloads import ModelRetrainingTriggered
+from events.payloads import DataIngested, ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import UsageError
-from infra.kafka.records import of_kind
+from infra.kafka.records import Received
 from infra.kafka.source import Source
 from infra.kafka.work import beginning, record_of
+from tasks.core.triggering import WEEKLY, Past, counted_from, nothing_new, points_due
 from tasks.sessions import sessions
 
 PRODUCER = "schedule-retraining"
 
 
-def requests(loop: Loop) -> list[date]:
-    """List the data_end_date of every request that is on the training topic."""
-    entries = loop.training.between(0, loop.training.refresh())
-    return [r.payload.data_end_date for r in of_kind(entries, ModelRetrainingTriggered)]
+def asked_and_trained(loop: Loop) -> Past:
+    """Read what was asked for and what was trained, as this view of the world sees it."""
+    training, models = loop.training, loop.models
+    return Past.of(training.between(0, training.refresh()), models.between(0, models.refresh()))
 
 
-def known_sessions(loop: Loop, offset: int) -> list[date]:
-    """List the sessions that were known at an offset of raw-data, newest 1000."""
-    index = sessions(loop).refresh()
-    newest = index.days[-1] if index.days else date.min
-    return [held.day for held in index.window(offset, newest, 1_000)]
+def new_points(loop: Loop, past: Past, told: Received[DataIngested]) -> int | None:
+    """Count the new sessions where the one that was just told makes them enough for a retraining."""
+    if counted_from(past) is None:  # as while a history is loaded
+        return None
+    threshold, day = loop.settings.retrain_after_sessions, told.payload.date
+    newest = sessions(loop).refresh().window(told.place.offset, day, threshold)
+    return points_due(past, [held.day for held in newest], day, threshold)
 
 
 def ask(loop: Loop, reason: str, today: date) -> str:
@@ -47,9 +50,11 @@ def ask(loop: Loop, reason: str, today: date) -> str:
 
 def _ask_once(loop: Loop, source: Source, reason: str, newest: date, today: date) -> str:
     event_id = derive_id(PRODUCER, f"{reason} {today}", loop.settings.model_name)
-    loop.training.refresh()
+    past = asked_and_trained(loop)
     if loop.training.has(event_id):
         return f"{reason} was asked for on {today} already"
+    if reason == WEEKLY and nothing_new(past, newest):
+        return f"not asked for: no session came after {newest}, which a training has seen or will see"
     payload = ModelRetrainingTriggered(reason=reason, data_end_date=newest)
     metadata = beginning(payload, event_id)
     source.publish([record_of("training", PRODUCER, payload, metadata, loop.settings.model_name)])

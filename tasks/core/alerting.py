@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from statistics import fmean
 
 from events.payloads import AlertRaised, ErrorComputed
 from tasks.core.alert_rules import PER_EVENT, AlertRule, alert_id
@@ -71,29 +70,3 @@ def _breached(rule: AlertRule, error: ErrorComputed) -> AlertRaised | None:
 def _marked(alert: AlertRaised, historic_before: date) -> AlertRaised:
     historic = alert.date is not None and alert.date < historic_before
     return alert.model_copy(update={"historic": True}) if historic else alert
-
-
-@dataclass(frozen=True, slots=True)
-class SustainedError:
-    """The rule that asks for a retraining: a model that errs clearly more than its own training record."""
-
-    sessions: int = 5
-    ratio: float = 1.5
-
-    def verdict(self, pct_errors: list[float], reference: float | None) -> str | None:
-        """Compare the mean absolute percentage error of recent sessions with the reference; say why, or None.
-
-        Args:
-            pct_errors: one mean absolute percentage error a session, oldest first.
-            reference: the same measure on the model's held-out sessions, in percent.
-        """
-        recent = pct_errors[-self.sessions :]
-        if not reference or len(recent) < self.sessions:
-            return None
-        level = fmean(recent)
-        if level <= self.ratio * reference:
-            return None
-        return (
-            f"mean absolute percentage error {level:.2f} % over {self.sessions} sessions is more than"
-            f" {self.ratio:g} times the {reference:.2f} % of its training record"
-        )

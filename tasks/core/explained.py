@@ -68,7 +68,8 @@ def explain(model: TrainedModel, held: TrainingRows, evaluation: Evaluation) -> 
 def folds_of(sessions: "pd.Series[Any]") -> NDArray[np.int64]:
     """Number the stretch of each row, (n,): sessions are cut into FOLDS equal parts, in order of time."""
     order = sessions.rank(method="dense").to_numpy(dtype=np.int64) - 1
-    return order * FOLDS // (order.max() + 1)
+    found: NDArray[np.int64] = order * FOLDS // (order.max() + 1)
+    return found
 
 
 def importance(
@@ -105,7 +106,7 @@ def by_liquidity(held: TrainingRows, predicted: Vector) -> pd.DataFrame:
     turnover = pd.Series(held.matrix([feature])[:, 0] if feature else [], dtype=float)
     if turnover.nunique() < len(FIFTHS):
         return pd.DataFrame(columns=["rows", "skill", "rank_ic"])
-    fifths = pd.cut(turnover.rank(pct=True), np.linspace(0, 1, len(FIFTHS) + 1), labels=list(FIFTHS))
+    fifths = pd.cut(turnover.rank(pct=True), np.linspace(0, 1, len(FIFTHS) + 1).tolist(), labels=list(FIFTHS))
     target, sessions = held.target, held.keys["date"]
     found = {}
     for name in FIFTHS:

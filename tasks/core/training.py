@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.cards import POOLED, Card
+from tasks.core.drift import KEPT
+from tasks.core.drift_watch import noted
 from tasks.core.feature_sets import set_of
 from tasks.core.intervals import LEVELS, calibrate, half_width, key, row_scale
 from tasks.core.learners import WEIGHTS, Learner, Regressor, fillable, fit_blend, one_thread
@@ -97,7 +99,8 @@ def train(  # noqa: PLR0913  (all but the rows are by name)
         pipeline = learn(fillable(fitted.matrix(names)), fitted.target, fitted.keys["date"], seed)
     card = _card(known, fitted, held, names, seed, feature_set)
     members = dict(WEIGHTS) if learn is fit_blend else {}
-    return _calibrated(TrainedModel(pipeline, replace(card, members=members)), held)
+    model = _calibrated(TrainedModel(pipeline, replace(card, members=members)), held)
+    return replace(model, card=replace(model.card, reference=_reference(model, known, held)))
 
 
 def known_rows(rows: TrainingRows, data_end: date) -> TrainingRows:
@@ -223,3 +226,13 @@ def _calibrated(model: TrainedModel, held: TrainingRows) -> TrainedModel:
     residuals, values = held.target - predict_return(model, held), held.matrix(model.card.features)
     widths = {POOLED: calibrate(residuals, scale_of(model.card, values))}
     return replace(model, card=replace(model.card, quantiles=widths))
+
+
+def _reference(model: TrainedModel, known: TrainingRows, held: TrainingRows) -> dict[str, Any]:
+    """Note what the newest sessions were like, and what the model says of those that it was not fitted on."""
+    days, names = known.keys["date"], model.card.features
+    newest = known.where(days.isin(days.drop_duplicates().iloc[-KEPT:]).to_numpy(dtype=np.bool_))
+    said = predict_return(model, held)
+    return noted(
+        newest.keys["date"].to_numpy(), newest.matrix(names), names, held.keys["date"].to_numpy(), said
+    )

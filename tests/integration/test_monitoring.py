@@ -10,30 +10,31 @@ from typing import Any
 import pytest
 
 from events.envelope import Event, Metadata, derive_id
-from events.payloads import ErrorComputed
+from events.payloads import ErrorComputed, ModelTrained
 from infra.database import state
 from infra.database.connection import engine
 from infra.kafka.records import Place, Received
 from infra.settings import Settings
-from tasks import monitoring
 from tasks.monitoring import FLOW, retraining_due
 
 FIRST = date(2024, 3, 3)
 DAYS = [FIRST + timedelta(n) for n in range(8)]
 
 
-class NoRequests:
-    """A training topic on which nothing is visible yet: whoever asks is about to commit."""
+class Topic:
+    """A topic: whoever asks for a retraining is about to commit, and nothing is visible yet."""
 
-    @staticmethod
-    def refresh() -> int:
+    def __init__(self, *payloads: Any) -> None:
+        """Hold events."""
+        self.entries = [SimpleNamespace(id=str(n), payload=payload) for n, payload in enumerate(payloads)]
+
+    def refresh(self) -> int:
         """Tell the end."""
-        return 0
+        return len(self.entries)
 
-    @staticmethod
-    def between(*_: int) -> list[Any]:
-        """List nothing."""
-        return []
+    def between(self, start: int, end: int) -> list[Any]:
+        """List them."""
+        return self.entries[start:end]
 
     @staticmethod
     def has(_: str) -> bool:
@@ -42,10 +43,18 @@ class NoRequests:
 
 
 @pytest.fixture
-def loop(servers: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The database, and a training topic without requests; every version promised an error of 1 %."""
-    monkeypatch.setattr(monitoring, "_promised", lambda *_: 1.0)
-    return SimpleNamespace(training=NoRequests(), database=engine(servers))
+def version() -> str:
+    """A version that no other test judges."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def loop(servers: Settings, version: str) -> Any:
+    """The database, and topics on which nobody has asked; the version promised an error of 1 %."""
+    trained = ModelTrained(
+        model_version=version, performance={"mape": 1.0}, features_used=[], artifact_location="s3://m"
+    )
+    return SimpleNamespace(training=Topic(), models=Topic(trained), database=engine(servers))
 
 
 @pytest.fixture
@@ -80,9 +89,10 @@ def judge(loop: Any, received: list[Received[ErrorComputed]]) -> list[Any]:
     return [cause.place for cause, _ in retraining_due(loop, received, ends)]
 
 
-def test_two_partitions_at_once_complain_of_a_version_once(loop: Any, numbers: tuple[int, int]) -> None:
+def test_two_partitions_at_once_complain_of_a_version_once(
+    loop: Any, version: str, numbers: tuple[int, int]
+) -> None:
     """Neither sees the other's complaint on the topic; the first one owns it, whoever tries again."""
-    version = uuid.uuid4().hex
     one, two = (errors(version, number) for number in numbers)
     asked = judge(loop, one)
     assert [place.partition for place in asked] == [numbers[0]]
@@ -91,9 +101,10 @@ def test_two_partitions_at_once_complain_of_a_version_once(loop: Any, numbers: t
     assert judge(loop, two) == []
 
 
-def test_a_retry_with_other_boundaries_asks_as_well(loop: Any, numbers: tuple[int, int]) -> None:
+def test_a_retry_with_other_boundaries_asks_as_well(
+    loop: Any, version: str, numbers: tuple[int, int]
+) -> None:
     """A failed attempt owns nothing that its partition could not publish later."""
-    version = uuid.uuid4().hex
     whole = errors(version, numbers[0])
     (first,) = judge(loop, whole)
     assert judge(loop, whole[: first.offset]) == []

@@ -51,7 +51,7 @@ def test_a_letter_fails_again_until_its_cause_is_mended(
 
 
 @pytest.mark.parametrize(
-    "flow", ["compute-features", "predict", "join-errors", "monitor", "schedule-retraining"]
+    "flow", ["compute-features", "predict", "join-errors", "monitor", "schedule-retraining", "watch-drift"]
 )
 def test_past_slices_replayed_by_the_same_code_are_identical(
     stack: Settings, market: Path, cli: Cli, flow: str

@@ -88,6 +88,7 @@ class Market:
         self.slice("compute-features", ("raw-data",), 0, compute)
         self.slice("recompute", ("raw-data",), 0, lambda work: work.read() and None)
         self.slice("schedule-retraining", ("raw-data",), 0, lambda work: work.read() and None)
+        self.slice("watch-drift", ("raw-data",), 0, lambda work: work.read() and None)
         for partition in PARTITIONS:
             self.slice("predict", ("features",), partition, predict)
         for partition in PARTITIONS:

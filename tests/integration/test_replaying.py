@@ -13,7 +13,6 @@ from infra.kafka.slices import open_slice
 from infra.kafka.source import Source
 from infra.kafka.work import Work
 from tasks.replaying import Wanted, chosen, replay
-from tasks.triggers import requests
 from tasks.work import Account
 from tests.desk import DAY, Desk, vector
 
@@ -96,7 +95,7 @@ def test_a_replay_looks_up_what_the_run_could_know(archive: Archive) -> None:
     seen: list[int] = []
 
     def counting(loop: Loop, work: Work) -> Account:
-        seen.append(len(requests(loop)))
+        seen.append(len(loop.training.between(0, loop.training.refresh())))
         work.read()
         return Account()
 
@@ -111,7 +110,7 @@ def test_a_replay_looks_up_what_the_run_could_know(archive: Archive) -> None:
     slices = [one for one in found if one.entry.flow == archive.desk.flow]
     replay(archive.loop, slices, {archive.desk.flow: counting}, publish=False)
     assert seen[0] == seen[1]
-    assert len(requests(archive.loop)) == seen[0] + 1
+    assert len(archive.loop.training.between(0, archive.loop.training.refresh())) == seen[0] + 1
 
 
 def _ask(archive: Archive) -> None:

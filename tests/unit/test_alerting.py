@@ -1,4 +1,4 @@
-"""Alert rules, the sustained-error rule, and the digest that people get."""
+"""Alert rules, and the digest that people get."""
 
 from datetime import UTC, date, datetime
 
@@ -6,7 +6,7 @@ import pytest
 
 from events.payloads import ErrorComputed
 from infra.database.outbox import Note
-from tasks.core.alerting import AlertManager, SustainedError
+from tasks.core.alerting import AlertManager
 from tasks.core.digest import RULES, SHOWN, WIDTH, digest
 
 
@@ -38,15 +38,6 @@ def test_percentage_rule_takes_the_size_and_skips_null() -> None:
 def test_an_error_that_was_taken_back_breaches_nothing() -> None:
     """Nobody is to be told of what turned out not to be."""
     assert not AlertManager().process([an_error(99.0, 50.0).model_copy(update={"retracted": True})])
-
-
-def test_sustained_error_needs_all_its_sessions() -> None:
-    """Four bad sessions say nothing yet, five do, and a promise that is unknown never does."""
-    rule = SustainedError(sessions=5, ratio=1.5)
-    assert rule.verdict([9.0] * 4, 2.0) is None
-    assert "9.00 %" in (rule.verdict([1.0, *[9.0] * 5], 2.0) or "")
-    assert rule.verdict([2.9] * 5, 2.0) is None
-    assert rule.verdict([9.0] * 5, None) is None
 
 
 def a_note(rule: str, message: str, value: float) -> Note:

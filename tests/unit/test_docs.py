@@ -113,17 +113,7 @@ def test_every_relative_link_resolves(page: Path) -> None:
         assert not fragment or fragment in _anchors(target), f"{page.name}: {link['target']}"
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(
-            page, marks=pytest.mark.xfail(reason="make real writes it, from files that are not ours")
-        )
-        if page == "docs/reference/real-files.md"
-        else page
-        for page in _named_pages()
-    ],
-)
+@pytest.mark.parametrize("page", _named_pages())
 def test_a_page_that_is_named_without_a_link_exists(page: str) -> None:
     """In shell blocks, code spans and the Makefile."""
     assert (ROOT / page).is_file()

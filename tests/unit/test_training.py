@@ -1,5 +1,6 @@
 """Training, prediction and promotion on a small market whose next return is partly known."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -10,6 +11,7 @@ import pytest
 
 from tasks.core import pictures
 from tasks.core.cards import POOLED, Card
+from tasks.core.drift import Reference
 from tasks.core.promotion import Evaluation, evaluate, evaluate_unseen, verdict
 from tasks.core.training import (
     BAND,
@@ -23,6 +25,7 @@ from tasks.core.training import (
     train,
 )
 from tasks.core.training_rows import TrainingRows
+from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS
 
 FEATURES = ["signal", "noise", "vol_20", "empty"]
 SESSIONS = pd.bdate_range("2024-01-01", periods=140)
@@ -131,6 +134,14 @@ def test_the_card_tells_the_weights_of_the_blend(model: TrainedModel) -> None:
     assert sum(model.card.members.values()) == pytest.approx(1.0)
     assert list(model.card.quantiles) == [POOLED]
     assert Card.from_dict(model.card.to_dict()) == model.card
+
+
+def test_a_training_notes_what_it_was_made_from(rows: TrainingRows, model: TrainedModel) -> None:
+    """For those who watch it drift: its newest year; forecasts of 40 held-out sessions are too few."""
+    features = Reference.from_dict(model.card.reference[DRIFT_FEATURES])
+    assert (features.names, features.sessions) == (FEATURES, rows.keys["date"].nunique())
+    assert DRIFT_PREDICTIONS not in model.card.reference
+    assert Card.from_dict(json.loads(json.dumps(model.card.to_dict()))) == model.card
 
 
 def test_prices_follow_from_returns(frame: pd.DataFrame, rows: TrainingRows, model: TrainedModel) -> None:

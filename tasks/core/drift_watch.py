@@ -1,0 +1,103 @@
+"""Drift as one decision: what of a training is remembered for it, and what newer sessions are told to be.
+
+Two things can drift away from what a version was made from: the features that it looks at, and what it says
+of them. Either is judged week by week, so that the same arithmetic serves both (`drift`): forecasts are one
+more feature.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tasks.core.drift import LIMITS, WEEK, Finding, Reference, compare, drifted, judged
+from tasks.core.skill import Vector
+from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS
+
+FORECAST = "forecast"
+"""Name of the one column of forecasts (log return of the next session)."""
+SPAN = 30
+"""Sessions looked back at, at most, for whether a drift that was complained of is over."""
+
+Matrix = NDArray[np.floating[Any]]
+
+
+class Sessions(NamedTuple):
+    """Rows of several sessions: the session of each, (n,), and what is judged, (n, columns)."""
+
+    days: Sequence[date]
+    values: Matrix
+
+
+class Look(NamedTuple):
+    """How many sessions are judged, and whether they come after a complaint of the same term."""
+
+    sessions: int
+    complained: bool
+
+
+class Measured(NamedTuple):
+    """What an event tells of a finding."""
+
+    statistic: float | None
+    threshold: float
+    why: str
+
+
+def noted(
+    days: ArrayLike, values: Matrix, names: Sequence[str], held_days: ArrayLike, forecasts: Vector
+) -> dict[str, Any]:
+    """Note for the card what a training was made from, by the reason for which it is looked at; plain JSON.
+
+    Args:
+        days: the session of each row that was known, (n,).
+        values: their features, (n, features).
+        names: of the features.
+        held_days: the session of each row that was kept from the fit, (m,).
+        forecasts: what the model said of those, log returns (m,): of rows that it was fitted on it says more
+            than it will of new ones.
+
+    Returns:
+        What too few sessions tell nothing of is left out.
+    """
+    watched = judged(names)
+    columns = values[:, [list(names).index(name) for name in watched]]
+    found = {
+        DRIFT_FEATURES: Reference.of(days, columns, watched),
+        DRIFT_PREDICTIONS: Reference.of(held_days, forecasts[:, None], [FORECAST]),
+    }
+    return {reason: reference.to_dict() for reason, reference in found.items() if reference}
+
+
+def findings(reference: Reference, rows: Sessions, last: int) -> list[Finding]:
+    """Judge the last so many sessions, each with the week that it ends, oldest first.
+
+    Sessions without a whole week are left out.
+    """
+    found, place = np.unique(np.asarray(rows.days), return_inverse=True)
+    ends = range(max(WEEK - 1, len(found) - last), len(found))
+    weeks = ((place > end - WEEK) & (place <= end) for end in ends)
+    return [drifted(compare(reference, place[week], rows.values[week])) for week in weeks]
+
+
+def look(days: Sequence[date], asked: date, term: date) -> Look:
+    """Tell how many of the newest sessions have to be judged.
+
+    Two, to see a drift begin; and where one was complained of in this term, those since then, SPAN at most.
+
+    Args:
+        days: sessions, oldest first.
+        asked: newest session of the newest complaint.
+        term: the last session before the version's term.
+    """
+    return Look(min(SPAN, sum(day > asked for day in days)), True) if asked > term else Look(2, False)
+
+
+def measured(reason: str, finding: Finding) -> Measured:
+    """Take from a finding what its event tells: the share of drifted features, or the forecasts' index."""
+    if reason == DRIFT_FEATURES:
+        return Measured(finding.share, LIMITS.share, finding.why())
+    index = finding.drifted[0].psi
+    return Measured(index if np.isfinite(index) else None, LIMITS.psi, finding.why())
