@@ -16,6 +16,7 @@ from infra.kafka.records import Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import drift_watch
+from tasks.core.cards import POOLED
 from tasks.core.catalogue import LEARNED
 from tasks.core.drift import LIMITS, WEEK
 from tasks.core.drift_watch import SPAN, look, noted
@@ -147,7 +148,7 @@ def model(market: Market) -> TrainedModel:
     reference = noted(
         rows["date"].to_numpy(), values, names, rows["date"].to_numpy(), nothing.predict(values)
     )
-    widths: Any = {"80": 1.0, "95": 2.0}
+    widths = {POOLED: {"80": 1.0, "95": 2.0}}
     card = Card(
         names, *spans, TRAINED, len(rows), 60, 0, widths, feature_set=FEATURE_SET, reference=reference
     )
