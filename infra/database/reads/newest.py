@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Date, Engine, Select, Table, func, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Date, Engine, Select, Table, func, literal_column, not_, select, tuple_
 
 from infra.database.connection import reading
 
 Found = dict[str, Any]
 """A row by column name."""
 
-EARLIEST = date.min
+_EARLIEST = literal_column("DATE '0001-01-01'", Date)
 """Stands for an `as_of` that a foreign event does not tell."""
 RECENT = 5
 """Sessions among which the newest that still holds is looked for."""
@@ -69,8 +69,8 @@ def newest_session(engine: Engine, table: Table) -> date | None:
 
 
 def _from(table: Table) -> ColumnElement[Any]:
-    """Name the session that a row was made from."""
-    return func.coalesce(table.c.as_of, EARLIEST) if "as_of" in table.c else literal(EARLIEST, Date)
+    """Name the session that a row was made from; a close is its own."""
+    return func.coalesce(table.c.as_of, _EARLIEST) if "as_of" in table.c else table.c.date
 
 
 def _newest(
