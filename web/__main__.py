@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from infra import logs
 from infra.settings import load_settings
 from infra.stack.web import PORT as WEB_PORT
 from web.app import create_app
@@ -13,10 +14,12 @@ GRACE_SECONDS = 2
 def main() -> None:
     """Listen where the settings say."""
     settings = load_settings()
+    logs.configure(settings, "web", "uvicorn")
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port(WEB_PORT),
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -45,7 +45,7 @@ def require_token(settings: Settings, authorization: str | None) -> None:
 def audit(command: str, **facts: Any) -> None:
     """Note who had what done, one JSON line each; the token is never among it."""
     told = {"at": datetime.now(UTC), "command": command, **facts}
-    _audit.warning(orjson.dumps(told).decode())
+    _audit.info(orjson.dumps(told).decode())
 
 
 class Acknowledgements:

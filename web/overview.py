@@ -24,15 +24,12 @@ def overview(service: Service, offsets: Positions) -> dict[str, Any]:
     """
     spots = spots_of(service.settings)
     commits = pipeline.newest_slices(service.engine, spots)
-    tick = pipeline.health(service.engine)
     return {
         "topics": service.version.by_topic(),
         "flows": [line(service.settings, spot, commits, offsets) for spot in spots],
         "sensors": [_sensor(one) for one in conditions(service.settings)],
         "open_letters": letters.still_open(service.engine),
         "alerts": alerts.counts(service.engine),
-        "health": tick[1] if tick else None,
-        "health_at": tick[0] if tick else None,
         "links": {"prefect": service.settings.prefect_ui, "mlflow": service.settings.mlflow_ui},
     }
 

@@ -26,9 +26,6 @@ class Pipeline(Shape):
     sensors: list[dict[str, Any]]
     open_letters: dict[str, int]
     alerts: dict[str, int]
-    health: dict[str, Any] | None
-    """What `watch` found at its last tick; null where nobody watches."""
-    health_at: datetime | None
     links: dict[str, str]
 
 

@@ -233,19 +233,6 @@ def test_the_ledger_is_found_by_what_slices_read_and_made(side: ReadSide) -> Non
     assert {spot: (one.end, one.run_id) for spot, one in found.items()} == {spots[0]: (20, "r9")}
 
 
-def test_the_last_tick_is_told_where_somebody_watches(side: ReadSide) -> None:
-    """Without its table nobody does."""
-    assert pipeline.health(side.engine) is None
-    with side.writer.begin() as open_:
-        open_.execute(text("CREATE TABLE private.health (at timestamptz, told jsonb)"))
-        open_.execute(
-            text("INSERT INTO private.health VALUES ('2024-03-04', '{\"n\": 1}'), (now(), '{\"n\": 2}')")
-        )
-    found = pipeline.health(side.engine)
-    assert found is not None
-    assert found[1] == {"n": 2}
-
-
 def test_readers_can_not_write_and_do_not_wait(side: ReadSide) -> None:
     """The database itself refuses, and ends what takes too long."""
     with pytest.raises(Exception, match="read-only transaction"), connection.reading(side.engine) as open_:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -22,6 +21,7 @@ from infra.settings import PROJECT, Settings
 from infra.stack import web
 from infra.stack.health import trouble
 from tasks.projections import READ_SIDE
+from tests.copies import eventually
 from web.app import API
 from web.commands import Acknowledgements
 
@@ -37,7 +37,7 @@ def running(servers: Settings) -> Iterator[str]:
     environment = {**os.environ, "NEPSE_HOME": str(servers.home)}
     process = subprocess.Popen([sys.executable, "-m", "web"], cwd=PROJECT, env=environment)
     try:
-        _await(servers)
+        eventually(lambda: _is_up(servers), "the API starts", START_SECONDS)
         yield f"{servers.web_ui}{API}"
     finally:
         process.terminate()
@@ -45,13 +45,12 @@ def running(servers: Settings) -> Iterator[str]:
     assert code in {0, -15}
 
 
-def _await(settings: Settings) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return web.ready(settings)
-        except TryAgainError:
-            assert time.monotonic() < deadline, "the API did not start"
+def _is_up(settings: Settings) -> bool:
+    try:
+        web.ready(settings)
+    except TryAgainError:
+        return False
+    return True
 
 
 def test_it_answers_on_its_port_and_says_that_it_is_well(running: str, servers: Settings) -> None:

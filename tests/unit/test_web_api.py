@@ -151,7 +151,6 @@ class Tables:
             (letters, "one"): lambda *_: self.letter,
             (letters, "still_open"): lambda _: {"predict": 1},
             (pipeline, "newest_slices"): lambda *_: {("predict", "features", 0): Commit(5, NOW, "r")},
-            (pipeline, "health"): lambda _: (NOW, {"flows": []}),
             (overview, "conditions"): lambda _: [],
         }
         for (module, name), fake in fakes.items():
@@ -441,6 +440,7 @@ def test_a_letter_is_tried_again_by_a_run(
     client: Reader, tables: Tables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its page is told; who did it is in the log, the token is not; one that went through refuses."""
+    caplog.set_level("INFO", "nepse.audit")
     asked: list[tuple[str, Any]] = []
 
     def answer(url: str, body: Any = None) -> dict[str, str]:

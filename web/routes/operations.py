@@ -22,7 +22,7 @@ router = APIRouter(tags=["operations"])
 
 NEWEST = 2**62
 FRESH_SECONDS = 1
-"""How long what is not on a topic (ticks of `watch`, files of the sensors) is told as it was."""
+"""How long what is not on a topic, which is what sensors say of themselves, is told as it was."""
 
 
 @router.get("/health", response_model=told.Health)

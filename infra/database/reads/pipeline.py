@@ -1,8 +1,8 @@
-"""How far flows have come, as the ledger tells, and what `watch` found at its last tick."""
+"""How far flows have come, as the ledger tells."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Engine, text
 
@@ -23,8 +23,6 @@ _NEWEST = """
     ) AS r
     JOIN slices AS s ON s.partition = r.partition AND s."offset" = r."offset"
 """
-_HEALTH = "SELECT at, told FROM private.health ORDER BY at DESC LIMIT 1"
-_THERE = "SELECT to_regclass('private.health') IS NOT NULL"
 
 
 class Commit(NamedTuple):
@@ -45,12 +43,3 @@ def newest_slices(engine: Engine, spots: Sequence[Spot]) -> dict[Spot, Commit]:
     with reading(engine) as connection:
         rows = connection.execute(text(_NEWEST), {"flows": flows, "topics": topics, "numbers": numbers})
         return {(flow, topic, int(number)): Commit(*rest) for flow, topic, number, *rest in rows}
-
-
-def health(engine: Engine) -> tuple[datetime, dict[str, Any]] | None:
-    """Read what was found at the last tick; None where nobody watches. Raises as `newest_slices` does."""
-    with reading(engine) as connection:
-        if not connection.execute(text(_THERE)).scalar_one():
-            return None
-        row = connection.execute(text(_HEALTH)).one_or_none()
-        return (row[0], dict(row[1])) if row else None
