@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from infra.settings import Settings
 
-OURS = ("nepse", "infra", "tasks", "flows", "sensors")
+OURS = ("nepse", "infra", "tasks", "flows", "sensors", "web")
 """The loggers of our code; Prefect takes the root logger for itself, and shows a terminal nothing of it."""
 HIDDEN = "**********"
 
@@ -44,11 +44,11 @@ class JsonLines(logging.Formatter):
         return text
 
 
-def configure(settings: Settings, process: str) -> None:
-    """Let our loggers write to standard error from now on."""
+def configure(settings: Settings, process: str, *others: str) -> None:
+    """Let our loggers, and others by name, write to standard error from now on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process, secrets_of(settings)))
-    for name in OURS:
+    for name in (*OURS, *others):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret; made at the first `nepse up`.")
     database_url: SecretStr | None = Field(None, description="Postgres URL; the local server without it.")
     database_password: SecretStr = Field(SecretStr(""), description="Postgres password; made at first start.")
+    api_token: SecretStr = Field(
+        SecretStr(""), description="What commands over HTTP need; made at the first `nepse up`."
+    )
     prefect_url: str | None = Field(None, description="Prefect server; the local one without it.")
     mlflow_url: str | None = Field(None, description="MLflow server; the local one without it.")
     work_pool: str = Field("nepse", description="Prefect work pool of every deployment.")
@@ -149,6 +152,11 @@ class Settings(BaseSettings):
     def mlflow_ui(self) -> str:
         """Address of the MLflow server and its page."""
         return self.mlflow_url or f"http://{self.host}:{self.port(5000)}"
+
+    @cached_property
+    def web_ui(self) -> str:
+        """Address of our own API."""
+        return f"http://{self.host}:{self.port(8000)}"
 
     def postgres(self, database: str, driver: str = "postgresql+psycopg") -> str:
         """Build the URL of one of our databases (`nepse`, `prefect`, `mlflow`); it holds the password."""

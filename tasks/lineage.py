@@ -8,8 +8,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from events.envelope import ContractError, Event, decode
 from events.topics import TOPICS
-from infra.database import connection, projected
+from infra.database import connection
 from infra.database.lookups import Lookups
+from infra.database.reads.progress import positions
 from infra.errors import RejectError
 from infra.kafka import scanning
 from infra.kafka.records import Place
@@ -25,14 +26,13 @@ def trace(settings: Settings, symbol: str, day: date) -> dict[str, Any]:
 
     Raises:
         RejectError: the symbol or the session is unknown.
-        TryAgainError: broker or database away.
+        TryAgainError: broker or database away, or nothing was projected yet.
     """
-    connection.create(settings)
     engine = connection.engine(settings)
     spots = scanning.spots_of(settings, TOPICS)
     with scanning.reader(settings) as looking:
         ends = scanning.ends(looking, spots)
-        lag = told.behind(projected.positions(engine, READ_SIDE, ends), ends)
+        lag = told.behind(positions(engine, READ_SIDE), ends)
         return _Walk(settings, Lookups(engine), looking, symbol, day).all() | {"read_side_behind": lag}
 
 

@@ -31,6 +31,7 @@ FEATURES = "features"
 TABLES: dict[str, str] = {
     **{SHAPES[event].table: t.name for t in TOPICS.values() for event in t.events if event in SHAPES},
     "dead_letters": LETTERS,
+    "slice_ranges": "slices",
 }
 """By table the topic whose records it holds."""
 

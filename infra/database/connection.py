@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
@@ -23,16 +24,25 @@ _OPTIONS = (
     "-c statement_timeout=60s -c lock_timeout=15s -c idle_in_transaction_session_timeout=300s -c timezone=UTC"
     " -c jit=off"  # compiling costs more than our statements last
 )
+_READING = (
+    "-c default_transaction_read_only=on -c statement_timeout=2s -c lock_timeout=1s"
+    " -c timezone=UTC -c jit=off"
+)
 _CREATING = 7_100_312  # any number that nobody else uses for an advisory lock in this database
 
 
 def engine(settings: Settings) -> Engine:
     """Hand out this process's pool for the settings' database; connects at the first use."""
-    return _engine(settings.postgres(DATABASE))
+    return _engine(settings.postgres(DATABASE), "nepse", _OPTIONS)
+
+
+def reading_engine(settings: Settings) -> Engine:
+    """Hand out this process's pool for those who only read: the server refuses whatever would write."""
+    return _engine(settings.postgres(DATABASE), "nepse-web", _READING)
 
 
 @cache
-def _engine(url: str) -> Engine:
+def _engine(url: str, name: str, options: str) -> Engine:
     return create_engine(
         url,
         pool_size=8,
@@ -42,8 +52,8 @@ def _engine(url: str) -> Engine:
         hide_parameters=True,  # a failing statement's rows do not belong in logs
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
-            "application_name": "nepse",
-            "options": _OPTIONS,
+            "application_name": name,
+            "options": options,
             "tcp_user_timeout": 30_000,  # milliseconds until a silent server counts as gone
         },
     )
@@ -82,6 +92,23 @@ def transaction(where: Connection | Engine) -> Iterator[Connection]:
         else:
             with where.begin() as connection:
                 yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction on the read side for those who only look, and make no table.
+
+    Raises:
+        TryAgainError: the database is away or busy, or nothing was ever projected into it.
+    """
+    try:
+        with transaction(engine) as connection:
+            yield connection
+    except exc.ProgrammingError as error:
+        if not isinstance(error.orig, (UndefinedTable, UndefinedColumn)):
+            raise
+        message = f"the read side is not there (yet): a projector makes it ({_first_line(error.orig)})"
+        raise TryAgainError(message) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from infra.database.connection import transaction
+from infra.database.connection import reading
 from infra.kafka.records import Place
 
 _PREDICTIONS = """
@@ -30,19 +30,12 @@ _ACTUALS = """
 _MODELS = (
     """SELECT 'models', partition, "offset" FROM models WHERE model_version = :version ORDER BY "offset" """
 )
+# the nearest start comes first: read backwards, the index finds the range in its first entry or two
 _SLICE = """
-    SELECT 'slices', partition, "offset" FROM slices WHERE flow = :flow AND EXISTS (
-        SELECT FROM jsonb_array_elements(payload -> 'ranges') AS r
-        WHERE r ->> 'topic' = :topic AND (r ->> 'partition')::int = :number
-            AND (r ->> 'start')::bigint <= :at AND (r ->> 'end')::bigint > :at)
-    ORDER BY "offset" DESC LIMIT 1
-"""
-_MADE_BY = """
-    SELECT 'slices', partition, "offset" FROM slices WHERE flow = :flow AND EXISTS (
-        SELECT FROM jsonb_array_elements(payload -> 'outputs') AS r
-        WHERE r ->> 'topic' = :topic AND (r ->> 'partition')::int = :number
-            AND (r ->> 'start')::bigint <= :at AND (r ->> 'end')::bigint > :at)
-    ORDER BY "offset" DESC LIMIT 1
+    SELECT 'slices', partition, "offset" FROM slice_ranges
+    WHERE flow = :flow AND made = :made AND topic = :topic AND number = :number
+        AND start <= :at AND "end" > :at
+    ORDER BY start DESC, "offset" DESC LIMIT 1
 """
 _LETTERS = """
     SELECT 'dead-letters', l.partition, l."offset" FROM dead_letters AS l
@@ -72,7 +65,7 @@ class Lookups:
         self._engine = engine
 
     def _rows(self, query: str, **values: Any) -> list[Any]:
-        with transaction(self._engine) as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(text(query), values))
 
     def _places(self, query: str, **values: Any) -> list[Place]:
@@ -111,14 +104,16 @@ class Lookups:
         found = [
             row
             for p in places
-            for row in self._places(_SLICE, flow=flow, topic=p.topic, number=p.partition, at=p.offset)
+            for row in self._places(
+                _SLICE, flow=flow, made=False, topic=p.topic, number=p.partition, at=p.offset
+            )
         ]
         return max(found, default=None)
 
     def made_by(self, flow: str, place: Place) -> Place | None:
         """Find the slice of a flow among whose outputs a record lies."""
         topic, number, at = place
-        found = self._places(_MADE_BY, flow=flow, topic=topic, number=number, at=at)
+        found = self._places(_SLICE, flow=flow, made=True, topic=topic, number=number, at=at)
         return found[0] if found else None
 
     def letters(self, symbol: str, places: Iterable[Place]) -> list[Place]:

@@ -17,6 +17,7 @@ Positions = Mapping[tuple[str, int], int]
 _FIRST_EVENT = Keep("event_id", ("partition", "offset"))
 _KEEP = {
     "dead_letters": Keep("letter_id", ("partition", "offset")),
+    "slice_ranges": Keep("range_id", ("partition", "offset")),
     "latest_features": Keep("symbol", ("date", "revision", "offset", "partition"), smallest=False),
 }
 

@@ -171,6 +171,26 @@ slices = _of_event(
     Column("payload", JSONB, nullable=False),
 )
 
+slice_ranges = Table(
+    "slice_ranges",
+    metadata,
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("range_id", Text, primary_key=True),
+    Column("flow", Text, nullable=False),
+    Column("made", Boolean, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+)
+"""Each range of each ledger entry, which lies at (partition, offset): read, or `made`."""
+Index(
+    "slice_ranges_spot",
+    *(slice_ranges.c.flow, slice_ranges.c.made, slice_ranges.c.topic, slice_ranges.c.number),
+    *(slice_ranges.c.start, slice_ranges.c.offset),
+)
+
 redrives = _of_event(
     "redrives",
     Column("event_type", Text, nullable=False),

@@ -46,9 +46,17 @@ class Part:
 def plan(settings: Settings) -> list[Part]:
     """List the parts of a stack in the order in which they can start."""
     # Imported here, because each of these modules needs `Part`.
-    from infra.stack import broker, database, flows_host, objects, prefect_server, tracking  # noqa: PLC0415
+    from infra.stack import (  # noqa: PLC0415
+        broker,
+        database,
+        flows_host,
+        objects,
+        prefect_server,
+        tracking,
+        web,
+    )
 
-    made = (broker, objects, database, prefect_server, tracking, flows_host)
+    made = (broker, objects, database, prefect_server, tracking, flows_host, web)
     every = [part for module in made for part in module.parts(settings) if present(part)]
     return [part for part in every if not settings.parts or part.name in settings.parts]
 

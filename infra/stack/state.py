@@ -15,7 +15,7 @@ import psutil
 from infra.errors import StackError
 from infra.settings import SETTINGS_FILE, Settings, load_settings
 
-SECRETS = ("NEPSE_S3_SECRET_KEY", "NEPSE_DATABASE_PASSWORD")
+SECRETS = ("NEPSE_S3_SECRET_KEY", "NEPSE_DATABASE_PASSWORD", "NEPSE_API_TOKEN")
 MEMBER = "NEPSE_STACK_MEMBER"
 
 

@@ -65,11 +65,12 @@ FEATURE_COLUMNS = (
     *("symbol", "date", "revision", "offset", "partition"),
     *("event_id", "timestamp", "feature_set", "last_close", "retracted", "features"),
 )
-
+RANGE_COLUMNS = ("partition", "offset", "range_id", "flow", "made", "topic", "number", "start", "end")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     **{shape.table: (*EVENT_COLUMNS, *shape.columns) for shape in SHAPES.values()},
     "dead_letters": LETTER_COLUMNS,
+    "slice_ranges": RANGE_COLUMNS,
     "latest_features": FEATURE_COLUMNS,
 }
 """The columns of each table's rows."""
@@ -90,6 +91,7 @@ def project(records: Iterable[Record]) -> Projection:
         else:
             shape = SHAPES[event.event_type]
             made.add(shape.table, event.id, event_row(event, record, shape))
+            _add_ranges(made, event, record)
     if newest:
         made.rows["latest_features"] = {name: feature_row(*pair) for name, pair in newest.items()}
     return made
@@ -115,6 +117,18 @@ def event_row(event: Event[Payload], record: Record, shape: Shape) -> Row:
     found = (cause.topic, cause.partition, cause.offset) if cause else (None, None, None)
     head = (record.partition, record.offset, event.id, event.timestamp, event.producer)
     return (*head, *found, event.metadata.correlation_id, *shape.values(event.payload))
+
+
+def _add_ranges(made: Projection, event: Event[Payload], record: Record) -> None:
+    """Add what a ledger entry read and what it made: by them a record's slice is found."""
+    entry = event.payload
+    if isinstance(entry, p.SliceCommitted):
+        for is_made, ranges in ((False, entry.ranges), (True, entry.outputs)):
+            for ordinal, span in enumerate(ranges):
+                name = f"{event.id}/{'made' if is_made else 'read'}/{ordinal}"
+                spot = (span.topic, span.partition, span.start, span.end)
+                row = (record.partition, record.offset, name, entry.flow, is_made, *spot)
+                made.add("slice_ranges", name, row)
 
 
 def order_of(event: Event[Payload], record: Record) -> tuple[Any, ...]:

@@ -60,10 +60,12 @@ def test_ports_are_bound_to_the_loopback(compose: dict[str, Any]) -> None:
 def test_secrets_have_no_default() -> None:
     """Without them compose refuses to start, and none is written here."""
     used = re.findall(r"\$\{(\w+)(.*?)\}", TEXT)
-    assert {name for name, _ in used} == {"NEPSE_DATABASE_PASSWORD", "NEPSE_S3_SECRET_KEY"}
+    assert {name for name, _ in used} == {
+        *("NEPSE_DATABASE_PASSWORD", "NEPSE_S3_SECRET_KEY", "NEPSE_API_TOKEN")
+    }
     assert all(rest.startswith(":?") for _, rest in used)
     example = (PROJECT / "infra" / "docker" / "env.example").read_text()
-    assert re.findall(r"^\w+=(.*)$", example, re.MULTILINE) == ["", ""]
+    assert re.findall(r"^\w+=(.*)$", example, re.MULTILINE) == ["", "", ""]
 
 
 def test_lasting_services_have_health_checks_and_steps_end(compose: dict[str, Any]) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from events.envelope import Causation, Event, Metadata, decode, encode
-from events.payloads import PAYLOADS, ActualAvailable, FeaturesComputed, Payload, PredictionMade
+from events.payloads import (
+    PAYLOADS,
+    ActualAvailable,
+    FeaturesComputed,
+    OffsetRange,
+    Payload,
+    PredictionMade,
+    SliceCommitted,
+)
 from infra.database.tables import metadata
 from tasks.core.feature_frame import feature_frame
 from tasks.core.projection import COLUMNS, EVENT_COLUMNS, project
@@ -96,6 +104,22 @@ def test_what_is_no_event_of_the_topic_is_skipped(value: bytes | None, reason: s
     assert list(made.rows) == ["actuals"]
     assert [(s.topic, s.partition, s.offset) for s in made.skipped] == [("errors", 1, 5)]
     assert reason in made.skipped[0].reason
+
+
+def test_a_ledger_entry_tells_each_of_its_ranges() -> None:
+    """What was read and what was made, each with a name of its own, at the entry's place."""
+    read = [OffsetRange(topic=topic, partition=1, start=4, end=9) for topic in ("predictions", "actuals")]
+    made_at = [OffsetRange(topic="errors", partition=1, start=70, end=75)]
+    entry = SliceCommitted(flow="join-errors", group="join-errors", ranges=read, outputs=made_at, run_id="r")
+    found = project([FakeRecord("slices", 0, 12, event(entry, "s1"))]).rows["slice_ranges"]
+    rows = [named("slice_ranges", row) for row in found.values()]
+    assert [(r["topic"], r["number"], r["start"], r["end"], r["made"]) for r in rows] == [
+        ("predictions", 1, 4, 9, False),
+        ("actuals", 1, 4, 9, False),
+        ("errors", 1, 70, 75, True),
+    ]
+    assert {(r["partition"], r["offset"], r["flow"]) for r in rows} == {(0, 12, "join-errors")}
+    assert len({r["range_id"] for r in rows}) == len(rows)
 
 
 def test_the_latest_features_are_by_session_then_revision() -> None:

@@ -75,7 +75,7 @@ def test_ports_are_distinct_and_move_together(tmp_path: Path) -> None:
         set(ports.wanted(catalogue.plan(load_settings(tmp_path, port_offset=offset))).values())
         for offset in (0, 100)
     ]
-    assert len(taken[0]) == len(taken[1]) == 13
+    assert len(taken[0]) == len(taken[1]) == 14
     assert not taken[0] & taken[1]
 
 

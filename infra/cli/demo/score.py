@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from events.payloads import ErrorComputed
+from infra.cli import reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,6 @@ def score(errors: Sequence[ErrorComputed]) -> Score | None:
     ]
     if not both:
         return None
-    model, baseline = [pair[0] for pair in both], [pair[1] for pair in both]
-    return Score(len(both), _mae(model), _rmse(model), _mae(baseline), _rmse(baseline))
-
-
-def _mae(errors: list[float]) -> float:
-    return sum(map(abs, errors)) / len(errors)
-
-
-def _rmse(errors: list[float]) -> float:
-    return sqrt(sum(error * error for error in errors) / len(errors))
+    core = reach.core("skill_over_time")
+    found = core.measures([core.sums_of(both)])
+    return Score(found.pairs, found.mae, found.rmse, found.baseline_mae, found.baseline_rmse)

@@ -1,0 +1,102 @@
+"""What holds in the end: of each prediction, close or error the newest revision, unless it was taken back.
+
+A prediction is one of a symbol for a session from a session before (`as_of`), and so is its error; a close is
+one of a symbol and a session. Pages are cut by the key of their last row, so that rows that arrive meanwhile
+neither repeat nor hide others.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Date, Engine, Select, Table, func, literal_column, not_, select, tuple_
+
+from infra.database.connection import reading
+
+Found = dict[str, Any]
+"""A row by column name."""
+
+_EARLIEST = literal_column("DATE '0001-01-01'", Date)
+"""Stands for an `as_of` that a foreign event does not tell."""
+RECENT = 5
+"""Sessions among which the newest that still holds is looked for."""
+KEY = "key_"
+
+
+class Cut(NamedTuple):
+    """Which part of a list: after which key (None: from its beginning), and at most how many rows."""
+
+    after: tuple[Any, date] | None
+    limit: int
+
+
+class Page(NamedTuple):
+    """Rows, and the key after which the next page begins; None at the end."""
+
+    rows: list[Found]
+    next: tuple[Any, date] | None
+
+
+def of_symbol(engine: Engine, table: Table, symbol: str, span: tuple[date, date], cut: Cut) -> Page:
+    """List a symbol's rows of the sessions of a span, both ends included, newest session first.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    told = table.c
+    key = (told.date, _from(table))
+    newest = _newest(table, key, (told.symbol == symbol, told.date.between(*span)), backwards=True)
+    return _page(engine, newest, cut, backwards=True)
+
+
+def of_session(engine: Engine, table: Table, day: date, cut: Cut) -> Page:
+    """List the rows of all symbols about one session, by symbol; raises as `of_symbol` does."""
+    told = table.c
+    newest = _newest(table, (told.symbol, _from(table)), (told.date == day,), backwards=False)
+    return _page(engine, newest, cut, backwards=False)
+
+
+def newest_session(engine: Engine, table: Table) -> date | None:
+    """Name the newest session that a table holds anything valid of; raises as `of_symbol` does."""
+    told = table.c
+    recent = select(told.date).distinct().order_by(told.date.desc()).limit(RECENT)
+    key = (told.date, told.symbol, _from(table))
+    with reading(engine) as connection:
+        days = list(connection.execute(recent).scalars())
+        rows = _newest(table, key, (told.date.in_(days),), backwards=False).subquery()
+        found = connection.execute(select(func.max(rows.c.date)).where(not_(rows.c.retracted)))
+        return found.scalar()
+
+
+def _from(table: Table) -> ColumnElement[Any]:
+    """Name the session that a row was made from; a close is its own."""
+    return func.coalesce(table.c.as_of, _EARLIEST) if "as_of" in table.c else table.c.date
+
+
+def _newest(
+    table: Table, key: Sequence[ColumnElement[Any]], where: Sequence[ColumnElement[bool]], *, backwards: bool
+) -> Select[Any]:
+    """Select the newest revision of each key, in the order of the keys, with the keys' parts named."""
+    told = table.c
+    later = (told.revision.desc(), told.partition.desc(), told.offset.desc())
+    named = (part.label(f"{KEY}{number}") for number, part in enumerate(key))
+    ordered = [part.desc() if backwards else part for part in key]
+    return select(table, *named).where(*where).distinct(*key).order_by(*ordered, *later)
+
+
+def _page(engine: Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> Page:
+    rows = newest.subquery()
+    key = (rows.c[f"{KEY}0"], rows.c[f"{KEY}1"])
+    query = select(rows).where(not_(rows.c.retracted))
+    if cut.after is not None:
+        place = tuple_(*key)
+        query = query.where(place < cut.after if backwards else place > cut.after)
+    ordered = query.order_by(*(part.desc() if backwards else part for part in key)).limit(cut.limit + 1)
+    with reading(engine) as connection:
+        return _cut([dict(row) for row in connection.execute(ordered).mappings()], cut.limit)
+
+
+def _cut(found: list[Found], limit: int) -> Page:
+    """Take one row more than wanted for the sign that there is a next page."""
+    keys = [(row.pop(f"{KEY}0"), row.pop(f"{KEY}1")) for row in found]
+    return Page(found[:limit], keys[limit - 1] if len(found) > limit else None)

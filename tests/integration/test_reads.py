@@ -1,0 +1,308 @@
+"""The queries of the read side on a real Postgres: what holds in the end, page by page."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from events.payloads import (
+    ActualAvailable,
+    AlertAcknowledged,
+    AlertRaised,
+    AlertResolved,
+    ErrorComputed,
+    FeaturesComputed,
+    LetterResolved,
+    LetterRetried,
+    ModelTrained,
+    OffsetRange,
+    PredictionMade,
+    SliceCommitted,
+)
+from infra.database import connection, tables
+from infra.database.lookups import Lookups
+from infra.database.reads import alerts, letters, market, models, newest, pipeline, progress, skill
+from infra.database.reads.newest import Cut
+from infra.errors import TryAgainError
+from infra.kafka.records import Place
+from infra.settings import Settings
+from tasks.projections import READ_SIDE
+from tests.reading_side import ReadSide, Record, read_side
+from tests.web_client import Reader
+from web import shapes, shapes_models, shapes_operations
+from web.app import API, create_app
+
+pytestmark = pytest.mark.stack
+
+FIRST = date(2024, 3, 3)
+DAYS = [FIRST + timedelta(n) for n in range(6)]
+ALL = (date.min, date.max)
+
+
+@pytest.fixture
+def side(servers: Settings) -> Iterator[ReadSide]:
+    """An empty read side."""
+    with read_side(servers) as made:
+        yield made
+
+
+def predicted(symbol: str, as_of: date, close: float, **more: Any) -> PredictionMade:
+    """What was said about the day after."""
+    known = {"model_version": "v1", "last_close": 500.0, "as_of": as_of, "date": as_of + timedelta(1)} | more
+    return PredictionMade(symbol=symbol, predicted_close=close, **known)
+
+
+def erred(symbol: str, day: date, error: float, **more: Any) -> ErrorComputed:
+    """An error beside persistence's, which is twice as large."""
+    known = {"model_version": "v1", "as_of": day - timedelta(1), "baseline_error": 2 * error} | more
+    return ErrorComputed(
+        symbol=symbol, date=day, predicted=1.0, actual=1.0, error=error, abs_error=abs(error), **known
+    )
+
+
+def closes(page: newest.Page) -> list[tuple[str, date, float]]:
+    """What a page of predictions tells."""
+    return [(row["symbol"], row["date"], row["predicted_close"]) for row in page.rows]
+
+
+def test_only_the_newest_revision_holds_unless_it_was_taken_back(side: ReadSide) -> None:
+    """In whichever partition it lies; a prediction from another session is another one."""
+    side.tell("predictions", predicted("NABIL", FIRST, 510.0), predicted("NICA", FIRST, 600.0))
+    side.tell("predictions", predicted("NABIL", FIRST, 515.0, revision=1), partition=1)
+    side.tell("predictions", predicted("NICA", FIRST, 600.0, revision=1, retracted=True))
+    side.tell("predictions", predicted("NABIL", FIRST - timedelta(1), 490.0, date=DAYS[1]))
+    page = newest.of_session(side.engine, tables.predictions, DAYS[1], Cut(None, 10))
+    assert closes(page) == [("NABIL", DAYS[1], 490.0), ("NABIL", DAYS[1], 515.0)]
+    assert page.next is None
+
+
+def test_lists_are_cut_by_key(side: ReadSide) -> None:
+    """A row that comes while a reader turns the page neither hides nor repeats another."""
+    side.tell("predictions", *(predicted("NABIL", day, 500.0 + n) for n, day in enumerate(DAYS)))
+    read, table = side.engine, tables.predictions
+    first = newest.of_symbol(read, table, "NABIL", ALL, Cut(None, 2))
+    side.tell("predictions", predicted("NABIL", DAYS[-1] + timedelta(1), 600.0))
+    rest = newest.of_symbol(read, table, "NABIL", ALL, Cut(first.next, 10))
+    assert [row["predicted_close"] for row in (*first.rows, *rest.rows)] == [505, 504, 503, 502, 501, 500]
+    span = newest.of_symbol(read, table, "NABIL", (DAYS[1], DAYS[2]), Cut(None, 10))
+    assert [row["date"] for row in span.rows] == [DAYS[2], DAYS[1]]
+
+
+def test_a_sessions_symbols_are_cut_by_name(side: ReadSide) -> None:
+    """Every symbol once, in the order of names."""
+    side.tell("actuals", *(ActualAvailable(symbol=s, date=FIRST, actual_close=1.0) for s in "DBCA"))
+    read, found, after = side.engine, list[str](), None
+    for _ in range(3):
+        page = newest.of_session(read, tables.actuals, FIRST, Cut(after, 2))
+        found += [row["symbol"] for row in page.rows]
+        after = page.next
+    assert found[:4] == ["A", "B", "C", "D"]
+
+
+def test_a_session_that_was_taken_back_whole_is_not_the_newest(side: ReadSide) -> None:
+    """Nor is there one in an empty table."""
+    assert newest.newest_session(side.engine, tables.predictions) is None
+    side.tell("predictions", predicted("NABIL", DAYS[0], 1.0), predicted("NABIL", DAYS[1], 1.0))
+    side.tell("predictions", predicted("NABIL", DAYS[1], 1.0, revision=1, retracted=True))
+    assert newest.newest_session(side.engine, tables.predictions) == DAYS[1]
+
+
+def test_an_event_without_a_session_that_it_was_made_from_is_found_as_well(side: ReadSide) -> None:
+    """As foreign producers write it."""
+    side.tell("predictions", *(predicted(s, FIRST, 1.0, as_of=None) for s in ("A", "B", "C")))
+    first = newest.of_session(side.engine, tables.predictions, DAYS[1], Cut(None, 2))
+    rest = newest.of_session(side.engine, tables.predictions, DAYS[1], Cut(first.next, 2))
+    assert [row["symbol"] for row in (*first.rows, *rest.rows)] == ["A", "B", "C"]
+
+
+def test_errors_are_summed_as_they_hold_by_session_and_version(side: ReadSide) -> None:
+    """Pairs that persistence was not judged on are left out of both sums, not of the coverage."""
+    day = DAYS[1]
+    side.tell("errors", erred("A", day, 3.0, within_95=True), erred("B", day, -4.0, within_95=False))
+    side.tell("errors", erred("B", day, -1.0, revision=1, within_95=True), partition=1)
+    side.tell("errors", erred("C", day, 9.0), erred("C", day, 9.0, revision=1, retracted=True))
+    side.tell("errors", erred("D", day, 7.0, baseline_error=None, within_95=False))
+    side.tell("errors", erred("E", day, 5.0, model_version="v0"), erred("A", DAYS[2], 1.0))
+    found = skill.daily(side.engine, [day])
+    assert found == {
+        (day, "v1"): (2, 10.0, 4.0, 40.0, 8.0, 3, 2),
+        (day, "v0"): (1, 25.0, 5.0, 100.0, 10.0, 0, 0),
+    }
+    assert skill.days(side.engine) == [DAYS[2], day]
+    assert skill.by_symbol(side.engine, 1) == {"A": (1, 1.0, 1.0, 4.0, 2.0, 0, 0)}
+    assert set(skill.by_symbol(side.engine, 2)) == {"A", "B", "D", "E"}
+    assert skill.daily(side.engine, []) == {}
+
+
+def test_sessions_with_new_errors_are_named(side: ReadSide) -> None:
+    """By partition, from an offset on."""
+    side.tell("errors", erred("A", DAYS[1], 3.0), erred("A", DAYS[2], 3.0))
+    side.tell("errors", erred("B", DAYS[3], 3.0), partition=2)
+    assert skill.changed(side.engine, {0: 1}) == [DAYS[2]]
+    assert set(skill.changed(side.engine, {0: 2, 2: 0})) == {DAYS[3]}
+
+
+def raised(alert_id: str | None, **more: Any) -> AlertRaised:
+    """An alert of one rule."""
+    known = {"rule": "absolute_error", "severity": "warning", "message": "m", "value": 60.0} | more
+    return AlertRaised(alert_id=alert_id, **known)
+
+
+def standing(side: ReadSide, **wanted: Any) -> dict[str, tuple[str, int]]:
+    """State and number of raises of the alerts that are found."""
+    found = alerts.listed(side.engine, before=2**62, limit=100, **wanted)
+    return {row["alert_id"]: (row["state"], row["times"]) for row in found}
+
+
+def test_an_alert_lives_until_it_is_resolved_and_again_after_a_new_raise(side: ReadSide) -> None:
+    """An acknowledgement holds over repeats, and ends with what it was about."""
+    side.tell("alerts", raised("a"), raised("b"), raised("a"))
+    assert standing(side) == {"a": ("open", 2), "b": ("open", 1)}
+    side.tell("alerts", AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram", note="on it"))
+    side.tell("alerts", raised("a"))
+    assert standing(side, state="acknowledged") == {"a": ("acknowledged", 3)}
+    found = alerts.one(side.engine, "a")
+    assert found is not None
+    assert (found["acknowledged_by"], found["note"], found["labels"]) == ("ram", "on it", {})
+    side.tell("alerts", AlertResolved(rule="absolute_error", alert_id="a", message="over"))
+    assert standing(side)["a"] == ("resolved", 3)
+    side.tell("alerts", raised("a"))
+    assert standing(side)["a"] == ("open", 4)
+    assert alerts.counts(side.engine) == {"open": 2, "acknowledged": 0, "resolved": 0}
+
+
+def test_alerts_are_found_by_rule_and_symbol_and_history_when_asked(side: ReadSide) -> None:
+    """One that has no id stands for itself."""
+    side.tell("alerts", raised(None, symbol="NABIL"), raised("h", historic=True), raised("r", rule="lag"))
+    (single,) = standing(side, symbol="NABIL")
+    assert alerts.one(side.engine, single) is not None
+    assert "h" not in standing(side)
+    assert "h" in standing(side, historic=True)
+    assert standing(side, rule="lag") == {"r": ("open", 1)}
+    assert alerts.one(side.engine, "nobody's") is None
+    (older, _) = alerts.listed(side.engine, before=2, limit=9, historic=True)
+    assert older["alert_id"] == "h"
+
+
+def letter(offset: int, flow: str = "predict") -> Record:
+    """A dead letter."""
+    told = {"letter_id": f"l{offset}", "flow": flow, "reason": "first", "source_topic": "features"}
+    headers = tuple((name, value.encode()) for name, value in told.items())
+    return Record("dead-letters", 0, offset, b"\x00raw", b"k", headers=headers)
+
+
+def test_a_letter_has_its_story(side: ReadSide) -> None:
+    """Attempts and the last reason, until it is resolved."""
+    side.project(iter([letter(0), letter(1), letter(2, "monitor")]))
+    retried = [LetterRetried(letter_id="l0", attempt=n, reason=f"again {n}") for n in (2, 3)]
+    side.tell("redrives", *retried, LetterResolved(letter_id="l1", attempt=2))
+    found = letters.listed(side.engine, before=2**62, limit=9, resolved=False)
+    assert [(row["letter_id"], row["attempts"], row["reason"]) for row in found] == [
+        ("l2", 1, "first"),
+        ("l0", 3, "again 3"),
+    ]
+    assert letters.still_open(side.engine) == {"monitor": 1, "predict": 1}
+    assert [row["letter_id"] for row in letters.listed(side.engine, before=2, limit=1, flow="predict")] == [
+        "l1"
+    ]
+    whole = letters.one(side.engine, "l1")
+    assert whole is not None
+    assert (whole["value"], whole["key"], whole["resolved"]) == (b"\x00raw", b"k", True)
+    assert letters.one(side.engine, "l9") is None
+
+
+def committed(start: int, end: int, made: int) -> SliceCommitted:
+    """A slice of predict."""
+    read = OffsetRange(topic="features", partition=1, start=start, end=end)
+    outputs = [OffsetRange(topic="predictions", partition=1, start=made, end=made + end - start)]
+    return SliceCommitted(flow="predict", group="predict", ranges=[read], run_id=f"r{start}", outputs=outputs)
+
+
+def test_the_ledger_is_found_by_what_slices_read_and_made(side: ReadSide) -> None:
+    """The slice of a record, at both ends of its range; and each flow's newest."""
+    side.tell("slices", committed(0, 5, 100), committed(5, 9, 105), committed(9, 20, 109))
+    look = Lookups(side.engine)
+    slices = [look.slice_of("predict", [Place("features", 1, at)]) for at in (0, 4, 5, 19, 20)]
+    assert slices == [*(Place("slices", 0, n) for n in (0, 0, 1, 2)), None]
+    assert look.made_by("predict", Place("predictions", 1, 106)) == Place("slices", 0, 1)
+    assert look.made_by("monitor", Place("predictions", 1, 106)) is None
+    spots = [("predict", "features", 1), ("predict", "features", 0)]
+    found = pipeline.newest_slices(side.engine, spots)
+    assert {spot: (one.end, one.run_id) for spot, one in found.items()} == {spots[0]: (20, "r9")}
+
+
+def test_readers_can_not_write_and_do_not_wait(side: ReadSide) -> None:
+    """The database itself refuses, and ends what takes too long."""
+    with pytest.raises(Exception, match="read-only transaction"), connection.reading(side.engine) as open_:
+        open_.execute(text("DELETE FROM positions"))
+    with pytest.raises(TryAgainError, match="statement timeout"), connection.reading(side.engine) as open_:
+        open_.execute(text("SELECT pg_sleep(20)"))
+
+
+def test_tables_that_are_not_there_yet_ask_for_patience(side: ReadSide) -> None:
+    """Whoever only reads makes none."""
+    with side.writer.begin() as open_:
+        open_.execute(text("DROP TABLE positions"))
+    with pytest.raises(TryAgainError, match="a projector makes it"):
+        progress.positions(side.engine, READ_SIDE)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("symbols", shapes.Listing[shapes.SymbolLine]),
+        ("sessions", shapes.Listing[date]),
+        ("symbols/NABIL", shapes.SymbolPage),
+        ("predictions", shapes.OfSession[shapes.Prediction]),
+        ("actuals?symbol=NABIL", shapes.OfSession[shapes.Actual]),
+        ("errors", shapes.OfSession[shapes.ErrorLine]),
+        ("models", shapes.Listing[shapes_models.Model]),
+        ("models/v1/skill", shapes_models.Skill),
+        ("leaderboard", shapes_models.Leaderboard),
+        ("leaderboard?by=model", shapes_models.Leaderboard),
+        ("pipeline", shapes_operations.Pipeline),
+        ("letters", shapes.Listing[shapes_operations.Letter]),
+        ("letters/l0", shapes_operations.WholeLetter),
+        ("alerts", shapes.Listing[shapes_operations.Alert]),
+        ("alerts/a", shapes_operations.Alert),
+    ],
+)
+def test_rows_of_a_real_database_have_the_declared_shapes(
+    servers: Settings, side: ReadSide, path: str, shape: Any
+) -> None:
+    """With something in each list."""
+    side.tell("predictions", predicted("NABIL", FIRST, 510.0, interval_80=(500.0, 520.0)))
+    side.tell("actuals", ActualAvailable(symbol="NABIL", date=DAYS[1], actual_close=505.0))
+    side.tell("errors", erred("NABIL", DAYS[1], 5.0))
+    side.tell("features", FeaturesComputed(symbol="NABIL", date=FIRST, features={"RSI": 50.0, "ATR": None}))
+    side.tell(
+        "models", ModelTrained(model_version="v1", performance={}, features_used=[], artifact_location="s")
+    )
+    side.tell("alerts", raised("a"))
+    side.tell("slices", committed(0, 5, 100))
+    side.project(iter([letter(0)]))
+    with Reader(create_app(servers, side.engine)) as reader:
+        answer = reader.get(f"{API}/{path}")
+    assert answer.status_code == 200, answer.text
+    told = shape.model_validate_json(answer.content).model_dump(mode="json")
+    assert told.get("items", ["something"])
+
+
+def test_what_is_said_of_versions_comes_in_its_order(side: ReadSide) -> None:
+    """With payloads as they are."""
+    for version in ("v1", "v2"):
+        side.tell(
+            "models",
+            ModelTrained(model_version=version, performance={}, features_used=[], artifact_location="s"),
+        )
+    assert [row["payload"]["model_version"] for row in models.told(side.engine)] == ["v1", "v2"]
+
+
+def test_symbols_and_sessions_are_listed_in_pages(side: ReadSide) -> None:
+    """Symbols by name, sessions from the newest on."""
+    side.tell("features", *(FeaturesComputed(symbol=s, date=FIRST, features={}) for s in "CAB"))
+    side.tell("predictions", *(predicted("A", day, 1.0) for day in DAYS))
+    assert [row["symbol"] for row in market.symbols(side.engine, "A", 1)] == ["B"]
+    assert market.sessions(side.engine, DAYS[3], 2) == [DAYS[2], DAYS[1]]

@@ -1,0 +1,476 @@
+"""The API's answers without a database: shapes as declared, pages, problems, tokens."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import Engine
+
+from events.payloads import AlertAcknowledged
+from infra.database import latest
+from infra.database.reads import alerts, letters, market, models, newest, pipeline, skill
+from infra.database.reads.newest import Cut, Page
+from infra.database.reads.pipeline import Commit
+from infra.errors import RejectError, TryAgainError
+from infra.settings import Settings, load_settings
+from infra.stack import probes
+from tests.web_client import Reader
+from web import overview, shapes, shapes_models, shapes_operations
+from web.app import API, create_app
+from web.routes import operations
+
+DAY, BEFORE = date(2024, 3, 4), date(2024, 3, 3)
+NOW = datetime(2024, 3, 4, 11, tzinfo=UTC)
+TOKEN = "the-token"  # noqa: S105
+ALLOWED = {"authorization": f"Bearer {TOKEN}"}
+HOSTILE = '<img src=x onerror="alert(1)">\u202e'
+
+PLACED = {
+    "partition": 1,
+    "offset": 12,
+    "event_id": "e",
+    "timestamp": NOW,
+    "correlation_id": "c",
+    "revision": 0,
+}
+PREDICTION = {
+    "symbol": "NABIL",
+    "date": DAY,
+    "as_of": BEFORE,
+    "predicted_close": 510.0,
+    "last_close": 500.0,
+    "low_80": 500.0,
+    "high_80": 520.0,
+    "low_95": 490.0,
+    "high_95": 530.0,
+    "model_version": "v1",
+    **PLACED,
+}
+ACTUAL = {"symbol": "NABIL", "date": DAY, "actual_close": 505.0, "previous_date": BEFORE, **PLACED}
+ERROR = {
+    "symbol": "NABIL",
+    "date": DAY,
+    "as_of": BEFORE,
+    "predicted": 510.0,
+    "actual": 505.0,
+    "error": 5.0,
+    "abs_error": 5.0,
+    "pct_error": 0.99,
+    "baseline_error": -5.0,
+    "within_95": True,
+    "model_version": "v1",
+    **PLACED,
+}
+LETTER = {
+    "letter_id": "l1",
+    "flow": "predict",
+    "reason": HOSTILE,
+    "error_class": "RejectError",
+    "offset": 4,
+    "source_topic": "features",
+    "source_partition": 0,
+    "source_offset": 7,
+    "run_id": "r",
+    "timestamp": NOW,
+    "size": 3,
+    "attempts": 1,
+    "resolved": False,
+}
+ALERT = {
+    "alert_id": "a1",
+    "rule": "absolute_error",
+    "state": "open",
+    "severity": "warning",
+    "message": HOSTILE,
+    "symbol": "NABIL",
+    "date": DAY,
+    "value": 60.0,
+    "threshold": 50.0,
+    "unit": "NPR",
+    "labels": {},
+    "runbook": None,
+    "historic": False,
+    "times": 2,
+    "first_raised": NOW,
+    "last_raised": NOW,
+    "resolved_at": None,
+    "acknowledged_by": None,
+    "note": None,
+    "correlation_id": "c",
+    "raised_offset": 9,
+}
+VECTOR = {
+    "symbol": "NABIL",
+    "date": DAY,
+    "feature_set": "2",
+    "last_close": 505.0,
+    "revision": 0,
+    "features": {"RSI": 55.0},
+    "offset": 3,
+    "event_id": "f",
+}
+SUMS = (2, 8.0, 4.0, 16.0, 5.0, 2, 1)
+TRAINED = {
+    "event_id": "m",
+    "event_type": "ModelTrained",
+    "model_version": "v1",
+    "timestamp": NOW,
+    "payload": {"model_version": "v1", "promoted": True},
+}
+
+
+class Tables:
+    """Stands in for the queries of the read side; a test changes what they find."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Hold one row of each kind."""
+        self.page = Page([PREDICTION], None)
+        self.asked: list[tuple[Any, ...]] = []
+        self.alert: dict[str, Any] | None = ALERT
+        self.letter: dict[str, Any] | None = LETTER | {"headers": {"k": "v"}, "key": b"\x00", "value": None}
+        self.away = False
+        fakes: dict[tuple[Any, str], Callable[..., Any]] = {
+            (newest, "of_symbol"): self._symbol,
+            (newest, "of_session"): self._session,
+            (newest, "newest_session"): lambda *_: DAY,
+            (market, "symbols"): lambda *_: [{n: VECTOR[n] for n in shapes.SymbolLine.model_fields}],
+            (market, "sessions"): lambda *_: [DAY, BEFORE],
+            (latest, "vector"): lambda _, symbol: VECTOR if symbol == "NABIL" else None,
+            (latest, "symbols"): lambda _: ["NABIL"],
+            (models, "told"): lambda _: [TRAINED],
+            (skill, "days"): lambda _: [DAY],
+            (skill, "daily"): lambda *_: {(DAY, "v1"): SUMS},
+            (skill, "by_symbol"): lambda *_: {"NABIL": SUMS, "NICA": (0, 0.0, 0.0, 0.0, 0.0, 0, 0)},
+            (alerts, "listed"): lambda _, **wanted: self._note(wanted) or [ALERT] * min(2, wanted["limit"]),
+            (alerts, "one"): lambda *_: self.alert,
+            (alerts, "counts"): lambda _: {"open": 1},
+            (letters, "listed"): lambda _, **wanted: self._note(wanted) or [LETTER],
+            (letters, "one"): lambda *_: self.letter,
+            (letters, "still_open"): lambda _: {"predict": 1},
+            (pipeline, "newest_slices"): lambda *_: {("predict", "features", 0): Commit(5, NOW, "r")},
+            (overview, "conditions"): lambda _: [],
+        }
+        for (module, name), fake in fakes.items():
+            monkeypatch.setattr(module, name, fake)
+        monkeypatch.setattr("web.service.positions", self._positions)
+
+    def _positions(self, *_: object) -> dict[tuple[str, int], int]:
+        if self.away:
+            message = "the database did not answer"
+            raise TryAgainError(message)
+        return {("features", 0): 7, ("predictions", 0): 3, ("errors", 0): 2}
+
+    def _note(self, *asked: Any) -> None:
+        self.asked.append(asked)
+
+    def _symbol(self, _: Engine, table: Any, symbol: str, span: tuple[date, date], cut: Cut) -> Page:
+        self._note(symbol, span, cut)
+        rows = {"predictions": PREDICTION, "actuals": ACTUAL, "errors": ERROR}
+        return self.page._replace(rows=[rows[table.name]] if symbol == "NABIL" else [])
+
+    def _session(self, _: Engine, table: Any, day: date, cut: Cut) -> Page:
+        self._note(day, cut)
+        rows = {"predictions": PREDICTION, "actuals": ACTUAL, "errors": ERROR}
+        return self.page._replace(rows=[rows[table.name]])
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
+    """The queries."""
+    return Tables(monkeypatch)
+
+
+@pytest.fixture
+def settings(tmp_path: Any) -> Settings:
+    """Settings with a token."""
+    return load_settings(tmp_path, api_token=SecretStr(TOKEN))
+
+
+@pytest.fixture
+def app(settings: Settings, tables: Tables) -> FastAPI:
+    """The app on the stand-ins."""
+    nowhere: Any = object()
+    assert not tables.away
+    return create_app(settings, nowhere)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[Reader]:
+    """A reader."""
+    with Reader(app) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("symbols", shapes.Listing[shapes.SymbolLine]),
+        ("sessions", shapes.Listing[date]),
+        ("symbols/NABIL", shapes.SymbolPage),
+        ("predictions", shapes.OfSession[shapes.Prediction]),
+        ("predictions?symbol=NABIL&from=2024-01-01&to=2024-12-31", shapes.OfSession[shapes.Prediction]),
+        ("actuals?date=2024-03-04", shapes.OfSession[shapes.Actual]),
+        ("errors?limit=1", shapes.OfSession[shapes.ErrorLine]),
+        ("models", shapes.Listing[shapes_models.Model]),
+        ("models/v1", shapes_models.Model),
+        ("models/v1/skill", shapes_models.Skill),
+        ("leaderboard", shapes_models.Leaderboard),
+        ("leaderboard?by=model&sessions=5", shapes_models.Leaderboard),
+        ("pipeline", shapes_operations.Pipeline),
+        ("health", shapes_operations.Health),
+        ("letters", shapes.Listing[shapes_operations.Letter]),
+        ("letters/l1", shapes_operations.WholeLetter),
+        ("alerts?state=open", shapes.Listing[shapes_operations.Alert]),
+        ("alerts/a1", shapes_operations.Alert),
+    ],
+)
+def test_every_answer_has_the_shape_that_is_declared(
+    client: Reader, path: str, shape: type[BaseModel]
+) -> None:
+    """No field is missing, none is there that the document does not tell of."""
+    answer = client.get(f"{API}/{path}")
+    assert answer.status_code == 200, answer.text
+    told = shape.model_validate_json(answer.content)
+    assert told.model_dump(mode="json").keys() == answer.json().keys()
+
+
+def test_a_prediction_tells_its_move_and_how_sure_it_is(client: Reader) -> None:
+    """In percent; where its record lies can be looked up."""
+    (told,) = client.get(f"{API}/predictions").json()["items"]
+    assert told["expected_move_pct"] == pytest.approx(2.0)
+    assert told["width_80_pct"] == pytest.approx(100 * 20 / 510)
+    assert told["place"] == "predictions-1@12"
+
+
+def test_a_list_is_read_page_by_page(client: Reader, tables: Tables) -> None:
+    """`next` of one page is where the following one begins, by session or by symbol."""
+    tables.page = Page([], (DAY, BEFORE))
+    first = client.get(f"{API}/predictions?symbol=NABIL").json()
+    client.get(f"{API}/predictions", params={"symbol": "NABIL", "after": first["next"]})
+    assert tables.asked[-1][2].after == (DAY, BEFORE)
+    tables.page = Page([], ("NABIL", BEFORE))
+    first = client.get(f"{API}/errors?date=2024-03-04").json()
+    assert first["session"] == "2024-03-04"
+    client.get(f"{API}/errors", params={"date": "2024-03-04", "after": first["next"]})
+    assert tables.asked[-1][1].after == ("NABIL", BEFORE)
+
+
+def test_more_alerts_than_asked_for_make_a_next_page(client: Reader, tables: Tables) -> None:
+    """It begins behind the last one that was told."""
+    first = client.get(f"{API}/alerts?limit=1").json()
+    assert len(first["items"]) == 1
+    client.get(f"{API}/alerts", params={"after": first["next"]})
+    assert tables.asked[-1][0]["before"] == ALERT["raised_offset"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "date=04.03.2024",
+        "after=!!",
+        "after=WzFd",
+        "sideways=1",
+        "symbol=" + "x" * 65,
+    ],
+)
+def test_a_wrong_question_is_told_what_is_wrong(client: Reader, query: str) -> None:
+    """With the parameter's name, as a problem document."""
+    answer = client.get(f"{API}/predictions?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
+
+
+def test_what_is_unknown_names_what_looks_alike(client: Reader, tables: Tables) -> None:
+    """404 and a sentence."""
+    answer = client.get(f"{API}/symbols/NABLI")
+    assert answer.status_code == 404
+    assert "did you mean NABIL" in answer.json()["detail"]
+    assert client.get(f"{API}/models/v7").status_code == 404
+    tables.alert = tables.letter = None
+    assert client.get(f"{API}/alerts/zz").status_code == client.get(f"{API}/letters/zz").status_code == 404
+    assert client.get(f"{API}/nonsense").json()["title"] == "Not Found"
+
+
+def test_a_database_that_is_away_is_said_so(app: FastAPI, tables: Tables) -> None:
+    """Every answer is 503 with when to come back, and the app starts all the same."""
+    tables.away = True
+    with Reader(app) as client:
+        for path in ("predictions", "health", "pipeline", "models"):
+            answer = client.get(f"{API}/{path}")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+            assert answer.json()["detail"] == "the database did not answer"
+
+
+def test_a_fault_tells_readers_nothing_of_the_inside(
+    client: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has it."""
+    monkeypatch.setattr(alerts, "one", lambda *_: 1 / 0)
+    answer = client.get(f"{API}/alerts/a1")
+    assert answer.status_code == 500
+    assert "division" not in answer.text
+    assert "division" in caplog.text
+
+
+def test_browsers_run_nothing_foreign(client: Reader) -> None:
+    """Also what a failure answers."""
+    for path in ("health", "nonsense"):
+        headers = client.get(f"{API}/{path}").headers
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_hostile_text_is_told_as_json(client: Reader) -> None:
+    """It comes as data, never as a page."""
+    answer = client.get(f"{API}/letters")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["items"][0]["reason"] == HOSTILE
+
+
+def test_bytes_of_a_letter_are_told_as_base64_and_cut(client: Reader, tables: Tables) -> None:
+    """Whatever they are; four megabytes are not sent to a page."""
+    assert tables.letter is not None
+    tables.letter = tables.letter | {"value": b"\xff" * 100_000}
+    told = client.get(f"{API}/letters/l1").json()
+    assert told["key_base64"] == "AA=="
+    assert (told["truncated"], len(told["value_base64"])) == (True, 87_384)
+
+
+def test_a_flow_lags_by_what_the_read_side_knows_beyond_its_newest_slice(client: Reader) -> None:
+    """Where it never committed, by all of it; of an unknown topic nothing waits."""
+    flows = {
+        (f["flow"], f["topic"], f["partition"]): f for f in client.get(f"{API}/pipeline").json()["flows"]
+    }
+    assert flows["predict", "features", 0]["lag"] == 2
+    assert flows["predict", "features", 0]["run"].endswith("/runs/flow-run/r")
+    assert flows["join-errors", "predictions", 0]["lag"] == 3
+    assert flows["monitor", "errors", 1]["lag"] == 0
+
+
+def test_a_lineage_is_walked_for_a_symbol_with_a_slash(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And an unknown one is explained."""
+
+    def walk(_: Settings, symbol: str, day: date) -> dict[str, str]:
+        if symbol == "QQ":
+            message = "no symbol 'QQ'"
+            raise RejectError(message)
+        return {"symbol": symbol, "session": str(day)}
+
+    monkeypatch.setattr(operations, "trace", walk)
+    told = client.get(f"{API}/lineage/NICAD 85/86/2024-03-04").json()
+    assert told == {"symbol": "NICAD85/86", "session": "2024-03-04"}
+    assert client.get(f"{API}/lineage/QQ/2024-03-04").status_code == 404
+    assert client.get(f"{API}/lineage/QQ/yesterday").status_code == 422
+
+
+def test_the_document_names_every_path_and_its_shape(client: Reader) -> None:
+    """Only commands change anything, and each of them says that it may be refused."""
+    document = client.get(f"{API}/openapi.json").json()
+    paths = document["paths"]
+    changing = {path for path, ways in paths.items() if set(ways) - {"get"}}
+    assert changing == {
+        f"{API}/alerts/{{alert_id}}/acknowledge",
+        f"{API}/letters/{{letter_id}}/redrive",
+        f"{API}/models/{{version}}/promote",
+    }
+    assert all({"401", "403", "409"} <= set(paths[path]["post"]["responses"]) for path in changing)
+    assert "Prediction" in document["components"]["schemas"]
+
+
+COMMANDS = [
+    ("alerts/a1/acknowledge", {"by": "ram"}),
+    ("letters/l1/redrive", None),
+    ("models/v1/promote", {"reason": "better"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), COMMANDS)
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [(None, 401), ("Basic the-token", 401), ("Bearer wrong", 403), ("Bearer ", 403), ("Bearer \u00e9", 403)],
+)
+def test_without_the_token_nothing_is_done(
+    client: Reader, path: str, body: Any, header: str | None, status: int
+) -> None:
+    """Also not with a cookie that a browser would send by itself."""
+    headers = {"authorization": header.encode("latin-1")} if header else {}
+    cookie = {"cookie": f"authorization=Bearer {TOKEN}".encode()}
+    answer = client.post(f"{API}/{path}", json=body, headers=headers | cookie)
+    assert answer.status_code == status
+    assert TOKEN not in answer.text
+
+
+def test_where_no_token_is_set_nobody_may(settings: Settings, tables: Tables) -> None:
+    """An empty token is no token that one could send."""
+    nowhere: Any = object()
+    assert not tables.away
+    app = create_app(settings.model_copy(update={"api_token": SecretStr("")}), nowhere)
+    with Reader(app) as client:
+        answer = client.post(f"{API}/letters/l1/redrive", headers={"authorization": "Bearer "})
+    assert answer.status_code == 403
+    assert "NEPSE_API_TOKEN" in answer.json()["detail"]
+
+
+def test_an_acknowledgement_is_published_once_for_a_raise(
+    client: Reader, app: FastAPI, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With who says so; an alert that is not open refuses."""
+    sent: list[Any] = []
+    known = app.state.service.acknowledgements
+    monkeypatch.setattr(known, "publish", lambda *told: sent.append(told) or "id")
+    path, body = f"{API}/alerts/a1/acknowledge", {"by": "ram", "note": "on it"}
+    assert client.post(path, json=body, headers=ALLOWED).status_code == 202
+    payload = AlertAcknowledged(rule="absolute_error", alert_id="a1", by="ram", note="on it")
+    assert sent == [(payload, 9, "c")]
+    tables.alert = ALERT | {"state": "resolved"}
+    assert client.post(path, json=body, headers=ALLOWED).status_code == 409
+    assert client.post(path, json={"by": ""}, headers=ALLOWED).status_code == 422
+    assert len(sent) == 1
+
+
+def test_a_letter_is_tried_again_by_a_run(
+    client: Reader, tables: Tables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its page is told; who did it is in the log, the token is not; one that went through refuses."""
+    caplog.set_level("INFO", "nepse.audit")
+    asked: list[tuple[str, Any]] = []
+
+    def answer(url: str, body: Any = None) -> dict[str, str]:
+        asked.append((url, body))
+        return {"id": "one"}
+
+    monkeypatch.setattr(probes, "get_json", answer)
+    done = client.post(f"{API}/letters/l1/redrive", headers=ALLOWED)
+    assert (done.status_code, done.json()["url"][-9:]) == (202, "w-run/one")
+    assert asked[0][0].endswith("/api/deployments/name/redrive/redrive")
+    assert asked[1][0].endswith("/api/deployments/one/create_flow_run")
+    assert asked[1][1]["parameters"] == {"ids": ["l1"]}
+    assert '"command":"redrive"' in caplog.text
+    assert TOKEN not in caplog.text
+    assert tables.letter is not None
+    tables.letter = tables.letter | {"resolved": True}
+    assert client.post(f"{API}/letters/l1/redrive", headers=ALLOWED).status_code == 409
+
+
+def test_a_promotion_is_a_run_as_well(client: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason; a Prefect that is away is said so."""
+    asked: list[Any] = []
+    monkeypatch.setattr(probes, "get_json", lambda _, body=None: asked.append(body) or {"id": "one"})
+    path, body = f"{API}/models/v1/promote", {"reason": "better"}
+    assert client.post(path, json=body, headers=ALLOWED).status_code == 202
+    assert asked[1]["parameters"] == {"version": "v1", "reason": "better"}
+
+    def away(*_: object) -> None:
+        message = "http://p does not answer"
+        raise TryAgainError(message)
+
+    monkeypatch.setattr(probes, "get_json", away)
+    assert client.post(path, json=body, headers=ALLOWED).status_code == 503

@@ -1,0 +1,111 @@
+"""Sums are made anew for sessions that errors came for, and only for those; versions from their events."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from infra.database.reads import skill
+from tasks.core import model_history
+from web.skill_book import AT_ONCE, SkillBook
+
+FIRST, SECOND = date(2024, 3, 3), date(2024, 3, 4)
+SUMS = (1, 4.0, 2.0, 9.0, 3.0, 0, 0)
+
+
+class Database:
+    """Stands in for the queries: which sessions there are, which changed, and which were summed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Hold one session."""
+        self.all, self.fresh = [FIRST], list[date]()
+        self.summed: list[list[date]] = []
+        self.since: list[dict[int, int]] = []
+        monkeypatch.setattr(skill, "days", lambda _: self.all)
+        monkeypatch.setattr(skill, "changed", self._changed)
+        monkeypatch.setattr(skill, "daily", self._daily)
+
+    def _changed(self, _: object, since: Mapping[int, int]) -> list[date]:
+        self.since.append(dict(since))
+        return self.fresh
+
+    def _daily(self, _: object, days: Collection[date]) -> dict[tuple[date, str], skill.Sums]:
+        self.summed.append(list(days))
+        return {(day, "v1"): SUMS for day in days if day in self.all}
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The queries."""
+    return Database(monkeypatch)
+
+
+def book() -> SkillBook:
+    """A book that nothing was read from."""
+    nowhere: Any = None
+    return SkillBook(nowhere)
+
+
+def test_only_sessions_with_news_are_summed_again(database: Database) -> None:
+    """The same offsets ask for nothing at all."""
+    one = book()
+    assert one.read({("errors", 0): 5}) == {(FIRST, "v1"): SUMS}
+    one.read({("errors", 0): 5, ("alerts", 0): 9})
+    assert database.summed == [[FIRST]]
+    database.all, database.fresh = [FIRST, SECOND], [SECOND]
+    assert set(one.read({("errors", 0): 7, ("errors", 1): 1})) == {(FIRST, "v1"), (SECOND, "v1")}
+    assert database.since == [{0: 5, 1: 0}]
+    assert database.summed == [[FIRST], [SECOND]]
+
+
+def test_a_session_whose_errors_were_taken_back_is_gone(database: Database) -> None:
+    """Its sums are not left standing."""
+    one = book()
+    one.read({("errors", 0): 5})
+    database.all, database.fresh = [], [FIRST]
+    assert one.read({("errors", 0): 6}) == {}
+
+
+def test_a_read_side_that_is_made_anew_is_summed_from_the_beginning(database: Database) -> None:
+    """Offsets that fell say so."""
+    one = book()
+    one.read({("errors", 0): 5})
+    database.all = [SECOND]
+    assert set(one.read({("errors", 0): 2})) == {(SECOND, "v1")}
+    assert database.since == []
+
+
+def test_many_sessions_are_summed_in_pieces(database: Database) -> None:
+    """Each query ends long before the reader's time-out."""
+    database.all = [date.fromordinal(FIRST.toordinal() + n) for n in range(2 * AT_ONCE + 1)]
+    assert len(book().read({("errors", 0): 1})) == len(database.all)
+    assert [len(days) for days in database.summed] == [AT_ONCE, AT_ONCE, 1]
+
+
+def _event(kind: str, version: str, **payload: Any) -> dict[str, Any]:
+    moment = datetime(2024, 3, 4, tzinfo=UTC)
+    return {"event_type": kind, "model_version": version, "timestamp": moment, "payload": payload}
+
+
+def test_the_last_event_that_puts_into_office_names_who_serves() -> None:
+    """A training that says no does not; a promotion of an older version does."""
+    told = [
+        _event("ModelTrained", "v1", promoted=True),
+        _event("ModelTrained", "v2", promoted=None),
+        _event("ModelTrained", "v3", promoted=False),
+    ]
+    assert [(one["model_version"], one["serves"]) for one in model_history.versions(told)] == [
+        ("v3", False),
+        ("v2", True),
+        ("v1", False),
+    ]
+    back = model_history.versions([*told, _event("ModelPromoted", "v1", reason="rollback")])
+    assert [one["model_version"] for one in back if one["serves"]] == ["v1"]
+    assert back[0]["promotions"][0]["reason"] == "rollback"
+    assert back[0]["training"] == {"promoted": True}
+
+
+def test_nothing_trained_is_nothing_told() -> None:
+    """No version is invented."""
+    assert model_history.versions([]) == []

@@ -1,0 +1,76 @@
+"""Bodies that are made once for all readers of a version, and not sent to who has them."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import orjson
+from fastapi import Request, Response
+
+from web.version import Version
+
+KEPT = 400
+"""Answers that are kept, of different addresses; each is of the newest version that was asked for."""
+KEPT_BYTES = 512 * 1024
+"""A longer body is made anew each time."""
+
+
+class Answer(NamedTuple):
+    """A body and the version that it is of."""
+
+    tag: str
+    body: bytes
+
+
+class Answers:
+    """Answers by address; of several requests for one that is missing, one makes it for all."""
+
+    def __init__(self, version: Version) -> None:
+        """Nothing is kept yet."""
+        self._version = version
+        self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._making: dict[tuple[str, str], asyncio.Task[bytes]] = {}
+
+    async def give(
+        self, request: Request, topics: Iterable[str], make: Callable[[], Any], *more: object
+    ) -> Response:
+        """Answer a GET: 304 to who has this version, otherwise the body, kept or made in a thread.
+
+        Args:
+            request: its address names the answer.
+            topics: what the answer depends on.
+            make: returns JSON types, dates and datetimes; it may block.
+            more: what the answer depends on besides.
+
+        Raises:
+            TryAgainError: the database is away.
+            Exception: what `make` raises.
+        """
+        tag = self._version.tag(topics, *more)
+        headers = {"etag": f'"{tag}"', "cache-control": "no-cache"}
+        if f'"{tag}"' in request.headers.get("if-none-match", "").replace("W/", ""):
+            return Response(status_code=304, headers=headers)
+        body = await self._body(f"{request.url.path}?{request.url.query}", tag, make)
+        return Response(body, media_type="application/json", headers=headers)
+
+    async def _body(self, address: str, tag: str, make: Callable[[], Any]) -> bytes:
+        kept = self._kept.get(address)
+        if kept is not None and kept.tag == tag:
+            self._kept.move_to_end(address)
+            return kept.body
+        key = (address, tag)
+        if key not in self._making:
+            task = asyncio.create_task(asyncio.to_thread(lambda: orjson.dumps(make())))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+            self._making[key] = task
+        body = await asyncio.shield(self._making[key])  # one reader that goes away takes it from no other
+        self._keep(address, Answer(tag, body))
+        return body
+
+    def _keep(self, address: str, answer: Answer) -> None:
+        if len(answer.body) <= KEPT_BYTES:
+            self._kept[address] = answer
+            self._kept.move_to_end(address)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)

@@ -1,0 +1,108 @@
+"""Endpoints about model versions: what was trained, who serves, and how good they were."""
+
+from collections import defaultdict
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from infra.database.reads import models, skill
+from infra.errors import RejectError
+from tasks.core import model_history
+from tasks.core.lineage import model_url
+from tasks.core.naming import unknown
+from web import items, shapes
+from web import shapes_models as told
+from web.service import Here, Service
+
+router = APIRouter(tags=["models"])
+
+TOPICS = ("models", "errors")
+Sessions = Annotated[int, Query(ge=1, le=250, description="Over how many of the newest sessions.")]
+
+
+@router.get("/models", response_model=shapes.Listing[told.Model])
+async def list_models(service: Here, request: Request) -> Response:
+    """List every version, the newest first, with what its training said and how it did since."""
+    offsets = service.version.offsets
+    return await service.answer(
+        request, TOPICS, lambda: {"items": _models(service, service.skill.read(offsets)), "next": None}
+    )
+
+
+@router.get("/models/{version}", response_model=told.Model)
+async def show_model(service: Here, request: Request, version: str) -> Response:
+    """Tell of one version."""
+    offsets = service.version.offsets
+
+    def make() -> Any:
+        every = _models(service, service.skill.read(offsets))
+        found = next((one for one in every if one["model_version"] == version), None)
+        if found is None:
+            known = [one["model_version"] for one in every]
+            raise RejectError(unknown("model version", version, known) or "no version was trained yet")
+        return found
+
+    return await service.answer(request, TOPICS, make)
+
+
+@router.get("/models/{version}/skill", response_model=told.Skill)
+async def show_skill(service: Here, request: Request, version: str) -> Response:
+    """Tell how a version did on each session, oldest first, beside persistence on the same pairs."""
+    offsets = service.version.offsets
+
+    def make() -> Any:
+        sums = {day: one for (day, name), one in service.skill.read(offsets).items() if name == version}
+        lines = [{"date": day, **items.measured([sums[day]])} for day in sorted(sums)]
+        return {"model_version": version, "overall": items.measured(sums.values()), "items": lines}
+
+    return await service.answer(request, ("errors",), make)
+
+
+@router.get("/leaderboard", response_model=told.Leaderboard)
+async def show_leaderboard(
+    service: Here,
+    request: Request,
+    by: Literal["symbol", "model"] = "symbol",
+    sessions: Sessions = 20,
+) -> Response:
+    """Rank symbols over the newest sessions, or versions over theirs, by skill."""
+    offsets = service.version.offsets
+
+    def make() -> Any:
+        sums: dict[str, list[skill.Sums]] = defaultdict(list)
+        if by == "symbol":
+            sums.update({name: [one] for name, one in skill.by_symbol(service.engine, sessions).items()})
+        else:
+            for (_, name), one in _newest(service.skill.read(offsets), sessions).items():
+                sums[name].append(one)
+        lines = [{"name": name, **items.measured(some)} for name, some in sums.items()]
+        return {"by": by, "sessions": sessions, "items": sorted(lines, key=_rank)}
+
+    return await service.answer(request, ("errors",), make)
+
+
+def _newest(sums: dict[tuple[date, str], skill.Sums], sessions: int) -> dict[tuple[date, str], skill.Sums]:
+    """Keep the newest sessions."""
+    days = set(sorted({day for day, _ in sums})[-sessions:])
+    return {key: one for key, one in sums.items() if key[0] in days}
+
+
+def _rank(line: items.Item) -> tuple[bool, float, str]:
+    known = line["skill"] is not None
+    return (not known, -line["skill"] if known else 0.0, line["name"])
+
+
+def _models(service: Service, sums: dict[tuple[date, str], skill.Sums]) -> list[items.Item]:
+    of: dict[str, list[skill.Sums]] = defaultdict(list)
+    for (_, version), summed in sums.items():
+        of[version].append(summed)
+    settings = service.settings
+    return [
+        one
+        | {
+            "measured": items.measured(of[one["model_version"]]),
+            "mlflow": model_url(settings.mlflow_ui, settings.model_name, one["model_version"]),
+        }
+        for one in model_history.versions(models.told(service.engine))
+    ]

@@ -1,0 +1,80 @@
+"""Where the read side stands, asked for all readers together: one query four times a second."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+
+from infra.database.reads.progress import Positions
+from infra.errors import TryAgainError
+
+POLL_SECONDS = 0.25
+AWAY_SECONDS = 1.0
+CODE = version("nepse-loop")
+NOT_ASKED = "the database was not asked yet: try again in a moment"
+
+
+class Version:
+    """The read side's next offsets, by which answers are named and changes are noticed.
+
+    What the tables hold is a function of the offsets up to which topics were projected. So an answer that
+    depends on some topics is as new as their offsets; whoever has one with the same offsets needs no other.
+    """
+
+    def __init__(self, read: Callable[[], Positions]) -> None:
+        """Nothing is known before the first poll."""
+        self._read = read
+        self._trouble: str | None = NOT_ASKED
+        self.news = asyncio.Event()
+        """Set at the next change; take it before looking, so that none is missed."""
+        self._offsets: Positions = {}
+
+    @property
+    def offsets(self) -> Positions:
+        """Next offset by (topic, partition).
+
+        Raises:
+            TryAgainError: the database is away.
+        """
+        if self._trouble is not None:
+            raise TryAgainError(self._trouble)
+        return self._offsets
+
+    def tag(self, topics: Iterable[str], *more: object) -> str:
+        """Name the state of these topics (and of what else an answer depends on); raises as `offsets`."""
+        wanted = set(topics)
+        told = sorted((place, at) for place, at in self.offsets.items() if place[0] in wanted)
+        return hashlib.sha256(repr((CODE, told, more)).encode()).hexdigest()[:20]
+
+    def by_topic(self) -> dict[str, int]:
+        """Sum the offsets of each topic's partitions: it grows with whatever is projected."""
+        sums: dict[str, int] = {}
+        for (topic, _), offset in self.offsets.items():
+            sums[topic] = sums.get(topic, 0) + offset
+        return sums
+
+    async def follow(self) -> None:
+        """Poll until cancelled; a database that is away is asked again, less often."""
+        while True:
+            await self.poll()
+            await asyncio.sleep(AWAY_SECONDS if self._trouble else POLL_SECONDS)
+
+    async def poll(self) -> None:
+        """Ask once, and wake up whoever waits if something is different."""
+        before = (self._trouble, self._offsets)
+        try:
+            self._offsets, self._trouble = await asyncio.to_thread(self._read), None
+        except TryAgainError as error:
+            self._trouble = str(error)
+        if (self._trouble, self._offsets) != before:
+            told, self.news = self.news, asyncio.Event()
+            told.set()
+
+
+async def happened(news: asyncio.Event, within: float) -> bool:
+    """Wait for an event, at most so many seconds; tells whether it came."""
+    try:
+        await asyncio.wait_for(news.wait(), within)
+    except TimeoutError:
+        return False
+    return True
