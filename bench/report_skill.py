@@ -1,5 +1,6 @@
 """The page of `make skill`: what forecasts are worth, period by period, and the figures beside it."""
 
+import math
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,17 @@ TARGETS = (
     Target("milliseconds of a session's predictions", 25, "{:.1f}", most=True),
     Target("MB of memory held by a process", 2_500, "{:,.0f}", most=True),
 )
+SHAPES = {
+    "rank_ic": "{:.3f}",
+    "rank_ic_t": "{:.1f}",
+    "hit": "{:.3f}",
+    "balanced": "{:.3f}",
+    "dm_t": "{:.1f}",
+    "dm_p": "{:.1e}",
+    "coverage_80": "{:.3f}",
+    "coverage_95": "{:.3f}",
+}
+"""How the measures of a line are written, in the order of COLUMNS."""
 LEVELS = {"80": 80.0, "95": 95.0}
 
 
@@ -126,16 +138,15 @@ def _period(figures: dict[str, Any], period: str, population: str) -> str:
 
 def _line(name: str, one: Measured) -> str:
     errors = ("rmse_return", "mae_return", "rmse_rupees", "mae_rupees")
-    cells = [f"{one['rows']:,}", *(f"{100 * one[f'skill_{error}']:.2f}" for error in errors)]
-    cells += [
-        f"{one['rank_ic']:.3f}",
-        f"{one['rank_ic_t']:.1f}",
-        f"{one['hit']:.3f}",
-        f"{one['balanced']:.3f}",
-    ]
-    cells += [f"{one['dm_t']:.1f}", f"{one['dm_p']:.1e}"] if "dm_t" in one else ["", ""]
-    cells += [f"{one['coverage_80']:.3f}", f"{one['coverage_95']:.3f}"]
+    cells = [f"{one['rows']:,}", *(_cell(one, f"skill_{error}", "{:.2f}", 100) for error in errors)]
+    cells += [_cell(one, measure, shape) for measure, shape in SHAPES.items()]
     return f"| {name} | {' | '.join(cells)} |\n"
+
+
+def _cell(one: Measured, measure: str, shape: str, times: int = 1) -> str:
+    """Write a figure; nothing where there is none, as the rank correlation of sessions with one row."""
+    found = one.get(measure)
+    return "" if found is None or math.isnan(found) else shape.format(times * found)
 
 
 def _absolute(figures: dict[str, Any]) -> str:
