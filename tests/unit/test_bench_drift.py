@@ -107,14 +107,14 @@ def test_the_page_tells_the_figures() -> None:
         market={"source": "a test", "first": "a", "last": "b", "sessions": 2, "features": 2},
         real={"never": one, "at each alarm": one | {"alarms": 0}},
         injected={"nothing": {"weeks": 4, "found": 1, "sessions": 2.0}}
-        | {"x": {"weeks": 4, "found": 3, "sessions": 3.5}},
+        | {name: {"weeks": 4, "found": 3, "sessions": 3.5} for name in "xyz"},
         shuffled={"sessions": drift.told([drift.Walk(findings, [0]), drift.Walk(findings, [])], days)},
     )
     text = report_drift.page(figures)
     assert "| never | 2 | 1 (50.0 %) | 1 | 115.0 |" in text
     assert "- 2024-02-01: 1 of 2 drifted" in text
     assert "| x | 4 | 3 | 3.5 |" in text
-    assert report_drift.reached(figures) == [75.0, 57.5, 0.0]
+    assert report_drift.reached(figures) == [75.0, 75.0, 75.0, 57.5, 0.0]
 
 
 def test_the_market_is_measured_whole(monkeypatch: pytest.MonkeyPatch) -> None:
