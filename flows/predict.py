@@ -1,4 +1,4 @@
-"""Step 3: feature vectors become predictions; named versions are checked before they serve."""
+"""Step 3: feature vectors become predictions, and the challenger's shadows; named versions are checked."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from tasks.fallbacks import tell_of_choices, tell_of_models
 from tasks.predictions import Made, Vectors, make_predictions
 from tasks.serving import ModelBook, model_book
 from tasks.sessions import targets
+from tasks.shadows import make_shadows
 from tasks.work import Account, process
 
 
@@ -30,6 +31,7 @@ def steps(loop: Loop, work: Work) -> Account:
     vectors = of_kind(received, FeaturesComputed)
     made = _predicted(loop, book, vectors) if vectors else []
     versions = _publish(work, vectors, made)
+    _publish_shadows(loop, work, book, vectors, made)
     tell_of_choices(loop, work, zip(vectors, (one.choice for one in made), strict=True))
     tell_of_models(loop, work, book, [*of_kind(received, ModelTrained), *of_kind(received, ModelPromoted)])
     return Account(f"by {', '.join(versions)}" if versions else "", versions)
@@ -51,3 +53,17 @@ def _publish(work: Work, vectors: list[Received[FeaturesComputed]], made: list[M
         work.publish("predictions", one.prediction, source, one.prediction.symbol, one.prediction.revision)
     return sorted(versions)
 
+
+def _publish_shadows(
+    loop: Loop, work: Work, book: ModelBook, vectors: list[Received[FeaturesComputed]], made: list[Made]
+) -> None:
+    """Publish what the challenger says of the same sessions."""
+    if book.challenger is None or not vectors:
+        return
+    payloads = Vectors([one.payload for one in vectors])
+    shadows = make_shadows(loop, book, payloads, targets(loop), made)
+    for source, shadow in zip(vectors, shadows, strict=True):
+        if shadow is not None:
+            subject = f"shadow {shadow.model_version} {shadow.symbol}"
+            work.publish("shadows", shadow, source, subject, shadow.revision)
+            work.count("shadows")

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.payloads import ModelPromoted, ModelTrained, Payload
@@ -141,6 +141,7 @@ EVENTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS, st.integers(0, 45))
 def test_nobody_predicts_what_it_has_seen(events: list[Payload], target: int) -> None:
     """Whatever was trained, promoted and rolled back; the last word is persistence's."""
@@ -154,6 +155,7 @@ def test_nobody_predicts_what_it_has_seen(events: list[Payload], target: int) ->
     assert challenger is None or office is None or challenger.key != office.key
 
 
+@settings(deadline=None)
 @given(EVENTS, EVENTS, st.integers(0, 45))
 def test_what_comes_later_for_later_sessions_changes_no_earlier_one(
     events: list[Payload], more: list[Payload], target: int
