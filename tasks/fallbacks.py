@@ -10,6 +10,7 @@ from infra.bootstrap import Loop
 from infra.database import state
 from infra.kafka.records import Received
 from infra.kafka.work import Work
+from tasks.core.alert_rules import alert_id
 from tasks.core.feature_sets import set_of
 from tasks.core.features import FEATURE_SET
 from tasks.serving import FALLBACK, REFUSED, Choice, ModelBook, Skip
@@ -71,9 +72,11 @@ def _tell_once(loop: Loop, work: Work, skip: Skip, showing: list[Received[Any]],
 
 
 def _alert(skip: Skip, instead: str) -> AlertRaised:
+    labels = {"model_version": skip.version}
     return AlertRaised(
         rule=skip.rule,
         severity=SEVERITY[skip.rule],
         message=f"{skip.version} does not serve{instead}: {skip.why}"[:1000],
-        labels={"model_version": skip.version},
+        alert_id=alert_id(skip.rule, labels),
+        labels=labels,
     )

@@ -12,6 +12,7 @@ from flows import predict as flow
 from infra.database import state
 from infra.kafka.records import Place, Received, Run
 from tasks import loaded, predictions, shadows
+from tasks.core.alert_rules import alert_id
 from tasks.core.calendar import learned
 from tasks.core.training import TrainedModel
 from tasks.loaded import Models
@@ -199,7 +200,9 @@ def test_a_broken_champion_is_told_and_the_last_good_one_predicts(monkeypatch: p
     work = world.take(vector("A"), vector("B"))
     assert [p.model_version for p in work.on("predictions")] == ["v1", "v1"]
     (alert,) = work.on("alerts")
-    assert (alert.rule, alert.labels) == ("model_refused", {"model_version": "v2"})
+    labels = {"model_version": "v2"}
+    assert (alert.rule, alert.labels) == ("model_refused", labels)
+    assert alert.alert_id == alert_id("model_refused", labels)
     assert "v1 predicts instead" in alert.message
 
 
