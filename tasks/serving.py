@@ -12,7 +12,7 @@ from tasks.core.offices import PERSISTENCE, Named, Offices, Term
 from tasks.core.training import TrainedModel
 from tasks.loaded import Models
 
-__all__ = ["PERSISTENCE", "Choice", "ModelBook", "Skip", "model_book"]
+__all__ = ["FALLBACK", "PERSISTENCE", "REFUSED", "Choice", "ModelBook", "Skip", "model_book"]
 
 REFUSED, FALLBACK = "model_refused", "model_fallback"
 """Alert rules: a version can't be used at all, or not for these vectors."""
