@@ -6,6 +6,7 @@ from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 
 from infra.bootstrap import connect
+from tasks.aliases import align
 from tasks.promoting import decide
 
 
@@ -22,6 +23,8 @@ def promote(version: str | None = None, reason: str = "by hand", again: bool = F
     on. A version that serves already is left alone, unless it is to be tried `again`, as after its file was
     mended. Returns version, previous, valid_from, published and message.
     """
-    decision = decide(connect(), version, reason, again=again)
+    loop = connect()
+    decision = decide(loop, version, reason, again=again)
+    align(loop)
     create_markdown_artifact(decision.message, key="promote", description=decision.message)
     return decision.as_dict()

@@ -8,6 +8,7 @@ import pytest
 
 from events.envelope import decode
 from events.payloads import ModelPromoted, ModelTrained
+from flows import promote as flow
 from infra.errors import RejectError, UsageError
 from infra.kafka.records import Outgoing
 from tasks import loaded, promoting
@@ -184,3 +185,14 @@ def test_before_the_first_session_a_promotion_counts_for_all(monkeypatch: pytest
     decision = desk.decide("v3")
     assert (decision.valid_from, decision.as_dict()["valid_from"]) == (None, None)
     assert decision.message == "v3 serves, before it v2: by hand"
+
+
+def test_the_run_lets_the_aliases_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it was published; a repeat mends them where MLflow was away the first time."""
+    desk, aligned = Desk(monkeypatch, *TRAINED), []
+    monkeypatch.setattr(flow, "connect", lambda: desk.shop)
+    monkeypatch.setattr(flow, "align", lambda _loop: aligned.append(desk.champion))
+    monkeypatch.setattr(flow, "create_markdown_artifact", lambda *_, **__: None)
+    for _ in range(2):
+        assert flow.promote.fn("v3", "better")["version"] == "v3"
+    assert aligned == ["v3", "v3"]
