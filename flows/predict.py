@@ -1,56 +1,69 @@
-"""Step 3: feature vectors become predictions; new model versions are checked before they serve."""
+"""Step 3: feature vectors become predictions, and the challenger's shadows; named versions are checked."""
 
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from events.payloads import AlertRaised, FeaturesComputed, ModelTrained, OffsetRange
+from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained, OffsetRange
 from infra.bootstrap import Loop
 from infra.kafka.records import Received, of_kind
 from infra.kafka.work import Work
 from tasks.deliveries import read_once
+from tasks.fallbacks import tell_of_choices, tell_of_models
 from tasks.predictions import Made, Vectors, make_predictions
 from tasks.serving import ModelBook, model_book
 from tasks.sessions import targets
+from tasks.shadows import make_shadows
 from tasks.work import Account, process
 
 
 @flow(name="predict")
 def predict(slices: list[OffsetRange]) -> State[Any]:
-    """Predict the next close for every FeaturesComputed, or check every ModelTrained, of the slices."""
+    """Predict the next close for every FeaturesComputed, or check every named version, of the slices."""
     return process("predict", slices, steps)
 
 
 def steps(loop: Loop, work: Work) -> Account:
-    """Predict every vector of the slice; check every model that it announces."""
+    """Predict every vector of the slice; check every version that it names."""
     received = read_once(loop, work)
     book = model_book(loop)
     vectors = of_kind(received, FeaturesComputed)
-    versions = set()
-    for source, made in zip(vectors, _predicted(loop, book, vectors), strict=True):
-        if made.prediction is None:
-            work.reject(source, made.reason)
-            continue
-        versions.add(made.prediction.model_version)
-        work.publish("predictions", made.prediction, source, made.prediction.symbol, made.prediction.revision)
-    for trained in of_kind(received, ModelTrained):
-        if why_not := book.check(trained.payload):
-            work.publish("alerts", _refused(trained.payload, why_not), trained, "model_refused")
-    return Account(f"by {', '.join(sorted(versions))}" if versions else "", sorted(versions))
+    made = _predicted(loop, book, vectors) if vectors else []
+    versions = _publish(work, vectors, made)
+    _publish_shadows(loop, work, book, vectors, made)
+    tell_of_choices(loop, work, zip(vectors, (one.choice for one in made), strict=True))
+    tell_of_models(loop, work, book, [*of_kind(received, ModelTrained), *of_kind(received, ModelPromoted)])
+    return Account(f"by {', '.join(versions)}" if versions else "", versions)
 
 
 def _predicted(loop: Loop, book: ModelBook, vectors: list[Received[FeaturesComputed]]) -> list[Made]:
-    """Predict every vector; what announces models only needs no calendar."""
-    if not vectors:
-        return []
+    """Predict every vector; what names versions only needs no calendar."""
     return make_predictions(book, Vectors([one.payload for one in vectors]), targets(loop))
 
 
-def _refused(trained: ModelTrained, why_not: str) -> AlertRaised:
-    """Say that a version will not serve, and that the one before it goes on."""
-    return AlertRaised(
-        rule="model_refused",
-        severity="critical",
-        message=f"{trained.model_version} does not serve, the version before it goes on: {why_not}"[:1000],
-    )
+def _publish(work: Work, vectors: list[Received[FeaturesComputed]], made: list[Made]) -> list[str]:
+    """Publish what was predicted, refuse what nothing can be predicted from; returns the versions."""
+    versions = set()
+    for source, one in zip(vectors, made, strict=True):
+        if one.prediction is None:
+            work.reject(source, one.reason)
+            continue
+        versions.add(one.prediction.model_version)
+        work.publish("predictions", one.prediction, source, one.prediction.symbol, one.prediction.revision)
+    return sorted(versions)
+
+
+def _publish_shadows(
+    loop: Loop, work: Work, book: ModelBook, vectors: list[Received[FeaturesComputed]], made: list[Made]
+) -> None:
+    """Publish what the challenger says of the same sessions."""
+    if book.challenger is None or not vectors:
+        return
+    payloads = Vectors([one.payload for one in vectors])
+    shadows = make_shadows(loop, book, payloads, targets(loop), made)
+    for source, shadow in zip(vectors, shadows, strict=True):
+        if shadow is not None:
+            subject = f"shadow {shadow.model_version} {shadow.symbol}"
+            work.publish("shadows", shadow, source, subject, shadow.revision)
+            work.count("shadows")

@@ -3,10 +3,8 @@
 import logging
 from datetime import date
 
-from events.payloads import ModelTrained
 from infra.bootstrap import Loop
 from infra.errors import TryAgainError
-from infra.kafka.records import of_kind
 from tasks.serving import PERSISTENCE, model_book
 
 _log = logging.getLogger(__name__)
@@ -32,8 +30,6 @@ def in_office(loop: Loop) -> str:
 
 def standing(loop: Loop) -> tuple[str | None, str | None]:
     """Tell who serves, and the newest version trained after it that does not; None where there is nobody."""
-    champion = in_office(loop)
-    entries = of_kind(loop.models.between(0, loop.models.refresh()), ModelTrained)
-    trained = [entry.payload.model_version for entry in entries]
-    later = trained[len(trained) - trained[::-1].index(champion) :] if champion in trained else trained
-    return None if champion == PERSISTENCE else champion, later[-1] if later else None
+    book = model_book(loop)
+    champion, waits = book.version_for(date.max), book.challenger
+    return None if champion == PERSISTENCE else champion, waits.version if waits else None

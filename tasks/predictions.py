@@ -1,18 +1,21 @@
 """Feature vectors become predictions, each by the version valid for its target session."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pandas as pd
 from prefect import task
 
 from events.payloads import FeaturesComputed, PredictionMade
-from infra.errors import RejectError
 from tasks.core.calendar import Calendar
+from tasks.core.offices import PERSISTENCE
 from tasks.core.training import TrainedModel, predict
-from tasks.serving import PERSISTENCE, ModelBook
+from tasks.serving import Choice, ModelBook
+
+NOBODY = Choice(PERSISTENCE)
+"""No version predicts, and none should have."""
 
 Targets = Mapping[date, date]
 """By the day after which a prediction is made the session that it is about."""
@@ -24,6 +27,7 @@ class Made:
 
     prediction: PredictionMade | None
     reason: str = ""
+    choice: Choice = NOBODY
 
 
 class Vectors:
@@ -40,40 +44,40 @@ def make_predictions(book: ModelBook, vectors: Vectors, calendar: Calendar) -> l
 
     The calendar names the session that is predicted, the next one after the vector's.
     """
-    targets = {day: calendar.next_session(day) for day in {vector.date for vector in vectors.items}}
+    targets = targets_of(vectors, calendar)
+    choices = [_choose(book, vector, targets[vector.date]) for vector in vectors.items]
     made: list[Made | None] = [None] * len(vectors.items)
-    for version, places in _by_version(book, vectors.items, targets).items():
+    for places in _by_version(choices):
         chosen = [vectors.items[i] for i in places]
-        for place, outcome in zip(places, _predict_by(book, version, chosen, targets), strict=True):
-            made[place] = outcome
+        for place, outcome in zip(places, _predict_by(choices[places[0]], chosen, targets), strict=True):
+            made[place] = replace(outcome, choice=choices[place])
     return [m for m in made if m is not None]
 
 
-def _by_version(book: ModelBook, vectors: list[FeaturesComputed], targets: Targets) -> dict[str, list[int]]:
-    """Group vectors by the version that may predict their target session and was trained on such vectors."""
+def targets_of(vectors: Vectors, calendar: Calendar) -> Targets:
+    """Find the session that predictions from these vectors are about."""
+    return {day: calendar.next_session(day) for day in {vector.date for vector in vectors.items}}
+
+
+def _choose(book: ModelBook, vector: FeaturesComputed, target: date) -> Choice:
+    """Choose who predicts; a return tells nothing without the close that it starts from."""
+    if vector.last_close is None:
+        return NOBODY
+    return book.choose(target, vector.feature_set, vector.features)
+
+
+def _by_version(choices: Sequence[Choice]) -> list[list[int]]:
+    """Group places by the version that predicts there."""
     groups: dict[str, list[int]] = defaultdict(list)
-    for place, vector in enumerate(vectors):
-        groups[_able(book, vector, targets[vector.date])].append(place)
-    return groups
+    for place, choice in enumerate(choices):
+        groups[choice.version].append(place)
+    return list(groups.values())
 
 
-def _able(book: ModelBook, vector: FeaturesComputed, target: date) -> str:
-    version = book.version_for(target)
-    if version == PERSISTENCE or vector.last_close is None:
-        return PERSISTENCE
-    try:
-        model = book.model(version)
-    except RejectError:
-        return book.version_for(target)  # the book has struck the broken version off
-    return version if model.takes(vector.feature_set, vector.features) else PERSISTENCE
-
-
-def _predict_by(
-    book: ModelBook, version: str, vectors: list[FeaturesComputed], targets: Targets
-) -> list[Made]:
-    if version == PERSISTENCE:
+def _predict_by(choice: Choice, vectors: list[FeaturesComputed], targets: Targets) -> list[Made]:
+    if choice.model is None:
         return [_persist(vector, targets[vector.date]) for vector in vectors]
-    return _forecast(book.model(version), version, vectors, targets)
+    return [Made(one) for one in forecast(choice.model, choice.version, vectors, targets)]
 
 
 def _persist(vector: FeaturesComputed, target: date) -> Made:
@@ -85,16 +89,17 @@ def _persist(vector: FeaturesComputed, target: date) -> Made:
     return Made(_prediction(vector, target, last, PERSISTENCE, [used], last))
 
 
-def _forecast(
-    model: TrainedModel, version: str, vectors: list[FeaturesComputed], targets: Targets
-) -> list[Made]:
+def forecast(
+    model: TrainedModel, version: str, vectors: Sequence[FeaturesComputed], targets: Targets
+) -> list[PredictionMade]:
+    """Predict by a model that takes these vectors, in their order; each has a last close."""
     features = model.card.features
     frame = pd.DataFrame([vector.features for vector in vectors], columns=features, dtype=float)
     frame["symbol"] = [vector.symbol for vector in vectors]
     frame["last_close"] = [vector.last_close for vector in vectors]
     rows = predict(model, frame).round(4).itertuples(index=False)
     build = _builder(version, features, targets)
-    return [Made(build(vector, row)) for vector, row in zip(vectors, rows, strict=True)]
+    return [build(vector, row) for vector, row in zip(vectors, rows, strict=True)]
 
 
 def _builder(

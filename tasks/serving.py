@@ -1,59 +1,43 @@
 """Which model version makes a prediction: decided by the models topic, loaded from the registry, checked."""
 
-import threading
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date
 
 from events.payloads import ModelPromoted, ModelTrained
 from infra.bootstrap import Loop
 from infra.errors import RejectError
+from tasks.core.feature_sets import set_of
+from tasks.core.offices import PERSISTENCE, Named, Offices, Term
 from tasks.core.training import TrainedModel
-from tasks.models import unpack
+from tasks.loaded import Models
 
-PERSISTENCE = "v0"
-"""The version before any training: the next close is the last one."""
+__all__ = ["FALLBACK", "PERSISTENCE", "REFUSED", "Choice", "ModelBook", "Skip", "model_book"]
 
-PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
+REFUSED, FALLBACK = "model_refused", "model_fallback"
+"""Alert rules: a version can't be used at all, or not for these vectors."""
+SHOWN = 3
+"""Missing features that are named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A version's time in office: it serves from its place on the models topic on."""
+class Skip:
+    """A version in office that could not predict; `rule` is that of the alert which tells why."""
 
     version: str
-    training_end: date
+    at: int
+    """Offset of the entry on `models` that named it last."""
+    rule: str
+    why: str
 
 
-class Models:
-    """The versions that this process has loaded, and those that can't be used."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who predicts: persistence has no model. Passed over were those in office who should have."""
 
-    def __init__(self, loop: Loop) -> None:
-        """Nothing is loaded yet."""
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._loaded: dict[str, TrainedModel] = {}
-        self.refused: dict[str, str] = {}
-
-    def get(self, version: str) -> TrainedModel:
-        """Load a version, once.
-
-        Raises:
-            RejectError: it is missing, corrupt, not what the registry says, or of a kind we don't load.
-        """
-        with self._lock:
-            if version in self.refused:
-                raise RejectError(self.refused[version])
-            if version not in self._loaded:
-                self._loaded[version] = self._load(version)
-            return self._loaded[version]
-
-    def _load(self, version: str) -> TrainedModel:
-        try:
-            registered = self._loop.registry.get(version)
-            return unpack(self._loop.registry.fetch(registered), registered.sha256)
-        except RejectError as error:
-            self.refused[version] = str(error)
-            raise
+    version: str
+    model: TrainedModel | None = None
+    skipped: tuple[Skip, ...] = ()
 
 
 class ModelBook:
@@ -62,43 +46,107 @@ class ModelBook:
     def __init__(self, loop: Loop, models: Models) -> None:
         """Read who is in office."""
         self._models = models
-        end = loop.models.refresh()
-        entries = [entry.payload for entry in loop.models.between(0, end)]
-        ends = {p.model_version: p.training_end for p in entries if isinstance(p, ModelTrained)}
-        named = [v for p in entries if (v := _takes_office(p))]
-        self._terms = [Term(v, until) for v in named if (until := ends.get(v)) is not None]
+        entries = loop.models.between(0, loop.models.refresh())
+        self.offices = Offices((entry.place.offset, entry.payload) for entry in entries)
+        self.challenger = self.offices.challenger()
+        self._serving: dict[date, tuple[Term, ...]] = {}
+
+    def choose(self, target: date, feature_set: str | None, names: Container[str]) -> Choice:
+        """Choose who predicts session `target` from a vector of this set with features of these names.
+
+        The newest version in office for the session that knows nothing of it, loads, and takes the vector;
+        persistence where there is none.
+
+        Raises:
+            TryAgainError: registry or store is away.
+        """
+        skipped: list[Skip] = []
+        for term in self._in_office(target):
+            if term.named is None:
+                break
+            found = self._try(term.named, feature_set, names)
+            if not isinstance(found, Skip):
+                return Choice(term.version, found, tuple(skipped))
+            skipped.append(found)
+        return Choice(PERSISTENCE, None, tuple(skipped))
+
+    def challenge(self, target: date, feature_set: str | None, names: Container[str]) -> Choice | None:
+        """Choose who predicts a session in shadow; None where nobody waits, or can. Raises as `choose`."""
+        named = self.challenger
+        if named is None or named.knows(target):
+            return None
+        found = self._try(named, feature_set, names)
+        return None if isinstance(found, Skip) else Choice(named.version, found)
+
+    def _in_office(self, target: date) -> tuple[Term, ...]:
+        if target not in self._serving:
+            self._serving[target] = tuple(self.offices.serving(target))
+        return self._serving[target]
+
+    def _try(self, named: Named, feature_set: str | None, names: Container[str]) -> TrainedModel | Skip:
+        told, wanted = named.trained.feature_set, set_of(feature_set)
+        if told is not None and told != wanted:  # no need to load it
+            return Skip(named.version, named.at, FALLBACK, _other_set(told, wanted))
+        try:
+            model = self._models.get(named)
+        except RejectError as error:
+            return Skip(named.version, named.at, REFUSED, str(error))
+        if model.takes(feature_set, names):
+            return model
+        return Skip(named.version, named.at, FALLBACK, _unfit(model, wanted, names))
 
     def version_for(self, target: date) -> str:
-        """Name the newest promoted version that knows nothing of session `target` or later, or `v0`."""
-        for term in reversed(self._terms):
-            if term.training_end < target and term.version not in self._models.refused:
-                return term.version
-        return PERSISTENCE
+        """Name the newest version in office for a session of which nothing is known against it, or `v0`."""
+        usable = (t for t in self._in_office(target) if t.named is None or not self._models.refused(t.named))
+        return next(usable).version
 
     def model(self, version: str) -> TrainedModel:
-        """Load a version. Raises like `Models.get`."""
-        return self._models.get(version)
+        """Load the version that a name means now.
 
-    def check(self, trained: ModelTrained) -> str | None:
-        """Try whether a newly trained version could serve; returns why not."""
-        if trained.artifact_location.lower().endswith(PICKLES):
-            why = f"{trained.artifact_location} is a pickle, which could run anything: never loaded"
-            self._models.refused[trained.model_version] = why
-            return why
-        try:
-            self.model(trained.model_version)
-        except RejectError as error:
-            return str(error)
-        return None
+        Raises:
+            RejectError: no training is known by that name, or as `Models.get`.
+            TryAgainError: registry or store is away.
+        """
+        named = self.offices.newest(version)
+        if named is None:
+            message = f"no ModelTrained tells of {version}"
+            raise RejectError(message)
+        return self._models.get(named)
+
+    def check(self, said: ModelTrained | ModelPromoted, offset: int) -> Skip | None:
+        """Try whether the version that an entry of the models topic names could serve; tells why not.
+
+        Raises:
+            TryAgainError: registry or store is away.
+        """
+        if said.model_version == PERSISTENCE:
+            return None
+        named = self.offices.named_at(offset)
+        if named is None and isinstance(said, ModelTrained):  # delivered again: the first one counts
+            named = self.offices.newest(said.model_version)
+        why = f"no ModelTrained before it tells what {said.model_version} was trained on"
+        if named is not None and (named.trained.training_end or isinstance(said, ModelTrained)):
+            try:
+                self._models.get(named)
+            except RejectError as error:
+                why = str(error)
+            else:
+                return None
+        return Skip(said.model_version, named.at if named else offset, REFUSED, why)
 
 
-def _takes_office(payload: object) -> str | None:
-    """Name the version that an event puts into office; ModelTrained does unless it says otherwise."""
-    if isinstance(payload, ModelPromoted) or (
-        isinstance(payload, ModelTrained) and payload.promoted is not False
-    ):
-        return payload.model_version
-    return None
+def _other_set(trained_on: str, wanted: str) -> str:
+    return f"it was trained on feature set {trained_on}, the vectors are of set {wanted}"
+
+
+def _unfit(model: TrainedModel, wanted: str, names: Container[str]) -> str:
+    """Say why a model does not take vectors."""
+    own = set_of(model.card.feature_set)
+    if own != wanted:
+        return _other_set(own, wanted)
+    lacking = [name for name in model.card.features if name not in names]
+    more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    return f"the vectors lack {', '.join(lacking[:SHOWN])}{more}"
 
 
 def model_book(loop: Loop) -> ModelBook:

@@ -22,6 +22,7 @@ MODULES = (
     "reconcile",
     "lineage",
     "features",
+    "models",
     "rebuild",
     "maintain",
     "alerts",

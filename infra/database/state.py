@@ -42,7 +42,7 @@ _CLAIM = """
     ON CONFLICT DO NOTHING
 """
 # a statement of its own: it sees what another transaction committed while the one before waited for it
-_OWNER = "SELECT topic, partition FROM private.claims WHERE event_id = %s"
+_OWNER = 'SELECT topic, partition, "offset" FROM private.claims WHERE event_id = %s'
 
 
 def append_window(where: Connection | Engine, flow: str, rows: Iterable[WindowInput]) -> int:
@@ -80,10 +80,22 @@ def claim(where: Connection | Engine, event_id: str, place: tuple[str, int, int]
     Raises:
         TryAgainError: the database is away.
     """
+    owner = claimant(where, event_id, place)
+    return owner is not None and owner[:2] == place[:2]
+
+
+def claimant(
+    where: Connection | Engine, event_id: str, place: tuple[str, int, int] | None = None
+) -> tuple[str, int, int] | None:
+    """Tell for which record something was claimed first; where nobody did, claim it for `place`, if given.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
     with transaction(where) as connection, driver(connection).cursor() as cursor:
-        cursor.execute(_CLAIM, (event_id, *place))
-        owner = cursor.execute(_OWNER, (event_id,)).fetchone()
-    return owner == place[:2]
+        if place is not None:
+            cursor.execute(_CLAIM, (event_id, *place))
+        return cursor.execute(_OWNER, (event_id,)).fetchone()
 
 
 def _columns(ends: Mapping[tuple[str, int], int]) -> tuple[list[str], list[int], list[int]]:

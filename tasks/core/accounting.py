@@ -42,6 +42,9 @@ RULES: dict[tuple[str, str], Rule] = {
 """By flow and input type; what is not named may stay without an outcome."""
 
 
+BESIDE: dict[str, tuple[str, ...]] = {"predict": ("ShadowPredicted", "AlertRaised")}
+"""By flow, what it may make of an input beside what it owes: no outcome, and none too many."""
+
 ASIDE = frozenset({"recompute"})
 """Flows that publish blocks before their slice commits: an input that is given up may have made events."""
 
@@ -160,8 +163,9 @@ def _outcomes(which: Input, places: Places, known: Known, census: Census) -> tup
     """Count the flow's events, open dead letters and corrections that name each input as their cause."""
     counts = tuple(np.zeros(len(census), np.int64) for _ in range(3))
     flow, topic = code_of(which.flow, known.flows), code_of(which.topic, TOPIC_NAMES)
+    beside = [kind_code(kind) for kind in BESIDE.get(which.flow, ())]
     for place, other in places.items():
-        named = (other.producers == flow) & (other.cause_topics == topic)
+        named = (other.producers == flow) & (other.cause_topics == topic) & ~np.isin(other.kinds, beside)
         named &= other.cause_partitions == which.partition
         open_letters = (other.kinds == LETTER) & ~np.isin(other.ids, list(known.resolved))
         kinds = (other.is_event(), open_letters, other.is_event() & known.corrected(place, other))

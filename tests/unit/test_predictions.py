@@ -7,11 +7,13 @@ import pytest
 
 from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained
 from infra.errors import RejectError
-from tasks import predictions
+from infra.kafka.records import Place
+from tasks import loaded
 from tasks.core.calendar import learned
 from tasks.core.training import Card, TrainedModel
+from tasks.loaded import Models
 from tasks.predictions import Vectors, make_predictions
-from tasks.serving import PERSISTENCE, ModelBook, Models
+from tasks.serving import PERSISTENCE, ModelBook
 
 THURSDAY, SUNDAY, MONDAY = date(2023, 6, 1), date(2023, 6, 4), date(2023, 6, 5)
 RULES = learned([])
@@ -20,9 +22,9 @@ RULES = learned([])
 class FakeEntry:
     """An entry of the models topic."""
 
-    def __init__(self, payload: Any) -> None:
-        """Hold the payload."""
-        self.payload = payload
+    def __init__(self, payload: Any, offset: int) -> None:
+        """Hold the payload at its place."""
+        self.payload, self.place = payload, Place("models", 0, offset)
 
 
 class FakeLoop:
@@ -30,7 +32,7 @@ class FakeLoop:
 
     def __init__(self, *payloads: Any) -> None:
         """Put payloads on the models topic."""
-        self.entries = [FakeEntry(payload) for payload in payloads]
+        self.entries = [FakeEntry(payload, offset) for offset, payload in enumerate(payloads)]
         self.models = self.registry = self
 
     def refresh(self) -> int:
@@ -97,14 +99,18 @@ def test_a_version_without_a_known_training_window_never_serves() -> None:
 def test_a_pickle_is_refused_without_being_loaded() -> None:
     """The reason names the danger, and the version is struck off."""
     book = book_of(trained("v1", date(2023, 1, 1), location="s3://m/model.PKL"))
-    assert "pickle" in (book.check(trained("v1", date(2023, 1, 1), location="s3://m/model.PKL")) or "")
+    skip = book.check(trained("v1", date(2023, 1, 1), location="s3://m/model.PKL"), 0)
+    assert skip is not None
+    assert "pickle" in skip.why
     assert book.version_for(SUNDAY) == PERSISTENCE
 
 
 def test_a_version_that_the_registry_lacks_is_refused_and_the_older_one_goes_on() -> None:
     """A missing model costs no prediction."""
     book = book_of(trained("v7", date(2023, 1, 1)))
-    assert "v7" in (book.check(trained("v7", date(2023, 1, 1))) or "")
+    skip = book.check(trained("v7", date(2023, 1, 1)), 0)
+    assert skip is not None
+    assert (skip.version, skip.rule) == ("v7", "model_refused")
     made = make_predictions.fn(book, Vectors([a_vector(last_close=1300.0)]), RULES)
     assert [m.prediction.model_version for m in made if m.prediction] == [PERSISTENCE]
 
@@ -168,11 +174,9 @@ def test_a_version_predicts_from_the_feature_set_that_it_was_trained_on(
     trained_on: str | None, vector_of: str | None, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another set may hold another formula under the same name: persistence predicts instead."""
+    monkeypatch.setattr(loaded.Models, "_read", lambda *_: a_model(trained_on))
     book = book_of(trained("v1", date(2023, 2, 1)))
-    monkeypatch.setattr(book, "model", lambda _version: a_model(trained_on))
-    vector = a_vector(last_close=1260.2, feature_set=vector_of)
-    (group,) = predictions._by_version(book, [vector], {THURSDAY: SUNDAY})
-    assert group == version
+    assert book.choose(SUNDAY, vector_of, {"RSI": 62.3}).version == version
 
 
 @pytest.mark.parametrize("features", [{}, {"SMA_20": 1.0}])
@@ -180,8 +184,8 @@ def test_a_version_does_not_predict_without_a_feature_that_it_needs(
     features: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its own set, but some are not there: persistence predicts instead."""
+    monkeypatch.setattr(loaded.Models, "_read", lambda *_: a_model("1"))
     book = book_of(trained("v1", date(2023, 2, 1)))
-    monkeypatch.setattr(book, "model", lambda _version: a_model("1"))
     (made,) = make_predictions.fn(
         book, Vectors([a_vector(last_close=9.0, features=features, feature_set="1")]), RULES
     )

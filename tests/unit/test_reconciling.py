@@ -11,12 +11,14 @@ import pytest
 from events.envelope import Causation, Event, Metadata, derive_id
 from events.payloads import (
     ActualAvailable,
+    AlertRaised,
     DataIngested,
     ErrorComputed,
     FeaturesComputed,
     ModelRetrainingTriggered,
     Payload,
     PredictionMade,
+    ShadowPredicted,
 )
 from events.topics import TOPICS
 from infra.prefect_orphans import Closed
@@ -186,6 +188,24 @@ def test_a_lost_output_is_found(books: Books) -> None:
     account, found = books.settle("predict", "features")
     assert account.lost == 3
     assert found == ["lost"]
+
+
+def test_shadows_and_alerts_are_no_outcome(books: Books) -> None:
+    """Beside a prediction they are not one too many, without it the vector is lost; each has its cause."""
+    shadow = ShadowPredicted(symbol="NABIL", date=NEXT, predicted_close=1, model_version="v2")
+    alert = AlertRaised(rule="model_refused", severity="critical", message="v2 is gone")
+    books.add(("features", 0, 10), vector(), name="x", producer="compute-features")
+    for offset, vector_at, name in ((0, 0, "f0"), (2, 10, "x")):
+        cause = ("features", 0, vector_at, name)
+        books.add(("shadows", 0, offset), shadow, name=f"s{name}", producer="predict", cause=cause)
+        books.add(("alerts", 0, offset), alert, name=f"a{name}", producer="predict", cause=cause)
+    account, found = books.settle("predict", "features")
+    assert (account.published, account.lost, found) == (3, 1, ["lost"])
+    answered(books, 10, "x", 50)
+    assert books.settle("predict", "features")[1] == []
+    places = books.places()
+    assert broken_causes(places, dict.fromkeys(places, FAR), FLOWS) == []
+    assert delivered_again(places, FLOWS) == []
 
 
 @pytest.mark.parametrize("junk", [True, False])

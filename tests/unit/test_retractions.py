@@ -19,12 +19,12 @@ from tasks.features import compute_vectors
 from tasks.predictions import Vectors, make_predictions
 from tasks.reading import Session
 from tasks.retractions import withdrawn_vectors
-from tasks.serving import PERSISTENCE
+from tasks.serving import PERSISTENCE, Choice
 from tests.claims import snapshot
 from tests.ingesting import Exchange, told
 from tests.unit.test_ingestion import folder, rows, sessions
 
-NOBODY: Any = SimpleNamespace(version_for=lambda _day: PERSISTENCE)
+NOBODY: Any = SimpleNamespace(choose=lambda *_: Choice(PERSISTENCE))
 Errors = dict[tuple[Any, ...], tuple[float, bool]]
 
 
