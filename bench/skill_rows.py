@@ -25,7 +25,7 @@ from tasks.core import features
 from tasks.core.catalogue import LEARNED
 from tasks.core.dataset import RETURN, with_target
 from tasks.core.panel import Panel
-from tasks.core.places import Places
+from tasks.core.places import Listed, Places
 from tasks.core.training_rows import TrainingRows
 from tasks.reading import read_sessions
 
@@ -54,7 +54,7 @@ def sessions(*, last_test: bool) -> Days:
         )
         raise SystemExit(message)
     found, _ = read_sessions.fn([InputFile(path.name, path.read_bytes()) for path in paths], date.min, NEWEST)
-    places = Places(())
+    places = Places(Listed())
     for one in found:
         places.take(one.claim())
     days = [(known.day, known.claim.rows()) for known in places.held]
