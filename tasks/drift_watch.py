@@ -11,8 +11,8 @@ from events.payloads import DataIngested, ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.kafka.records import Received
-from tasks.core.drift import WEEK, Finding, Reference, begins
-from tasks.core.drift_watch import SPAN, Look, Matrix, Sessions, findings, look, measured
+from tasks.core.drift import WEEK, Finding, Reference
+from tasks.core.drift_watch import SPAN, Look, Matrix, Sessions, begun, findings, look, measured
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import TrainedModel, predict
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, Past, may_complain
@@ -60,8 +60,7 @@ class Watch:
         told = self.look(reason)
         rows = Sessions(table["date"].tolist(), self._values(reason, reference, table))
         found = findings(reference, rows, told.sessions)
-        begun = begins([one.share for one in found], alarmed=told.complained)
-        return (found[-1] if found else None), begun
+        return (found[-1] if found else None), begun(found, complained=told.complained)
 
     def _values(self, reason: str, reference: Reference, table: pd.DataFrame) -> Matrix:
         if reason == DRIFT_FEATURES:
@@ -132,9 +131,9 @@ def _judged(
 ) -> Watched:
     result = Watched(f"{one.version} on {one.days[-1]}", one.version, cause)
     for reason, reference in references.items():
-        finding, begun = one.judge(reason, reference, table)
+        finding, is_news = one.judge(reason, reference, table)
         if finding is not None:
             result.found[reason] = finding
-            if begun:
+            if is_news:
                 result.complaints.append(one.complaint(reason, finding))
     return result

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.core.drift import LIMITS, WEEK, Finding, Reference, compare, drifted, judged
+from tasks.core.drift import LIMITS, WEEK, Finding, Reference, begins, compare, drifted, judged
 from tasks.core.skill import Vector
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS
 
@@ -93,6 +93,21 @@ def look(days: Sequence[date], asked: date, term: date) -> Look:
         term: the last session before the version's term.
     """
     return Look(min(SPAN, sum(day > asked for day in days)), True) if asked > term else Look(2, False)
+
+
+def begun(found: Sequence[Finding], *, complained: bool) -> bool:
+    """Tell whether the newest finding is of a drift that nobody was told of.
+
+    After a complaint it has to have been over in between: a session with less than half of the limit. What
+    began and ended while nobody could complain was not told, and holds nothing up.
+
+    Args:
+        found: of sessions one after the other, the newest last.
+        complained: whether the first of them comes after a complaint of the same term.
+    """
+    shares = [one.share for one in found]
+    over = not complained or any(share < LIMITS.share / 2 for share in shares)
+    return over and begins(shares[-2:])
 
 
 def measured(reason: str, finding: Finding) -> Measured:

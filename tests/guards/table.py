@@ -601,9 +601,9 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "a drift that was told is not told again while it lasts",
-        "tasks/drift_watch.py",
-        "alarmed=told.complained)",
-        "alarmed=False)",
+        "tasks/core/drift_watch.py",
+        "return over and begins(shares[-2:])",
+        "return begins(shares[-2:])",
         f"{UNIT}/test_drift_watch.py::test_the_same_drift_is_told_again_only_once_it_was_over",
     ),
     Guard(

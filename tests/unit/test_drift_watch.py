@@ -16,15 +16,15 @@ from infra.kafka.records import Place, Received, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import drift_watch
-from tasks.core.cards import POOLED
+from tasks.core.cards import POOLED, Card
 from tasks.core.catalogue import LEARNED
-from tasks.core.drift import LIMITS, WEEK
-from tasks.core.drift_watch import SPAN, look, noted
+from tasks.core.drift import LIMITS, WEEK, Finding
+from tasks.core.drift_watch import SPAN, begun, look, noted
 from tasks.core.features import FEATURE_SET, compute
 from tasks.core.panel import Panel
 from tasks.core.prices import session_to_parquet
 from tasks.core.simulator import simulate
-from tasks.core.training import Card, TrainedModel
+from tasks.core.training import TrainedModel
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, WEEKLY
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -236,9 +236,9 @@ def test_the_same_drift_is_told_again_only_once_it_was_over(
     lasting = world_of(shifted(market, range(TRAINED, SESSIONS)))
     assert len(live(lasting, model, monkeypatch, range(TRAINED, TRAINED + WEEK))) == 1
     assert live(lasting, model, monkeypatch, range(125, 127)) == {}
-    twice = world_of(shifted(market, range(TRAINED, TRAINED + 4), range(138, SESSIONS)))
-    assert len(live(twice, model, monkeypatch, range(TRAINED, TRAINED + WEEK))) == 1
-    assert len(live(twice, model, monkeypatch, range(138, 138 + WEEK))) == 1
+    short = world_of(shifted(market, range(TRAINED, TRAINED + 2), range(111, SESSIONS)))
+    assert len(live(short, model, monkeypatch, range(TRAINED, TRAINED + WEEK))) == 1
+    assert len(live(short, model, monkeypatch, range(111, 111 + WEEK))) == 1
 
 
 def test_forecasts_that_are_unlike_those_before_are_told(
@@ -293,6 +293,26 @@ def test_a_session_whose_object_is_gone_is_not_judged(
     world = world_of(shifted(market, range(SHIFTED, SESSIONS)))
     world.broken.add(f"s3://raw/{market[SHIFTED + 7][0]}")
     assert watched(world, SHIFTED, SHIFTED + 8, model, monkeypatch) == []
+
+
+@pytest.mark.parametrize(
+    ("shares", "complained", "news"),
+    [
+        ((0.0, 0.06), False, False),
+        ((0.06, 0.06), False, True),
+        ((0.06,), False, False),
+        ((), False, False),
+        ((0.06, 0.03, 0.06, 0.06), True, False),
+        ((0.06, 0.02, 0.06, 0.06), True, True),
+        ((0.02, 0.06, 0.06, 0.06, 0.06), True, True),
+    ],
+)
+def test_a_drift_is_news_where_nobody_was_told(
+    shares: tuple[float, ...], complained: bool, news: bool
+) -> None:
+    """In two sessions in a row; after a complaint, once it was over, whenever it came again."""
+    found = [Finding(share, (), 50) for share in shares]
+    assert begun(found, complained=complained) is news
 
 
 def test_two_sessions_are_looked_at_or_all_since_a_complaint() -> None:
