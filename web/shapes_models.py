@@ -52,10 +52,12 @@ class Model(Shape):
     """A version as its training told, how it did since, and whether it serves."""
 
     model_version: str
-    serves: bool
+    role: str
+    """champion, challenger, former champion, or never served."""
+    terms: list[dict[str, Any]]
+    """When it came into office: the entry on `models`, from which session on, and why."""
     trained_at: datetime | None
-    promotions: list[dict[str, Any]]
     measured: Measured
-    training: dict[str, Any] | None
-    """The payload of ModelTrained."""
+    training: dict[str, Any]
+    """The fields of ModelTrained, with skill and MAPE in percent."""
     mlflow: str | None

@@ -118,7 +118,15 @@ TRAINED = {
     "event_type": "ModelTrained",
     "model_version": "v1",
     "timestamp": NOW,
-    "payload": {"model_version": "v1", "promoted": True},
+    "offset": 0,
+    "payload": {
+        "model_version": "v1",
+        "promoted": True,
+        "training_end": "2024-03-01",
+        "performance": {"mape": 1.5},
+        "features_used": [],
+        "artifact_location": "s3://m",
+    },
 }
 
 
@@ -340,6 +348,17 @@ def test_bytes_of_a_letter_are_told_as_base64_and_cut(client: Reader, tables: Ta
     told = client.get(f"{API}/letters/l1").json()
     assert told["key_base64"] == "AA=="
     assert (told["truncated"], len(told["value_base64"])) == (True, 87_384)
+
+
+def test_versions_are_told_with_their_role_and_what_they_did(client: Reader) -> None:
+    """The newest training first, persistence last."""
+    found = client.get(f"{API}/models").json()["items"]
+    assert [(one["model_version"], one["role"]) for one in found] == [
+        ("v1", "champion"),
+        ("v0", "never served"),
+    ]
+    assert found[0]["measured"]["skill"] == 0.5
+    assert (found[0]["training"]["mape"], found[0]["trained_at"][:10]) == (1.5, "2024-03-04")
 
 
 def test_a_flow_lags_by_what_the_read_side_knows_beyond_its_newest_slice(client: Reader) -> None:

@@ -1,13 +1,12 @@
-"""Sums are made anew for sessions that errors came for, and only for those; versions from their events."""
+"""Sums are made anew for sessions that errors came for, and for those alone."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
 
 from infra.database.reads import skill
-from tasks.core import model_history
 from web.skill_book import AT_ONCE, SkillBook
 
 FIRST, SECOND = date(2024, 3, 3), date(2024, 3, 4)
@@ -81,31 +80,3 @@ def test_many_sessions_are_summed_in_pieces(database: Database) -> None:
     database.all = [date.fromordinal(FIRST.toordinal() + n) for n in range(2 * AT_ONCE + 1)]
     assert len(book().read({("errors", 0): 1})) == len(database.all)
     assert [len(days) for days in database.summed] == [AT_ONCE, AT_ONCE, 1]
-
-
-def _event(kind: str, version: str, **payload: Any) -> dict[str, Any]:
-    moment = datetime(2024, 3, 4, tzinfo=UTC)
-    return {"event_type": kind, "model_version": version, "timestamp": moment, "payload": payload}
-
-
-def test_the_last_event_that_puts_into_office_names_who_serves() -> None:
-    """A training that says no does not; a promotion of an older version does."""
-    told = [
-        _event("ModelTrained", "v1", promoted=True),
-        _event("ModelTrained", "v2", promoted=None),
-        _event("ModelTrained", "v3", promoted=False),
-    ]
-    assert [(one["model_version"], one["serves"]) for one in model_history.versions(told)] == [
-        ("v3", False),
-        ("v2", True),
-        ("v1", False),
-    ]
-    back = model_history.versions([*told, _event("ModelPromoted", "v1", reason="rollback")])
-    assert [one["model_version"] for one in back if one["serves"]] == ["v1"]
-    assert back[0]["promotions"][0]["reason"] == "rollback"
-    assert back[0]["training"] == {"promoted": True}
-
-
-def test_nothing_trained_is_nothing_told() -> None:
-    """No version is invented."""
-    assert model_history.versions([]) == []

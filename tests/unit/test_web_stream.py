@@ -2,10 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from infra.errors import TryAgainError
-from web.routes.stream import events
+from infra.settings import load_settings
+from web.app import API, create_app
+from web.routes.stream import MOST_READERS, events
 from web.version import Version
 
 Offsets = dict[tuple[str, int], int]
@@ -71,3 +77,54 @@ def test_a_quiet_stream_stays_open() -> None:
         return await anext(stream)
 
     assert asyncio.run(scene()).startswith(b":")
+
+
+Message = MutableMapping[str, Any]
+
+
+async def _listened(app: Any, parts: int) -> list[Message]:
+    """Listen to the app's stream until so many parts came, then go away."""
+    sent: asyncio.Queue[Message] = asyncio.Queue()
+    gone = asyncio.Event()
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "GET", "path": f"{API}/stream", "query_string": b"", "headers": []}
+    known = {"asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "scheme": "http"}
+    listening = asyncio.create_task(app({**scope, **known, "server": ("test", 80)}, receive, sent.put))
+    heard = [await asyncio.wait_for(sent.get(), 10) for _ in range(parts)]
+    gone.set()
+    await asyncio.wait_for(listening, 10)
+    return heard
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The app on tables of this test."""
+    tables = Tables()
+    monkeypatch.setattr("web.service.positions", lambda *_: tables.read())
+    nowhere: Any = object()
+    return create_app(load_settings(tmp_path), nowhere)
+
+
+def test_the_endpoint_streams_and_forgets_who_went_away(app: Any) -> None:
+    """The first event comes at once, under the type by which browsers know a stream."""
+
+    async def scene() -> list[Message]:
+        await app.state.service.version.poll()
+        return await _listened(app, 2)
+
+    start, first = asyncio.run(scene())
+    assert start["status"] == 200
+    assert dict(start["headers"])[b"content-type"].startswith(b"text/event-stream")
+    assert told(first["body"]) == ("changed", {"topics": {"errors": 7, "alerts": 3}})
+    assert app.state.service.readers == 0
+
+
+def test_too_many_readers_are_sent_away(app: Any) -> None:
+    """With a sentence, and to come back later."""
+    app.state.service.readers = MOST_READERS
+    start = asyncio.run(_listened(app, 2))[0]
+    assert start["status"] == 503

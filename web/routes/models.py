@@ -1,16 +1,17 @@
 """Endpoints about model versions: what was trained, who serves, and how good they were."""
 
 from collections import defaultdict
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from events.payloads import PAYLOADS
 from infra.database.reads import models, skill
 from infra.errors import RejectError
-from tasks.core import model_history
+from tasks.core import versions
 from tasks.core.lineage import model_url
-from tasks.core.naming import unknown
+from tasks.core.offices import Offices
 from web import items, shapes
 from web import shapes_models as told
 from web.service import Here, Service
@@ -39,8 +40,7 @@ async def show_model(service: Here, request: Request, version: str) -> Response:
         every = _models(service, service.skill.read(offsets))
         found = next((one for one in every if one["model_version"] == version), None)
         if found is None:
-            known = [one["model_version"] for one in every]
-            raise RejectError(unknown("model version", version, known) or "no version was trained yet")
+            raise RejectError(versions.why_unknown(_offices(models.told(service.engine)), version))
         return found
 
     return await service.answer(request, TOPICS, make)
@@ -94,15 +94,32 @@ def _rank(line: items.Item) -> tuple[bool, float, str]:
 
 
 def _models(service: Service, sums: dict[tuple[date, str], skill.Sums]) -> list[items.Item]:
+    """Describe every version, persistence last: what was said of it, and how it did since."""
     of: dict[str, list[skill.Sums]] = defaultdict(list)
     for (_, version), summed in sums.items():
         of[version].append(summed)
-    settings = service.settings
-    return [
-        one
-        | {
-            "measured": items.measured(of[one["model_version"]]),
-            "mlflow": model_url(settings.mlflow_ui, settings.model_name, one["model_version"]),
-        }
-        for one in model_history.versions(models.told(service.engine))
-    ]
+    rows = models.told(service.engine)
+    trained = {row["model_version"]: row["timestamp"] for row in rows if row["event_type"] == "ModelTrained"}
+    described = versions.rows(_offices(rows))
+    return [_model(service, one, of[one["version"]], trained) for one in reversed(described)]
+
+
+def _offices(rows: list[items.Item]) -> Offices:
+    return Offices(
+        (row["offset"], PAYLOADS[row["event_type"]].model_validate(row["payload"])) for row in rows
+    )
+
+
+def _model(
+    service: Service, told_of: items.Item, sums: list[skill.Sums], trained: dict[str, datetime]
+) -> items.Item:
+    settings, version = service.settings, told_of.pop("version")
+    return {
+        "model_version": version,
+        "role": told_of.pop("role"),
+        "terms": told_of.pop("terms"),
+        "trained_at": trained.get(version),
+        "training": told_of,
+        "measured": items.measured(sums),
+        "mlflow": model_url(settings.mlflow_ui, settings.model_name, version),
+    }

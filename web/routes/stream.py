@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import orjson
 from fastapi import APIRouter
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from infra.errors import TryAgainError
 from web.service import Here, Service
@@ -17,8 +18,11 @@ HEARTBEAT_SECONDS = 15.0
 RETRY_MS = 2_000
 
 
-@router.get("/stream", response_class=EventSourceResponse)
-async def stream(service: Here) -> EventSourceResponse:
+MEDIA = "text/event-stream"
+
+
+@router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {MEDIA: {}}}})
+async def stream(service: Here) -> StreamingResponse:
     """Tell at once where the read side is, and then after each change what moved.
 
     Each event is called `changed`; its data are the offsets of the topics that moved, `{"topics": {...}}`.
@@ -28,7 +32,7 @@ async def stream(service: Here) -> EventSourceResponse:
     if service.readers >= MOST_READERS:
         message = f"{MOST_READERS} readers are listening already: ask for the pages now and then instead"
         raise TryAgainError(message)
-    return EventSourceResponse(_told(service), headers={"cache-control": "no-store"})
+    return StreamingResponse(_told(service), media_type=MEDIA, headers={"cache-control": "no-store"})
 
 
 async def _told(service: Service) -> AsyncIterator[bytes]:

@@ -15,7 +15,8 @@ def told(engine: Engine) -> list[Found]:
     """
     columns = models.c
     query = select(
-        *(columns.event_id, columns.event_type, columns.model_version, columns.timestamp, columns.payload)
+        *(columns.event_id, columns.event_type, columns.model_version, columns.timestamp, columns.offset),
+        columns.payload,
     ).order_by(columns.partition, columns.offset)
     with reading(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
