@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from deltalake import DeltaTable
-from distributed import Client
+from distributed import Client, get_task_stream
 
 from events.envelope import Event
 from events.payloads import DataIngested, Payload
@@ -223,7 +223,7 @@ def looking_at(cluster: Cluster) -> Iterator[Client]:
 def test_workers_share_the_blocks_of_symbols(past: Settings, cluster: Cluster) -> None:
     """On a real scheduler both workers compute blocks; what comes out is what one process computes."""
     days = sessions(past)[20:80]
-    with looking_at(cluster) as client, client.get_task_stream() as stream:
+    with looking_at(cluster) as client, get_task_stream(client) as stream:
         published = backfill(past, days, "--force", "--dask", cluster.address)["published"]
     assert published > SYMBOLS
     done = Counter(task["worker"] for task in stream.data)
