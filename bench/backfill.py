@@ -80,7 +80,7 @@ def measure(sessions: int | None) -> Figures:
         require(figures.again["vectors"] == 0, figures.again)
         figures.sending = part("bench.backfill", "send", settings.home)
         figures.computing = {where: computing(settings, span, *how) for where, how in PLACES.items()}
-    figures.beside = beside.measured()
+    figures.beside = beside.measured(min(sessions or beside.PAST, beside.PAST))
     return figures
 
 
