@@ -12,6 +12,11 @@ from tasks.catching_up import await_projection
 from tests.copies import eventually
 
 WITHIN = 200
+UNTRAINED = {
+    "NEPSE_PARTS": '["kafka","s3","postgres","prefect","deploy","forecasting","judging","projectors"]',
+    "NEPSE_RETRAIN_AFTER_SESSIONS": "100000",
+}
+"""A stack with every flow and projector, but for what trains."""
 
 
 def settle(settings: Settings, within: float = WITHIN) -> None:

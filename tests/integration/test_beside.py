@@ -13,7 +13,7 @@ from infra.settings import Settings
 from tasks.core.simulator import Oddities, write_market
 from tasks.reading import Session, read_sessions
 from tests.conftest import nepse, running_stack
-from tests.stacks import settle
+from tests.stacks import UNTRAINED, settle
 
 pytestmark = pytest.mark.stack
 
@@ -37,7 +37,7 @@ def live(files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> I
     """A stack that has worked off the history, and trains nothing meanwhile."""
     history = tmp_path_factory.mktemp("beside") / "history.parquet"
     history.write_bytes(files["history.parquet"])
-    with running_stack(NEPSE_RETRAIN_AFTER_SESSIONS="100000") as settings:
+    with running_stack(**UNTRAINED) as settings:
         done = nepse("ingest", "--home", str(settings.home), str(history), within=280)
         assert done.returncode == 0, done.stderr
         settle(settings)

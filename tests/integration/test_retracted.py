@@ -19,13 +19,13 @@ from tasks.reading import read_sessions
 from tests.conftest import nepse, running_stack
 from tests.copies import eventually
 from tests.ingesting import Exchange
-from tests.stacks import WITHIN, events_of, settle
+from tests.stacks import UNTRAINED, WITHIN, events_of, settle
 from tests.unit.test_retractions import errors_of
 
 pytestmark = pytest.mark.stack
 
 PAST, SYMBOLS, LIVE = 40, 24, 6
-SETTINGS = {"NEPSE_EXPIRE_AFTER_SESSIONS": "2", "NEPSE_RETRAIN_AFTER_SESSIONS": "100000"}
+SETTINGS = {"NEPSE_EXPIRE_AFTER_SESSIONS": "2", **UNTRAINED}
 Errors = dict[tuple[Any, ...], float]
 
 
