@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from kafka import KafkaConsumer, TopicPartition
 
-from bench import market
+from bench import beside, market
 from bench.processes import Ran, part, peak, run, say, tell
 from bench.servers import NEPSE, servers
 from bench.standin import idle_loop
@@ -30,11 +30,14 @@ from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.settings import Settings, inherited_environment, load_settings
 from tasks.rebuilding import Rebuilt, rebuild_features, rebuild_read_side
+from tasks.scaling import LOCAL, LOCAL_WORKERS
 
 PARTS = ("kafka", "s3", "postgres", "prefect", "deploy")
 FEATURES, SENDER = "features", "bench-sending"
 TRANSACTION, SENDINGS = 5_000, 50_000
 """Events of a transaction, and of the sending alone."""
+PLACES = {"this process": (), f"{LOCAL_WORKERS} Dask workers of this machine": ("--dask", LOCAL)}
+"""Where a backfill may compute, and how to ask for it."""
 
 
 @dataclass
@@ -50,6 +53,10 @@ class Figures:
     sending: dict[str, float] = field(default_factory=dict)
     rebuild: dict[str, dict[str, float]] = field(default_factory=dict)
     """By store."""
+    computing: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Computing everything and publishing nothing, by where."""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """What `bench.beside` measured."""
 
 
 def measure(sessions: int | None) -> Figures:
@@ -72,7 +79,15 @@ def measure(sessions: int | None) -> Figures:
         figures.again = again.figures() | {"vectors": json.loads(again.words)["published"]}
         require(figures.again["vectors"] == 0, figures.again)
         figures.sending = part("bench.backfill", "send", settings.home)
+        figures.computing = {where: computing(settings, span, *how) for where, how in PLACES.items()}
+    figures.beside = beside.measured(min(sessions or beside.PAST, beside.PAST))
     return figures
+
+
+def computing(settings: Settings, span: Sequence[str], *how: str) -> dict[str, float]:
+    """Compute everything, and publish nothing."""
+    done = nepse(settings, "backfill", *span, "--force", "--dry-run", *how)
+    return done.figures() | {"vectors": json.loads(done.words)["published"]}
 
 
 def require(right: bool, found: Any) -> None:

@@ -1,6 +1,8 @@
 """The backfill's part of the page."""
 
 from importlib.metadata import version
+from statistics import median
+from typing import Any
 
 from bench.backfill import Figures
 from bench.report import Target, machine, rows
@@ -33,6 +35,8 @@ def part(figures: Figures) -> str:
     for store, found in figures.rebuild.items():
         text += _row(f"rebuild the {store}", found["rows"], found)
     text += _row("backfill once more: nothing is missing", figures.again["vectors"], figures.again)
+    for where, found in figures.computing.items():
+        text += _row(f"compute everything in {where}, publish nothing", found["vectors"], found)
     sending = figures.sending
     text += _row(
         f"sending ready-made events alone, {sending['transaction']:,} a transaction",
@@ -42,10 +46,24 @@ def part(figures: Figures) -> str:
     text += (
         f"\nAn event of {events['features']} features has {events['bytes']:,.0f} bytes; on the broker's disk"
     )
-    text += f" it takes {events['bytes_on_disk']:,.0f}.\n\n"
+    text += f" it takes {events['bytes_on_disk']:,.0f}.\n\n{_beside(figures.beside)}"
     versions = (f"kafka-python {version('kafka-python')}", f"Apache Kafka {KAFKA_VERSION}")
     return (
         text + rows(TARGETS, reached(figures)) + machine("shared by all servers and the command", *versions)
+    )
+
+
+def _beside(found: dict[str, Any]) -> str:
+    """Tell how soon a session is predicted, alone and beside a backfill."""
+    if not found:
+        return ""
+    alone, beside = (", ".join(f"{one:.1f}" for one in found[name]) for name in ("alone", "beside"))
+    return (
+        f"On a whole stack, whose flows predict and join, a session of {found['symbols']:,.0f} symbols has"
+        f" its last prediction {median(found['alone']):.1f} s after its announcement, and"
+        f" {median(found['beside']):.1f} s"
+        f" while a backfill of {found['sessions']} sessions, {found['vectors']:,} vectors, publishes for"
+        f" {found['seconds']:.0f} s (medians of {alone}; {beside}).\n\n"
     )
 
 

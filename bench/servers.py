@@ -29,11 +29,14 @@ def free_offset(home: Path) -> int:
 
 
 @contextmanager
-def servers(*names: str) -> Iterator[Settings]:
-    """Start these parts, Kafka and Postgres among them, with topics and tables; they end with the block."""
+def servers(*names: str, **kept: str) -> Iterator[Settings]:
+    """Start these parts, Kafka and Postgres among them, with topics and tables; they end with the block.
+
+    `kept` are settings of the stack's home.
+    """
     with tempfile.TemporaryDirectory(prefix="nepse-bench-", ignore_cleanup_errors=True) as folder:
         home = Path(folder) / "home"
-        state.prepare_home(home, free_offset(home), keep={"NEPSE_PARTS": json.dumps(names)})
+        state.prepare_home(home, free_offset(home), keep={"NEPSE_PARTS": json.dumps(names), **kept})
         _nepse("up", home, UP_SECONDS)
         try:
             settings = load_settings(home)

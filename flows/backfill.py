@@ -49,7 +49,7 @@ def backfill(  # noqa: PLR0913, PLR0917  (the form has a field for each)
     expect_many_objects()
     loop = connect()
     request = Request(start, end, tuple(map(canonical, symbols or ())), flow, force)
-    with computing(dask or loop.settings.dask) as begin, progress_artifact("backfill") as show:
+    with computing(loop.settings, dask) as begin, progress_artifact("backfill") as show:
         report = _do(loop, request, begin, show, dry_run=dry_run)
     backfilled(report.computed, report.published)
     return report.as_dict() | {"flow": flow, "dry_run": dry_run}

@@ -30,8 +30,9 @@ POINTS = (
 )
 """Every step of a slice at which a process may die, in their order."""
 
-BLOCK_POINTS = ("block-computed", "block-committed")
-"""Where a process may die that publishes blocks of sessions (infra/kafka/blocks.py)."""
+BLOCK_POINTS = ("symbols-computed", "block-computed", "block-committed")
+"""Where a process may die that computes blocks of symbols for others (tasks/scaling.py), or publishes blocks
+of sessions (infra/kafka/blocks.py)."""
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

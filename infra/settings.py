@@ -102,7 +102,13 @@ class Settings(BaseSettings):
 
     dask: str | None = Field(
         None,
-        description="Where backfills compute: a Dask scheduler's address, or 'local'; in process without it.",
+        description="Where backfills compute: a Dask scheduler's address, or 'local' for workers of its own;"
+        " in process without it.",
+    )
+    dask_symbols: int = Field(
+        128,
+        ge=1,
+        description="Symbols that a task on Dask computes: 5 MB for 250 sessions and the window before them.",
     )
 
     @field_validator("delivery_timeout_ms")

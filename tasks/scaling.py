@@ -15,15 +15,14 @@ import pandas as pd
 from prefect import task
 
 from infra.errors import TryAgainError
+from infra.faults import reach
+from infra.settings import Settings
 from tasks.core.features import Aggregates, compared, compute, market_inputs
 from tasks.core.panel import Panel
 from tasks.core.stitching import stitched
 
 LOCAL = "local"
 """In place of a scheduler's address: a cluster of this machine, for as long as it is needed."""
-
-SYMBOLS_A_BLOCK = 128
-"""Symbols in a task: of 250 sessions and the window before them 5 MB a field go over the wire."""
 
 LOCAL_WORKERS = 2
 WORKERS_SECONDS = 60
@@ -51,7 +50,9 @@ def inputs_of_market(panel: Panel, since: date) -> list[Aggregates]:
 @task(name="features-of-symbols", retries=2)
 def features_of_symbols(panel: Panel, since: date, market: list[Aggregates]) -> pd.DataFrame:
     """Compute the features of some symbols."""
-    return compute(panel, since, market)
+    found = compute(panel, since, market)
+    reach("symbols-computed")
+    return found
 
 
 def here(panel: Panel, since: date) -> Table:
@@ -59,8 +60,8 @@ def here(panel: Panel, since: date) -> Table:
     return partial(compute, panel, since)
 
 
-def on(runner: Runner, panel: Panel, since: date, symbols: int = SYMBOLS_A_BLOCK) -> Table:
-    """Compute by blocks of symbols on a task runner, from now on."""
+def on(runner: Runner, symbols: int, panel: Panel, since: date) -> Table:
+    """Compute by blocks of so many symbols on a task runner, from now on."""
     market = runner.submit(inputs_of_market, {"panel": panel, "since": since})
     parts = [
         runner.submit(features_of_symbols, {"panel": part, "since": since, "market": market})
@@ -72,8 +73,9 @@ def on(runner: Runner, panel: Panel, since: date, symbols: int = SYMBOLS_A_BLOCK
 
 
 @contextmanager
-def computing(dask: str | None) -> Iterator[Start]:
-    """Say where to compute: in this process without `dask`; else as the setting of that name has it."""
+def computing(settings: Settings, dask: str | None = None) -> Iterator[Start]:
+    """Say where to compute: as `dask` has it, else the setting of that name, else in this process."""
+    dask = dask or settings.dask
     if not dask:
         yield here
         return
@@ -83,7 +85,7 @@ def computing(dask: str | None) -> Iterator[Start]:
     asked = DaskTaskRunner(cluster_kwargs=local) if dask == LOCAL else DaskTaskRunner(address=dask)
     with asked as runner:
         require_workers(lambda: runner.client, dask)
-        yield partial(on, runner)
+        yield partial(on, runner, settings.dask_symbols)
 
 
 def require_workers(connect: Callable[[], Any], dask: str) -> None:

@@ -1438,4 +1438,18 @@ GUARDS: tuple[Guard, ...] = (
         "       ",
         f"{UNIT}/test_registry.py::test_the_clients_of_mlflow_never_unpickle",
     ),
+    Guard(
+        "a vector that was taken back is in no frame that is read from the feature table",
+        "infra/feature_rows.py",
+        'if "retracted" in stored.schema.names:',
+        "if False:",
+        f"{UNIT}/test_feature_store.py::test_a_vector_that_was_taken_back_is_none",
+    ),
+    Guard(
+        "a vector of a session that was none is told once more, marked as taken back",
+        "tasks/retractions.py",
+        'model_copy(update={"retracted": True})',
+        "model_copy()",
+        f"{UNIT}/test_retractions.py::test_the_vectors_of_a_phantom_are_taken_back",
+    ),
 )

@@ -8,33 +8,31 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from deltalake import DeltaTable
-from distributed import Client
+from distributed import Client, get_task_stream
 
-from events.envelope import Event, decode
+from events.envelope import Event
 from events.payloads import DataIngested, Payload
 from infra.delta_access import storage_options
 from infra.feature_table import FeatureTable
-from infra.kafka import clients, scanning
+from infra.kafka import clients
 from infra.kafka.blocks import Block, blocks_in
-from infra.kafka.lag import unsettled
 from infra.settings import Settings
 from infra.store import Store
-from tasks.catching_up import await_projection
 from tasks.core.prices import session_from_parquet, session_to_parquet
 from tasks.core.simulator import write_market
-from tests.conftest import NEPSE, nepse, running_stack
-from tests.copies import eventually
+from tests.conftest import nepse, running_stack
+from tests.stacks import WITHIN, events_of, settle
 
 pytestmark = pytest.mark.stack
 
-SYMBOLS = 30
-WITHIN = 200
+SYMBOLS, BLOCKS = 30, 5
 
 
 @pytest.fixture(scope="module")
@@ -48,33 +46,6 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         assert done.returncode == 0, done.stderr
         settle(settings)
         yield settings
-
-
-def settle(settings: Settings) -> None:
-    """Wait until every flow has done what is there, and the feature table holds it."""
-    readers: dict[str, Any] = {}
-    eventually(lambda: unsettled(settings, readers) == 0, "the loop is done", WITHIN)
-    for reader in readers.values():
-        reader.close(autocommit=False)
-    with scanning.reader(settings) as looking:
-        ends, _ = scanning.settled_ends(settings, looking, scanning.spots_of(settings, ["features"]))
-    table = FeatureTable(settings)
-    await_projection("the feature table", lambda: table.positions(ends), ends)
-
-
-def events_of(settings: Settings, topic: str, producer: str = "") -> list[Event[Payload]]:
-    """All events of a topic, or those of a producer."""
-    with scanning.reader(settings) as looking:
-        spots = scanning.spots_of(settings, [topic])
-        ends, _ = scanning.settled_ends(settings, looking, spots)
-        records = [
-            record
-            for spot in spots
-            for batch in scanning.scan(looking, spot, 0, ends[spot.topic, spot.partition])
-            for record in batch
-        ]
-    events = [decode(record.value) for record in records]
-    return [event for event in events if not producer or event.producer == producer]
 
 
 def blocks(settings: Settings) -> list[Block]:
@@ -212,39 +183,73 @@ def produce_raw(past: Settings) -> Callable[[DataIngested], None]:
     return publish
 
 
+class Cluster(NamedTuple):
+    """A Dask scheduler and its workers, each a process of its own."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+    faults: Path
+    """Where the workers look for armed faults."""
+
+
 @pytest.fixture
-def scheduler() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A Dask scheduler and two workers, each a process of its own; the address, and the workers."""
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A scheduler and two workers, for commands that cut the symbols into five blocks."""
+    monkeypatch.setenv("NEPSE_DASK_SYMBOLS", str(SYMBOLS // BLOCKS))
     with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    port = address.rsplit(":", 1)[1]
+        port = str(free.getsockname()[1])
+    dask, address = [sys.executable, "-m", "dask"], f"tcp://127.0.0.1:{port}"
     command = [*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
     running = [subprocess.Popen(command)]
-    workers = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    running += [subprocess.Popen(workers) for _ in range(2)]
+    worker = [*dask, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    surroundings = os.environ | {"NEPSE_FAULTS": str(tmp_path)}
+    running += [subprocess.Popen(worker, env=surroundings) for _ in range(2)]
     try:
-        yield address, running[1:]
+        yield Cluster(address, running[1:], tmp_path)
     finally:
         for process in running:
             process.kill()
             process.wait()
 
 
-def test_a_worker_may_die(past: Settings, scheduler: tuple[str, list[subprocess.Popen[bytes]]]) -> None:
-    """On a real scheduler with two workers, of which one is killed at work: the same as in process."""
-    address, workers = scheduler
+@contextmanager
+def looking_at(cluster: Cluster) -> Iterator[Client]:
+    """Look at a scheduler that has both workers."""
+    with Client(cluster.address, timeout=60) as client:
+        client.wait_for_workers(2, timeout=60)
+        yield client
+
+
+def test_workers_share_the_blocks_of_symbols(past: Settings, cluster: Cluster) -> None:
+    """On a real scheduler both workers compute blocks; what comes out is what one process computes."""
+    days = sessions(past)[20:80]
+    with looking_at(cluster) as client, get_task_stream(client) as stream:
+        published = backfill(past, days, "--force", "--dask", cluster.address)["published"]
+    assert published > SYMBOLS
+    done = Counter(task["worker"] for task in stream.data)
+    assert len(done) == len(cluster.workers)
+    assert done.total() == 1 + BLOCKS
+    settle(past)
+    assert backfill(past, days)["published"] == 0
+
+
+def test_a_worker_dies_at_work(past: Settings, cluster: Cluster) -> None:
+    """The first that has computed a block is killed before it tells: the other one does its part."""
     days = sessions(past)[20:80]
     before = len(events_of(past, "features", "backfill"))
-    with Client(address, timeout=60) as looking:
-        looking.wait_for_workers(2, timeout=60)
-        command = [NEPSE, *_command(past, days, "--force", "--dask", address)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
-            eventually(lambda: any(looking.processing().values()), "a worker is at work", WITHIN)
-            os.kill(workers[0].pid, signal.SIGKILL)
-            told, _ = running.communicate(timeout=WITHIN)
-    assert running.returncode == 0
-    published = json.loads(told)["published"]
+    (cluster.faults / "symbols-computed").write_text("kill")
+    with looking_at(cluster) as client:
+        published = backfill(past, days, "--force", "--dask", cluster.address)["published"]
+        assert len(client.scheduler_info()["workers"]) == 1
+    assert {worker.poll() for worker in cluster.workers} == {None, -signal.SIGKILL}
     assert len(events_of(past, "features", "backfill")) == before + published
+    settle(past)
+    assert backfill(past, days)["published"] == 0
+
+
+def test_a_cluster_of_this_machine_may_be_asked_for(past: Settings) -> None:
+    """With `local` the command starts workers of its own and ends them; the same comes out."""
+    days = sessions(past)[20:40]
+    assert backfill(past, days, "--force", "--dask", "local")["published"] > SYMBOLS
     settle(past)
     assert backfill(past, days)["published"] == 0

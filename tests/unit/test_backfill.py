@@ -465,11 +465,11 @@ def test_computing_by_blocks_of_symbols_is_computing_here() -> None:
     """One task for what couples the symbols, one a block; the same table."""
     panel = Panel.from_sessions([(session.date, session.rows) for session in simulate(130, 10, seed=3)])
     runner, since = Runner(), panel.dates[-2]
-    found = on(runner, panel, since, symbols=4)()
+    found = on(runner, 4, panel, since)()
     assert runner.tasks == ["market-inputs", *["features-of-symbols"] * 3]
     pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
     pd.testing.assert_frame_equal(found, here(panel, since)(), check_exact=True)
-    assert on(runner, Panel.empty(), since)().empty
+    assert on(runner, 4, Panel.empty(), since)().empty
 
 
 class DaskRunner:
@@ -489,7 +489,7 @@ def test_what_goes_to_dask_can_be_sent() -> None:
     panel = Panel.from_sessions([(session.date, session.rows) for session in simulate(130, 10, seed=3)])
     since = panel.dates[-2]
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
-        found = on(DaskRunner(client), panel, since, symbols=4)()
+        found = on(DaskRunner(client), 4, panel, since)()
     pd.testing.assert_frame_equal(found, compute(panel, since), check_exact=True)
 
 
@@ -507,7 +507,7 @@ def test_a_scheduler_without_workers_is_said() -> None:
 
 def test_without_dask_the_process_computes() -> None:
     """Nothing else is imported or asked."""
-    with computing(None) as start:
+    with computing(Settings(dask=None)) as start:
         assert start is here
 
 

@@ -56,6 +56,15 @@ def measured_backfill() -> backfill.Figures:
         events={"events": 400_000, "features": 180, "bytes": 8000.0, "bytes_on_disk": 3000.0},
         sending={"events": 50_000, "seconds": 5.0, "transaction": 5000, "peak": 200.0},
         rebuild={"read side": ran | {"rows": 350}, "table": ran | {"rows": 400_000, "bytes_a_row": 700.0}},
+        computing={"this process": ran | {"vectors": 400_000}},
+        beside={
+            "alone": [1.0, 0.5, 0.7],
+            "beside": [1.2, 3.0, 2.0],
+            "seconds": 40.0,
+            "vectors": 100_000,
+            "sessions": 300,
+            "symbols": 350.0,
+        },
     )
 
 
@@ -122,6 +131,8 @@ def test_the_backfill_part() -> None:
     assert "| backfill: raw data to committed features | 400,000 | 100.0 | 4,000 | 900 |" in text
     assert "| backfill once more: nothing is missing | 0 | 100.0 |  | 900 |" in text
     assert "| sending ready-made events alone, 5,000 a transaction | 50,000 | 5.0 | 10,000 | 200 |" in text
+    assert "| compute everything in this process, publish nothing | 400,000 | 100.0 | 4,000 | 900 |" in text
+    assert "0.7 s after its announcement, and 2.0 s while a backfill of 300 sessions" in text
     assert "An event of 180 features has 8,000 bytes; on the broker's disk it takes 3,000." in text
     assert report_backfill.reached(figures) == [4000, 5, 900]
 
