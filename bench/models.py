@@ -32,6 +32,7 @@ from tasks.core.written import written
 from tasks.models import unpack
 from tasks.predictions import Vectors, make_predictions
 from tasks.registering import Trigger, register
+from tasks.serving import Choice
 from tasks.training import Trained, fit, stored_features
 
 PARTS = ("kafka", "s3", "postgres", "mlflow")
@@ -148,15 +149,11 @@ class Book:
 
     def __init__(self, model: TrainedModel) -> None:
         """Hold its model."""
-        self._model = model
+        self._choice = Choice(MODEL, model)
 
-    def version_for(self, _: date) -> str:
-        """Name it."""
-        return MODEL
-
-    def model(self, _: str) -> TrainedModel:
-        """Give its model."""
-        return self._model
+    def choose(self, *_: object) -> Choice:
+        """Choose it."""
+        return self._choice
 
 
 def _vectors(sessions: int | None) -> Vectors:

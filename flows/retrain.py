@@ -14,7 +14,17 @@ from tasks.aliases import align, in_office
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
 from tasks.deliveries import read_once
-from tasks.registering import Answer, Trigger, answer, newest, register, registered_before, unanswered
+from tasks.registering import (
+    IMPLAUSIBLE,
+    Answer,
+    Trigger,
+    answer,
+    implausible,
+    newest,
+    register,
+    registered_before,
+    unanswered,
+)
 from tasks.training import fit, stored_features
 from tasks.work import Account, process
 
@@ -41,11 +51,13 @@ def steps(loop: Loop, work: Work) -> Account:
 
 
 def _publish(loop: Loop, work: Work, answers: list[Answer]) -> None:
-    """Say what was trained, and of each version that takes office that it does."""
+    """Say what was trained, which versions take office, and which are too good to be true."""
     serving = in_office(loop)
     for one in answers:
         version = one.said.model_version
         work.publish("models", one.said, one.cause, loop.settings.model_name)
+        if one.implausible:
+            work.publish("alerts", implausible(one.said), one.cause, f"{IMPLAUSIBLE} {version}")
         if one.said.promoted:
             promoted = ModelPromoted(
                 model_version=version,

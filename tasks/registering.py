@@ -5,19 +5,23 @@ from typing import Any, NamedTuple
 
 from prefect import runtime, task
 
-from events.payloads import ModelRetrainingTriggered, ModelTrained
+from events.payloads import AlertRaised, ModelRetrainingTriggered, ModelTrained
 from infra.bootstrap import Loop
 from infra.kafka.records import Received, of_kind
 from infra.kafka.work import CODE_VERSION
 from infra.registry_types import Submission, Version
 from infra.settings import Settings
 from tasks.core import pictures
+from tasks.core.alert_rules import alert_id
 from tasks.core.explained import hyperparameters
 from tasks.core.model_card import model_card
 from tasks.models import pack
 from tasks.training import Trained
 
 Trigger = Received[ModelRetrainingTriggered]
+
+IMPLAUSIBLE = "model_implausible"
+"""The alert rule of a version that knows what it can't know."""
 
 
 class Answer(NamedTuple):
@@ -26,6 +30,8 @@ class Answer(NamedTuple):
     version: Version
     said: ModelTrained
     cause: Trigger
+    implausible: bool = False
+    """Whether it is better than anything can be: a leak, more likely."""
     picture: bytes = b""
     """PNG of the forecasts beside what came, from the attempt that trained it."""
 
@@ -58,7 +64,21 @@ def answer(loop: Loop, version: Version, triggers: Sequence[Trigger]) -> Answer:
         "triggers": list(dict.fromkeys([*said["triggers"], *(t.id for t in triggers)])),
         "reasons": list(dict.fromkeys([*said["reasons"], *(t.payload.reason for t in triggers)])),
     }
-    return Answer(version, ModelTrained.model_validate(said | others), newest(triggers))
+    leaks = bool(said.get("implausible"))
+    return Answer(version, ModelTrained.model_validate(said | others), newest(triggers), implausible=leaks)
+
+
+def implausible(said: ModelTrained) -> AlertRaised:
+    """Say that a version is too good to be true: somebody has to find what its features know."""
+    labels = {"model_version": said.model_version}
+    message = f"{said.model_version} does not serve, and its features are to be looked at: {said.why}"
+    return AlertRaised(
+        rule=IMPLAUSIBLE,
+        severity="critical",
+        message=message[:1000],
+        alert_id=alert_id(IMPLAUSIBLE, labels),
+        labels=labels,
+    )
 
 
 def newest(triggers: Sequence[Trigger]) -> Trigger:
@@ -106,6 +126,7 @@ def announcement(trained: Trained, triggers: Sequence[Trigger]) -> dict[str, Any
         "data_version": trained.data_version,
         "promoted": trained.promotion.promoted,
         "why": trained.promotion.why,
+        "implausible": trained.promotion.implausible,  # beside the event: for the alert
         "triggers": [trigger.id for trigger in triggers],
         "reasons": list(dict.fromkeys(trigger.payload.reason for trigger in triggers)),
         "coverage": _rounded(explained.coverage),

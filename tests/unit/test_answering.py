@@ -117,6 +117,7 @@ def _submission(_: Any, trained: Any, triggers: Any) -> Submission:
         "features_used": ["RSI"],
         "training_end": str(trained.until),
         "promoted": trained.promoted,
+        "implausible": not trained.promoted,
         "why": f"training {trained.number}",
         "triggers": [one.id for one in triggers],
         "reasons": [one.payload.reason for one in triggers],
@@ -187,6 +188,21 @@ def test_who_takes_office_is_told_with_whom_it_follows(world: World) -> None:
     world.promoting = False
     assert [one.promoted for one in world.take(2, 3)] == [False]
     assert world.promotions() == [("v1", "v0"), ("v2", "v1")]
+
+
+def test_what_is_too_good_to_be_true_raises_an_alert(world: World) -> None:
+    """Also where the attempt that found it died; what serves raises none."""
+    world.promoting = False
+    world.die_in(0, 1)
+    work = world.slice(0, 1)
+    retrain.steps(world, work)
+    [alert] = [decode(one.value).payload for one in work.outgoing if one.topic == "alerts"]
+    assert (alert.rule, alert.labels) == ("model_implausible", {"model_version": "v1"})
+    assert "training 1" in alert.message
+    world.promoting = True
+    quiet = world.slice(1, 2)
+    retrain.steps(world, quiet)
+    assert {one.topic for one in quiet.outgoing} == {"models"}
 
 
 def test_a_request_that_came_twice_trains_once(world: World) -> None:
