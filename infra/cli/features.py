@@ -109,7 +109,7 @@ def _meanings(feature_set: str) -> dict[str, tuple[str, str]]:
 
     if feature_set != core("features").FEATURE_SET:
         return {}
-    return {entry.name: (entry.unit, entry.formula) for entry in core("feature_table").FEATURE_TABLE}
+    return {entry.name: (entry.unit, entry.formula) for entry in core("catalogue").FEATURE_TABLE}
 
 
 def _number(value: float | None) -> str:
