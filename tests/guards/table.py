@@ -768,13 +768,6 @@ GUARDS: tuple[Guard, ...] = (
         f"{INGESTION}::test_what_adjusts_a_session_is_told_with_it",
     ),
     Guard(
-        "an object that two days name is compared as the newest of them",
-        "tasks/ingestion.py",
-        "None if day in self._repeated else self._current.at(day)",
-        "self._current.at(day)",
-        f"{UNIT}/test_foreign_sessions.py::test_an_object_that_two_days_name_is_the_newest_one_s",
-    ),
-    Guard(
         "a window holds what was told up to its slice, and nothing later",
         "tasks/core/sessions.py",
         "            held = self.as_of(offset, earlier)\n",
