@@ -54,6 +54,11 @@ def predicted(symbol: str, as_of: date, close: float, **more: Any) -> Prediction
     return PredictionMade(symbol=symbol, predicted_close=close, **known)
 
 
+def foreign(symbol: str) -> PredictionMade:
+    """A prediction that does not tell what it was made from."""
+    return PredictionMade(symbol=symbol, date=DAYS[1], predicted_close=1.0, model_version="v1")
+
+
 def erred(symbol: str, day: date, error: float, **more: Any) -> ErrorComputed:
     """An error beside persistence's, which is twice as large."""
     known = {"model_version": "v1", "as_of": day - timedelta(1), "baseline_error": 2 * error} | more
@@ -111,7 +116,7 @@ def test_a_session_that_was_taken_back_whole_is_not_the_newest(side: ReadSide) -
 
 def test_an_event_without_a_session_that_it_was_made_from_is_found_as_well(side: ReadSide) -> None:
     """As foreign producers write it."""
-    side.tell("predictions", *(predicted(s, FIRST, 1.0, as_of=None) for s in ("A", "B", "C")))
+    side.tell("predictions", *(foreign(s) for s in ("A", "B", "C")))
     first = newest.of_session(side.engine, tables.predictions, DAYS[1], Cut(None, 2))
     rest = newest.of_session(side.engine, tables.predictions, DAYS[1], Cut(first.next, 2))
     assert [row["symbol"] for row in (*first.rows, *rest.rows)] == ["A", "B", "C"]

@@ -67,7 +67,8 @@ async def list_symbols(
     def make() -> Any:
         found = market.symbols(service.engine, beginning, limit + 1)
         following = [found[limit - 1]["symbol"]] if len(found) > limit else None
-        return {"items": found[:limit], "next": paging.told(following)}
+        lines = [{name: row[name] for name in shapes.SymbolLine.model_fields} for row in found[:limit]]
+        return {"items": lines, "next": paging.told(following)}
 
     return await service.answer(request, ("features",), make)
 

@@ -46,13 +46,14 @@ async def _told(service: Service) -> AsyncIterator[bytes]:
 
 async def events(version: Version, heartbeat: float = HEARTBEAT_SECONDS) -> AsyncIterator[bytes]:
     """Yield a stream's bytes for as long as somebody listens."""
-    known: dict[str, int] | None = {}
+    known: dict[str, int] | None = None
+    greeted = False
     while True:
         news = version.news  # before the look: what changes while the reader is served is not missed
         now = _now(version)
-        if now != known:
+        if now != known or not greeted:
             yield _event(known or {}, now)
-        known = now
+        known, greeted = now, True
         if not await happened(news, heartbeat):
             yield KEEPALIVE_COMMENT
 
