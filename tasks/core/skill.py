@@ -140,7 +140,7 @@ def diebold_mariano(first: Vector, second: Vector, lags: int = LAGS) -> PairedTe
         statistic = float(correction * mean / np.sqrt(variance / n))
     else:
         statistic = float(np.copysign(np.inf, mean)) if mean else 0.0
-    return PairedTest(mean, statistic, float(1 - stdtr(n - 1, statistic)), n)
+    return PairedTest(mean, statistic, float(stdtr(n - 1, -statistic)), n)
 
 
 def block_bootstrap(  # noqa: PLR0913  (all but what is measured are by name)
