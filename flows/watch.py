@@ -2,18 +2,19 @@
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime
 
 from prefect import flow
 
 from infra.bootstrap import Loop, connect
-from infra.errors import TryAgainError
+from infra.database import outbox
 from infra.running import stopping, wait
 from tasks.notifying import deliver
 from tasks.watcher import Looked, Watcher
 
-LOOK_SECONDS, TELL_SECONDS = 5.0, 1.0
-_log = logging.getLogger(__name__)
+LOOK_SECONDS, TELL_SECONDS, TELLING_SECONDS, TIDY_SECONDS = 5.0, 1.0, 20.0, 3_600.0
+log = logging.getLogger(__name__)
 
 
 @flow(name="watch", log_prints=False)
@@ -24,28 +25,35 @@ def watch(once: bool = False) -> str:
         once: look once, publish and tell what that finds, and end.
     """
     loop = connect()
-    watcher = Watcher(loop)
+    watcher, ended = Watcher(loop), threading.Event()
+    teller = threading.Thread(target=keep_telling, args=(loop, ended), name="telling", daemon=True)
     try:
         if once:
             return told(watcher.look(datetime.now(UTC)))
-        teller = threading.Thread(target=keep_telling, args=(loop,), name="telling", daemon=True)
         teller.start()
         while not stopping():
             watcher.look(datetime.now(UTC))
             wait(LOOK_SECONDS)
-        teller.join(LOOK_SECONDS)
     finally:
+        ended.set()
+        if teller.is_alive():
+            teller.join(TELLING_SECONDS)
         watcher.close()
     return "stopped"
 
 
-def keep_telling(loop: Loop) -> None:
+def keep_telling(loop: Loop, ended: threading.Event) -> None:
     """Deliver what is due, again and again: what was postponed, and what waited for its minute."""
-    while not wait(TELL_SECONDS):
+    tidied = 0.0
+    while not (ended.wait(TELL_SECONDS) or stopping()):
         try:
             deliver(loop)
-        except TryAgainError as error:
-            _log.warning("nobody can be told now: %s", error)
+            if time.monotonic() - tidied > TIDY_SECONDS:
+                outbox.forget(loop.database, datetime.now(UTC))
+                tidied = time.monotonic()
+        except Exception:  # whatever it was: a thread that ended here would leave people untold, silently
+            log.exception("nobody can be told now")
+            ended.wait(LOOK_SECONDS)
 
 
 def told(looked: Looked) -> str:

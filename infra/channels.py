@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +16,9 @@ LOG = "log"
 """The channel that is always there, and the last of every route: `logs/notifications.jsonl`."""
 LOG_BYTES = 10_000_000
 """A log that is larger makes way for a new one; one older is kept."""
+
+
+_LOGGING = threading.Lock()
 
 
 class Channels:
@@ -33,8 +37,8 @@ class Channels:
 
     def route(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Keep those of the wanted channels that there are, all if none is; the log comes last."""
-        found = tuple(name for name in wanted if name in self._urls)
-        return (*found, LOG) if found else self.names
+        asked = [name for name in wanted if name in self.names]
+        return (*(name for name in asked if name != LOG), LOG) if asked else self.names
 
     def send(self, name: str, message_id: str, text: str) -> None:
         """Deliver one message; waits for some seconds at most.
@@ -44,9 +48,16 @@ class Channels:
         """
         if name == LOG:
             self._write(message_id, text)
-        elif not self._opened[name].notify(title=TITLE, body=f"{text}\n\nid: {message_id}"):
+        elif not self._tell(self._opened[name], f"{text}\n\nid: {message_id}"):
             message = f"the channel {name} did not take the message {message_id}"
             raise TryAgainError(message)
+
+    @staticmethod
+    def _tell(channel: Any, body: str) -> bool:
+        """Hand a text over as text: no service is to read markup in what foreign clients wrote."""
+        from apprise import NotifyFormat  # noqa: PLC0415
+
+        return bool(channel.notify(title=TITLE, body=body, body_format=NotifyFormat.TEXT))
 
     def check(self) -> None:
         """Open every channel.
@@ -64,17 +75,26 @@ class Channels:
         import apprise  # noqa: PLC0415  (half a second, and only needed with channels)
 
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs URLs with their passwords
-        channel = apprise.Apprise()
-        if not channel.add(url):
+        # what is longer than a service takes becomes several messages
+        asset = apprise.AppriseAsset()
+        channel = apprise.Apprise(asset=asset)
+        opened = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+        if not opened or not channel.add(opened):
             message = f"the URL of the notification channel {name} is none that Apprise knows"
             raise StopError(message)
+        opened.overflow_mode = apprise.OverflowMode.SPLIT
         return channel
 
     def _write(self, message_id: str, text: str) -> None:
         log = self._settings.home / "logs" / "notifications.jsonl"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_suffix(".1.jsonl"))
         line = {"time": datetime.now(UTC).isoformat(), "id": message_id, "text": text}
-        with log.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
+        try:
+            with _LOGGING:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                if log.exists() and log.stat().st_size > LOG_BYTES:
+                    log.replace(log.with_suffix(".1.jsonl"))
+                with log.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(line) + "\n")
+        except OSError as error:
+            message = f"the log of notifications can't be written: {error}"
+            raise TryAgainError(message) from error

@@ -25,7 +25,13 @@ INHERITED = (
 class Settings(BaseSettings):
     """Where things are and how hard to push them; `nepse doctor` prints each with its origin."""
 
-    model_config = SettingsConfigDict(env_prefix="NEPSE_", extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NEPSE_",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a channel's URL holds a password
+    )
 
     home: Path = Field(Path(".nepse"), description="State folder of the local stack.")
     data: str | None = Field(None, description="Folder or URL of exchange files; the simulator without it.")

@@ -4,7 +4,7 @@ import logging
 from datetime import date
 
 from infra.bootstrap import Loop
-from infra.errors import TryAgainError
+from infra.errors import RejectError, TryAgainError
 from tasks.serving import PERSISTENCE, model_book
 
 _log = logging.getLogger(__name__)
@@ -16,10 +16,9 @@ def align(loop: Loop) -> None:
     Called after the commit that changed it. Where MLflow is away, the next training or promotion does it:
     nobody decides anything by an alias.
     """
-    champion, challenger = standing(loop)
     try:
-        loop.registry.align(champion, challenger)
-    except TryAgainError as error:
+        loop.registry.align(*standing(loop))
+    except (TryAgainError, RejectError) as error:  # what was published stands, and must not be repeated
         _log.warning("the aliases in MLflow stay behind until the next training or promotion: %s", error)
 
 

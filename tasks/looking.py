@@ -1,9 +1,13 @@
 """What the watch sees: for each kind of rule, the values of its measure now."""
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from statistics import fmean
+
+from kafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.bootstrap import Loop
 from infra.database import facts
@@ -19,6 +23,7 @@ from tasks.sessions import sessions, targets
 
 CLOSE = time(15)
 """The exchange's close in Kathmandu."""
+_log = logging.getLogger(__name__)
 SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 
 
@@ -46,7 +51,8 @@ class Eyes:
                 found += [
                     Sample(rule.name, labels, value) for labels, value in LOOKS[rule.about](self, rule, now)
                 ]
-            except TryAgainError:
+            except (TryAgainError, KafkaError, SQLAlchemyError) as error:
+                _log.warning("%s is not known now: %s", rule.name, error)
                 found += [Sample(key.rule, key.labels, None) for key in standing if key.rule == rule.name]
         return found
 
@@ -92,7 +98,8 @@ class Eyes:
 
     def _session(self, _: AlertRule, now: datetime) -> "Seen":
         """Tell how long ago the session closed that is expected next; only where files are waited for."""
-        held = sessions(self._loop).refresh().days if self._loop.settings.landing else []
+        told = sessions(self._loop).refresh() if self._loop.settings.landing else None
+        held = [one.day for one in told.alive()] if told else []
         if not held:
             return []
         close = datetime.combine(targets(self._loop).next_session(held[-1]), CLOSE, EXCHANGE_TZ)

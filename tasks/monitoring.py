@@ -89,10 +89,13 @@ def _firsts(judged: list[Error], rows: list[state.WindowInput]) -> list[Error]:
 def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
     """Tell whether this complaint was not made before, and no other partition is about to make it.
 
-    Looking at the topic alone would let two partitions that judge at once publish the same event.
+    Looking at the topic alone would let two partitions that judge at once publish the same event. A slice
+    that is rehearsed claims nothing.
     """
     event_id = derive_id(FLOW, cause.id, due.reason)
-    return not loop.training.has(event_id) and state.claim(loop.database, event_id, cause.place)
+    mine = None if loop.rehearses("training") else cause.place
+    owner = state.claimant(loop.database, event_id, mine) or cause.place
+    return not loop.training.has(event_id) and owner[:2] == cause.place[:2]
 
 
 def _row(received: Error) -> state.WindowInput:

@@ -58,7 +58,7 @@ def notes_of(
     """Say by which route, and from when on, each event is told."""
     rules = {rule.name: rule for rule in loop.keep("alert-rules", lambda: rules_of(loop.settings))}
     channels = channels_of(loop)
-    return [_note(channels, rules.get(payload.rule), name, payload, now) for name, payload in news]
+    return [_noted(channels, rules.get(payload.rule), name, payload, now) for name, payload in news]
 
 
 def channels_of(loop: Loop) -> Channels:
@@ -71,7 +71,7 @@ def _checked(channels: Channels) -> Channels:
     return channels
 
 
-def _note(
+def _noted(
     channels: Channels, rule: AlertRule | None, name: str, payload: AlertRaised | AlertResolved, now: datetime
 ) -> Note:
     """Alerts of rules that nobody declared go by every channel; critical ones do not wait for the morning."""
@@ -115,10 +115,18 @@ def _deliver(
         _log.warning("%s", error)
         found.postponed += 1
         return
-    if name != LOG:
-        channels.send(LOG, message.message_id, message.text)
     outbox.told(connection, message, name)
     found.told += 1
+    if name != LOG:
+        _note(channels, message)
+
+
+def _note(channels: Channels, message: Message) -> None:
+    """Keep a copy in the log, where that can be written: the message was taken, and is not told again."""
+    try:
+        channels.send(LOG, message.message_id, message.text)
+    except TryAgainError as error:
+        _log.warning("%s", error)
 
 
 def _next(message: Message) -> Message:

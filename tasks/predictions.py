@@ -67,10 +67,10 @@ def _choose(book: ModelBook, vector: FeaturesComputed, target: date) -> Choice:
 
 
 def _by_version(choices: Sequence[Choice]) -> list[list[int]]:
-    """Group places by the version that predicts there."""
-    groups: dict[str, list[int]] = defaultdict(list)
+    """Group places by the model that predicts there: a name may have been given to another file since."""
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for place, choice in enumerate(choices):
-        groups[choice.version].append(place)
+        groups[choice.version, id(choice.model)].append(place)
     return list(groups.values())
 
 

@@ -58,7 +58,7 @@ def decide(loop: Loop, version: str | None, reason: str, *, again: bool = False)
 def _decide(loop: Loop, source: Source, version: str | None, reason: str, *, again: bool) -> Decision:
     book = ModelBook(loop, Models(loop.live))  # nothing loaded before: the file may have changed since
     previous = book.offices.champion.version
-    chosen = version or _before(book)
+    chosen = _before(book) if version is None else version
     require_able(book, chosen)
     if chosen == previous and not again:
         return Decision(chosen, previous, None, published=False, message=f"{chosen} serves already")

@@ -8,7 +8,7 @@ from kafka import TopicPartition
 from prefect import task
 
 from infra.bootstrap import Loop
-from infra.errors import RejectError, TryAgainError
+from infra.errors import TryAgainError
 from infra.feature_rows import OWN_COLUMNS
 from infra.feature_table import FeatureTable
 from infra.kafka import clients
@@ -21,7 +21,7 @@ from tasks.core.features import FEATURE_SET
 from tasks.core.promotion import Evaluation, Verdict, evaluate, evaluate_unseen, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
 from tasks.core.training_rows import TrainingRows
-from tasks.serving import PERSISTENCE, model_book
+from tasks.serving import model_book
 
 PROJECTOR_SECONDS = 180.0
 
@@ -98,13 +98,6 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
 
 
 def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:
-    """Evaluate the version that serves now, too; None if it can't take these rows, or there is none."""
-    book = model_book(loop)
-    version = book.version_for(date.max)
-    if version == PERSISTENCE:
-        return None
-    try:
-        champion = book.model(version)
-    except RejectError:
-        return None
-    return evaluate_unseen(champion, held) if champion.takes(FEATURE_SET, held.names) else None
+    """Evaluate the version that would predict these rows now, too; None if that is persistence."""
+    champion = model_book(loop).choose(date.max, FEATURE_SET, held.names).model
+    return evaluate_unseen(champion, held) if champion else None

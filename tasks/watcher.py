@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kafka.errors import KafkaError
+
 from events.envelope import Event, Metadata, decode, derive_id, encode
 from events.payloads import AlertRaised, AlertResolved
 from infra.bootstrap import Loop
 from infra.database import alert_state, outbox
 from infra.database.alert_state import News
-from infra.errors import TryAgainError
+from infra.errors import LoopError, TryAgainError
 from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.kafka.work import CODE_VERSION
@@ -90,17 +92,18 @@ class Watcher:
         self._news = [one for one in news if one.event_id not in known] + self._news
 
     def _silenced(self) -> dict[Key, Life]:
-        """Mark what somebody acknowledged since it was raised."""
+        """Mark what somebody acknowledged since it was raised, this time."""
         raised = {alert_id(k.rule, dict(k.labels)): k for k, life in self._lives.items() if life.raised_at}
         lives = dict(self._lives)
-        if not raised:
-            return lives
-        oldest = min(life.breached_since for life in lives.values())
         try:
-            for name in alert_state.acknowledged(self._loop.database, raised, oldest):
-                lives = acknowledged(lives, raised[name])
+            when = alert_state.acknowledged(self._loop.database, raised) if raised else {}
         except TryAgainError as error:
             _log.warning("acknowledgements are not known: %s", error)
+            return lives
+        for name, moment in when.items():
+            since = lives[raised[name]].raised_at
+            if since is not None and moment >= since:
+                lives = acknowledged(lives, raised[name])
         return lives
 
     def _remember(self) -> None:
@@ -127,7 +130,7 @@ class Watcher:
             source.open()
             source.publish([_outgoing(one) for one in self._news])
             alert_state.published(self._loop.database, [one.event_id for one in self._news])
-        except TryAgainError as error:
+        except (LoopError, KafkaError) as error:  # whoever opens next finds out what is committed
             _log.warning("alerts are published later: %s", error)
             return False
         finally:

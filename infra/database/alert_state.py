@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from infra.database.bulk import any_of
 from infra.database.connection import transaction
 from infra.database.private_tables import alert_lives, alert_news
 from infra.database.tables import alerts
@@ -35,7 +36,7 @@ def load(engine: Engine) -> tuple[dict[str, Any], list[News]]:
 def save(engine: Engine, lives: Mapping[str, Any], gone: Iterable[str], news: Iterable[News]) -> None:
     """Store changed lives and news, both or neither; forget what is gone. Raises TryAgainError."""
     with transaction(engine) as connection:
-        connection.execute(delete(alert_lives).where(alert_lives.c.alert_id.in_(list(gone))))
+        connection.execute(delete(alert_lives).where(alert_lives.c.alert_id == any_of(gone)))
         for name, life in lives.items():
             stored = insert(alert_lives).values(alert_id=name, life=life)
             connection.execute(stored.on_conflict_do_update(index_elements=["alert_id"], set_={"life": life}))
@@ -46,11 +47,12 @@ def save(engine: Engine, lives: Mapping[str, Any], gone: Iterable[str], news: It
 def published(engine: Engine, event_ids: Iterable[str]) -> None:
     """Forget news that are on the topic. Raises TryAgainError."""
     with transaction(engine) as connection:
-        connection.execute(delete(alert_news).where(alert_news.c.event_id.in_(list(event_ids))))
+        connection.execute(delete(alert_news).where(alert_news.c.event_id == any_of(event_ids)))
 
 
-def acknowledged(engine: Engine, alert_ids: Iterable[str], since: datetime) -> set[str]:
-    """Name those of the alerts that somebody acknowledged. Raises TryAgainError."""
-    mine = alerts.c.alert_id.in_(list(alert_ids)) & (alerts.c.event_type == "AlertAcknowledged")
+def acknowledged(engine: Engine, alert_ids: Iterable[str]) -> dict[str, datetime]:
+    """Tell when each of the alerts was last acknowledged, if it was. Raises TryAgainError."""
+    mine = (alerts.c.alert_id == any_of(alert_ids)) & (alerts.c.event_type == "AlertAcknowledged")
+    query = select(alerts.c.alert_id, func.max(alerts.c.timestamp)).where(mine).group_by(alerts.c.alert_id)
     with transaction(engine) as connection:
-        return set(connection.scalars(select(alerts.c.alert_id).where(mine, alerts.c.timestamp >= since)))
+        return {str(name): when for name, when in connection.execute(query)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Cursor, sql
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, Table
+from sqlalchemy import ARRAY, Connection, Table, Text, cast, func
 
 from infra.database.connection import driver
 
@@ -18,6 +18,11 @@ class Keep:
     identity: str
     order: tuple[str, ...]
     smallest: bool = True
+
+
+def any_of(ids: Iterable[str]) -> Any:
+    """Match one of many ids, in one parameter: a statement may have no more than 65,535."""
+    return func.any(cast(list(ids), ARRAY(Text)))
 
 
 def copy_rows(

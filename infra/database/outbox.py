@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from events.envelope import derive_id
-from infra.database.bulk import copy_rows
+from infra.database.bulk import any_of, copy_rows
 from infra.database.connection import transaction
 from infra.database.private_tables import messages, notes
 
@@ -86,7 +86,7 @@ def _make(
     values = {"message_id": message_id, "route": route, "text": write(taken), "made_at": now, "due_at": now}
     connection.execute(insert(messages).values(**values, channel=0, tries=0))
     ids = [note.event_id for note in taken]
-    connection.execute(update(notes).where(notes.c.event_id.in_(ids)).values(message_id=message_id))
+    connection.execute(update(notes).where(notes.c.event_id == any_of(ids)).values(message_id=message_id))
     return message_id
 
 
@@ -125,7 +125,7 @@ def forget(engine: Engine, now: datetime) -> int:
     with transaction(engine) as connection:
         old = messages.c.told_by.is_not(None) & (messages.c.made_at < now - KEPT)
         gone = list(connection.scalars(messages.delete().where(old).returning(messages.c.message_id)))
-        connection.execute(notes.delete().where(notes.c.message_id.in_(gone)))
+        connection.execute(notes.delete().where(notes.c.message_id == any_of(gone)))
         return len(gone)
 
 

@@ -27,6 +27,8 @@ class Gauge:
         self._readers: dict[str, KafkaConsumer] = {}
         self._ledger: KafkaConsumer | None = None
         self._last: dict[Spot, datetime] = {}
+        self._next: int | None = None
+        """The ledger's offset from which on it was not read yet."""
 
     def read(self) -> dict[str, Progress]:
         """Tell how each flow of the wiring is getting on.
@@ -78,8 +80,9 @@ class Gauge:
 
     def _read_on(self, reader: KafkaConsumer) -> None:
         end = int(reader.end_offsets([LEDGER], timeout_ms=lag.ASK_MS)[LEDGER])
-        if not self._last:
-            reader.seek(LEDGER, max(0, end - LEDGER_TAIL))
-        while int(reader.position(LEDGER) or 0) < end:
+        tail = max(0, end - LEDGER_TAIL)
+        reader.seek(LEDGER, tail if self._next is None else min(max(self._next, tail), end))
+        while (at := int(reader.position(LEDGER) or 0)) < end:
             for record in reader.poll(timeout_ms=1_000, max_records=LEDGER_TAIL).get(LEDGER, []):
                 self._last.update(lag.commits_of(record.value))
+        self._next = max(at, end)

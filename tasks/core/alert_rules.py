@@ -79,7 +79,7 @@ class AlertRule:
     below: float | None = None
     statistic: Statistic | None = None
     over: int | None = None
-    """Sessions or seconds, as `about` says."""
+    over_unit: Window | None = None
     held_s: float = 0.0
     """How long the condition has to hold before the alert is raised, and to be gone before it is resolved."""
     severity: Severity = "warning"

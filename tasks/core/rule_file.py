@@ -121,6 +121,7 @@ def _rule(node: yaml.MappingNode, problems: list[Problem]) -> AlertRule | None:
     problems += [Problem(_line(node), f"a rule needs {key}") for key in missing]
     if len(problems) > before:
         return None
+    values["over"], values["over_unit"] = values.get("over", (None, None))
     rule = AlertRule(**values, line=_line(node))
     problems += [Problem(lines.get(field, rule.line), told) for field, told in _contradictions(rule)]
     return rule if len(problems) == before else None
@@ -137,6 +138,8 @@ def _contradictions(rule: AlertRule) -> Iterator[tuple[str, str]]:
         yield "over", f"{rule.about} needs over, in {about.window}"
     if rule.over is not None and not about.window:
         yield "over", f"{rule.about} has no window: leave over out"
+    if rule.over is not None and about.window and (rule.over_unit != about.window):
+        yield "over", f"{rule.about} counts over in {about.window}, not in {rule.over_unit}"
     if (rule.statistic is not None) != (about.window == "sessions"):
         yield "statistic", "a statistic belongs to windows of sessions, and to these always"
     if rule.held_s and rule.about == PER_EVENT:
@@ -192,6 +195,10 @@ def _span(node: yaml.Node) -> int:
     return int(match[1]) * _SECONDS.get(match[2], 1)
 
 
+def _window(node: yaml.Node) -> tuple[int, str]:
+    return _span(node), "sessions" if "session" in _text(node) else "seconds"
+
+
 def _seconds(node: yaml.Node) -> float:
     if "session" in _text(node):
         message = "a span of time is expected: 30s, 5m, 4h or 2d"
@@ -221,7 +228,7 @@ _FIELDS: dict[str, tuple[str, Callable[[yaml.Node], Any]]] = {
     "above": ("above", _number),
     "below": ("below", _number),
     "statistic": ("statistic", _one_of(*get_args(Statistic))),
-    "over": ("over", _span),
+    "over": ("over", _window),
     "for": ("held_s", _seconds),
     "severity": ("severity", _one_of(*get_args(Severity))),
     "channels": ("channels", _words),

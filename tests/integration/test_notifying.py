@@ -14,6 +14,7 @@ from events.payloads import AlertRaised, AlertResolved
 from infra.bootstrap import Loop
 from infra.channels import LOG, Channels
 from infra.database import outbox
+from infra.database.outbox import Note
 from infra.errors import StopError, TryAgainError
 from infra.settings import Settings, load_settings
 from tasks.notifying import TRIES, WINDOW, deliver, enqueue
@@ -89,6 +90,35 @@ def test_a_storm_is_a_handful_of_messages(servers: Settings, hook: Webhook) -> N
     assert sum(counts) == 10_000
     assert max(len(body) for body in hook.bodies) < 2_000
     loop.close()
+
+
+def test_more_notes_than_a_statement_takes_parameters(servers: Settings, hook: Webhook) -> None:
+    """A night's alerts are one message."""
+    loop = a_loop(servers, ops=hook.url())
+    route = ",".join(Channels(loop.settings).names)
+    ids = (uuid.uuid4().hex for _ in range(70_000))
+    outbox.add(loop.database, (Note(name, route, "raised", "abs_error", "m", 1.0, NOW) for name in ids))
+    assert deliver(loop, NOW).told == 1
+    assert "abs_error: 70000 raised" in hook.bodies[0]
+    loop.close()
+
+
+def test_a_log_that_can_not_be_written_tells_nothing_twice(
+    servers: Settings, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel took the message; the copy is what is lost."""
+    loop = a_loop(servers, ops=hook.url())
+    enqueue(loop, news(raised()), NOW)
+    monkeypatch.setattr(Channels, "_write", lambda *_: _full())
+    assert deliver(loop, NOW).told == 1
+    assert deliver(loop, later(120)).told == 0
+    assert len(hook.bodies) == 1
+    loop.close()
+
+
+def _full() -> None:
+    message = "no space left"
+    raise TryAgainError(message)
 
 
 def test_a_channel_that_fails_gives_way_to_the_next(servers: Settings, hook: Webhook) -> None:
@@ -171,12 +201,14 @@ def test_a_rule_has_its_channels_and_its_quiet_hours(servers: Settings, hook: We
 def test_mail_arrives(servers: Settings) -> None:
     """By SMTP, as any mail server takes it."""
     with mailbox() as (port, texts):
-        url = f"mailto://127.0.0.1:{port}/?from=loop@example.com&to=ops@example.com&format=text"
+        url = f"mailto://127.0.0.1:{port}/?from=loop@example.com&to=ops@example.com"
         loop = a_loop(servers, mail=url)
-        enqueue(loop, news(raised("by mail")), NOW)
+        enqueue(loop, news(raised("by mail <img src=//evil/x>")), NOW)
         assert deliver(loop, NOW).told == 1
         [text] = texts
         assert "by mail" in text
+        assert "&lt;img&nbsp;src=//evil/x&gt;" in text
+        assert text.count("<img") == 1  # in the part that is plain text
         loop.close()
 
 
@@ -209,6 +241,7 @@ def test_routes_end_in_the_log(servers: Settings, hook: Webhook) -> None:
     channels = Channels(load_settings(servers.home, notify_channels={"a": urls[0]}, notify_urls=urls))
     assert channels.names == ("a", "url_1", "url_2", LOG)
     assert channels.route(["url_2", "nowhere", "a"]) == ("url_2", "a", LOG)
+    assert channels.route(["log"]) == (LOG,)
     assert channels.route(["nowhere"]) == channels.route([]) == channels.names
     hook.answers = [500]
     with pytest.raises(TryAgainError, match="the channel a did not take"):

@@ -15,6 +15,7 @@ from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, Error
 from infra.bootstrap import Loop
 from infra.database import alert_state, projected
 from infra.errors import TryAgainError
+from infra.kafka.gauge import Gauge
 from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.settings import Settings, load_settings
@@ -172,27 +173,45 @@ def test_people_are_told_while_the_database_is_away_as_well(
 def test_what_somebody_looks_after_is_not_told_again(
     loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An acknowledgement is an event; the read side knows it."""
-    watcher = watching(loop, monkeypatch, 3.0, 3.0, 3.0)
+    """Unless the acknowledgement is older than the alert: then it was about an earlier one."""
+    watcher = watching(loop, monkeypatch, 3.0, 3.0, 3.0, 3.0, 3.0)
     watcher.look(at(0))
     [raised] = alerts_of(loop, rule)
-    monkeypatch.setattr(alert_state, "acknowledged", lambda *_: {raised.payload.alert_id})
+    when = {raised.payload.alert_id: at(-1)}
+    monkeypatch.setattr(alert_state, "acknowledged", lambda *_: when)
     watcher.look(at(5))
     watcher.look(at(20_000))
-    assert len(alerts_of(loop, rule)) == 1
+    assert len(alerts_of(loop, rule)) == 2
+    when[raised.payload.alert_id] = at(20_001)
+    watcher.look(at(20_005))
+    watcher.look(at(40_000))
+    assert len(alerts_of(loop, rule)) == 2
 
 
 def test_acknowledgements_are_looked_up(loop: Loop) -> None:
-    """Those since the alert began."""
+    """When, for each alert."""
     alert, now = uuid.uuid4().hex, datetime.now(UTC)
     project_records(loop, "alerts", AlertAcknowledged(rule="a", alert_id=alert, by="an operator"))
-    assert alert_state.acknowledged(loop.database, [alert, "other"], now - timedelta(seconds=1)) == {alert}
-    assert alert_state.acknowledged(loop.database, [alert], now + timedelta(seconds=60)) == set()
+    [(name, when)] = alert_state.acknowledged(loop.database, [alert, "other"]).items()
+    assert name == alert
+    assert abs(when - now) < timedelta(seconds=60)
 
 
 def _raise_away(_: object) -> None:
     message = "the broker is away"
     raise TryAgainError(message)
+
+
+def test_a_gauge_goes_on_after_a_look_that_failed(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With new clients, from where it stood; and what it saw before is still known."""
+    gauge = Gauge(loop.settings)
+    before = gauge.read()
+    with monkeypatch.context() as away:
+        away.setattr(Gauge, "_read_on", lambda *_: _raise_away(None))
+        with pytest.raises(TryAgainError):
+            gauge.read()
+    assert gauge.read().keys() == before.keys()
+    gauge.close()
 
 
 def test_eyes_see_lag(loop: Loop, rule: str) -> None:

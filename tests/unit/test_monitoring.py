@@ -78,10 +78,19 @@ def test_a_complaint_is_made_once(
     known: tuple[str, ...], first: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same one is recognised by its id, on the topic and before it is there."""
-    monkeypatch.setattr(state, "claim", lambda *_: first)
+    claims: list[Any] = []
+
+    def claimant(_database: object, _event: str, place: Place | None) -> Place | None:
+        claims.append(place)
+        return place if first else Place("errors", 9, 1)
+
+    monkeypatch.setattr(state, "claimant", claimant)
     training = SimpleNamespace(has=lambda event_id: event_id in known)
-    loop: Any = SimpleNamespace(training=training, database=None)
+    loop: Any = SimpleNamespace(training=training, database=None, rehearses=lambda _topic: False)
     assert _is_ours(loop, CAUSE, asked(DAY).request) is expected
+    rehearsed: Any = SimpleNamespace(training=training, database=None, rehearses=lambda _topic: True)
+    _is_ours(rehearsed, CAUSE, asked(DAY).request)
+    assert claims == [CAUSE.place, None]
 
 
 def test_a_second_complaint_about_a_version_has_an_id_of_its_own() -> None:
@@ -136,7 +145,8 @@ def test_after_a_training_that_answered_a_complaint_it_is_quiet_for_ten_sessions
     """Whatever complained, and of whichever version."""
     answered = trained("v2", BEFORE, DRIFT_FEATURES)
     past = Past(trained=(answered,))
-    assert judged(past, rows(*[4.0] * 9, version="v2")) is None
+    early = _judge(past, told(99, DAY + timedelta(9), "v2"), rows(*[4.0] * 9, version="v2"))
+    assert early is None
     found = _judge(past, told(99, DAY + timedelta(10), "v2"), rows(*[4.0] * 10, version="v2"))
     assert found is not None
 
@@ -220,14 +230,16 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     monkeypatch.setattr(monitoring, "transaction", nullcontext)
     monkeypatch.setattr(state, "append_window", memory.append)
     monkeypatch.setattr(state, "window", memory.window)
-    monkeypatch.setattr(state, "claim", lambda *_: True)
+    monkeypatch.setattr(state, "claimant", lambda *_: None)
     monkeypatch.setattr(monitoring, "asked_and_trained", lambda _: Past(trained=(trained(),)))
     return memory
 
 
 def due(received: list[Received[ErrorComputed]], refused: tuple[Place, ...] = ()) -> list[Place]:
     """The places of the errors that ask for a retraining, of a slice."""
-    loop: Any = SimpleNamespace(database=None, training=SimpleNamespace(has=lambda _: False))
+    loop: Any = SimpleNamespace(
+        database=None, training=SimpleNamespace(has=lambda _: False), rehearses=lambda _: False
+    )
     end = max(one.place.offset for one in received) + 1
     return [cause.place for cause, _ in retraining_due(loop, received, {("errors", 0): end}, refused)]
 

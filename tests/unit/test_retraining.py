@@ -15,6 +15,7 @@ from tasks.core.catalogue import LEARNED
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import Card, NotTrainableError, TrainedModel
 from tasks.core.training_rows import TrainingRows
+from tasks.serving import Choice
 
 UNTIL = date(2024, 3, 5)
 DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
@@ -57,15 +58,12 @@ class FakeBook:
         """Let v1 be of this set."""
         self.feature_set = feature_set
 
-    def version_for(self, _target: date) -> str:
-        """Name it."""
-        return "v1"
-
-    def model(self, _version: str) -> TrainedModel:
-        """Load it; there is nothing to predict with."""
+    def choose(self, _target: date, feature_set: str, _names: Any) -> Choice:
+        """Choose it for vectors of its set; there is nothing to predict with."""
         nothing: Any = None
         span = ("2023-01-01", "2023-02-01", "2023-01-20")
-        return TrainedModel(nothing, Card(["RSI"], *span, 20, 400, 5, 0, feature_set=self.feature_set))
+        model = TrainedModel(nothing, Card(["RSI"], *span, 20, 400, 5, 0, feature_set=self.feature_set))
+        return Choice("v1", model) if feature_set == self.feature_set else Choice("v0", None)
 
 
 def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.MonkeyPatch) -> None:

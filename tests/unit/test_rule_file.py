@@ -128,6 +128,8 @@ def test_a_window_of_sessions_has_a_statistic() -> None:
         parse(errors)
     [rule] = parse(f"{errors}    over: 5 sessions\n    statistic: mean\n")
     assert (rule.over, rule.statistic) == (5, "mean")
+    with pytest.raises(RulesError, match="line 6: errors counts over in sessions, not in seconds"):
+        parse(f"{errors}    over: 10m\n    statistic: mean\n")
     with pytest.raises(RulesError, match="nothing can be held"):
         parse("rules:\n  - {name: e, about: error, measure: abs_error, above: 1, for: 5s}")
 

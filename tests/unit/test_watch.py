@@ -1,0 +1,60 @@
+"""The watch's own loop: who tells is ended with it, and goes on after whatever fails."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flows import watch as module
+from infra.errors import StopError
+from tests.copies import eventually
+
+
+def test_who_tells_goes_on_after_any_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that ended would leave people untold, and nobody would know."""
+    ended, calls = threading.Event(), list[int]()
+
+    def deliver(_loop: object) -> None:
+        calls.append(len(calls))
+        if len(calls) < 3:
+            message = "a wrong URL"
+            raise StopError(message)
+
+    monkeypatch.setattr(module, "deliver", deliver)
+    monkeypatch.setattr(module, "TELL_SECONDS", 0.001)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module.outbox, "forget", lambda *_: 0)
+    loop: Any = SimpleNamespace(database=None)
+    thread = threading.Thread(target=module.keep_telling, args=(loop, ended), daemon=True)
+    thread.start()
+    eventually(lambda: len(calls) >= 5, "more deliveries", 10)
+    ended.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_watch_that_crashes_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is started again within seconds: a thread each time would be many in a night."""
+    begun = threading.Event()
+
+    class Broken:
+        def __init__(self, _loop: object) -> None: ...
+
+        def look(self, _now: object) -> None:
+            begun.wait(10)
+            raise ZeroDivisionError
+
+        def close(self) -> None: ...
+
+    def tells(_loop: object, ended: threading.Event) -> None:
+        begun.set()
+        ended.wait(10)
+
+    monkeypatch.setattr(module, "connect", lambda: None)
+    monkeypatch.setattr(module, "Watcher", Broken)
+    monkeypatch.setattr(module, "keep_telling", tells)
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        module.watch.fn()
+    assert threading.active_count() == before
