@@ -36,7 +36,7 @@ EACH = 3
 """Sessions alone, and as many beside the backfill; the median of each counts."""
 PAST = 300
 """Sessions that are there before; all of them are filled again."""
-PARTS = ("kafka", "s3", "postgres", "prefect", "deploy", "forecasting", "judging", "projectors")
+PARTS = ("kafka", "s3", "postgres", "prefect", "deploy", "forecasting", "judging", "telling", "projectors")
 """Everything but what trains, so that no training takes its share."""
 WITHIN, SETTLED_WITHIN, POLL_MS = 120.0, 1_800.0, 20
 
