@@ -13,7 +13,8 @@ from tests.copies import eventually
 
 WITHIN = 200
 UNTRAINED = {
-    "NEPSE_PARTS": '["kafka","s3","postgres","prefect","deploy","forecasting","judging","telling","projectors"]',
+    "NEPSE_PARTS": '["kafka","s3","postgres","prefect","deploy",'
+    '"forecasting","judging","telling","projectors"]',
     "NEPSE_RETRAIN_AFTER_SESSIONS": "100000",
 }
 """A stack with every flow and projector, but for what trains."""
