@@ -54,7 +54,9 @@ def loop(servers: Settings, version: str) -> Any:
     trained = ModelTrained(
         model_version=version, performance={"mape": 1.0}, features_used=[], artifact_location="s3://m"
     )
-    return SimpleNamespace(training=Topic(), models=Topic(trained), database=engine(servers))
+    return SimpleNamespace(
+        training=Topic(), models=Topic(trained), database=engine(servers), rehearses=lambda _topic: False
+    )
 
 
 @pytest.fixture
