@@ -16,6 +16,7 @@ from infra.kafka.gauge import Gauge
 from infra.kafka.lag import Progress
 from infra.stack.parts import Part, plan
 from infra.stack.status import answers
+from infra.wiring import routes
 from tasks.core.alert_life import Key, Labels, Sample
 from tasks.core.alert_rules import PER_EVENT, AlertRule
 from tasks.core.calendar import EXCHANGE_TZ
@@ -72,11 +73,11 @@ class Eyes:
         waited = (
             (flow, max((s.waited_s for s in one.standings if s.lag), default=0.0)) for flow, one in of_all
         )
-        return [(_label("flow", flow), seconds) for flow, seconds in waited]
+        return [(_label("flow", flow), _beyond(flow, seconds)) for flow, seconds in waited]
 
     def _still(self, _: AlertRule, now: datetime) -> "Seen":
         stuck = ((flow, one.longest_stuck(now).stuck_s(now)) for flow, one in self._standing().items())
-        return [(_label("flow", flow), seconds) for flow, seconds in stuck]
+        return [(_label("flow", flow), _beyond(flow, seconds)) for flow, seconds in stuck]
 
     def _errors(self, rule: AlertRule, _: datetime) -> "Seen":
         """Sum sessions up; fewer sessions than the rule's say nothing yet."""
@@ -125,6 +126,12 @@ class Eyes:
 
 Seen = list[tuple[Labels, float]]
 """Values by their labels."""
+
+
+def _beyond(flow: str, seconds: float) -> float:
+    """Leave out what a flow may take by its wiring: a training works for minutes and commits at its end."""
+    patience = max((route.stalled_after_s or 0 for route in routes() if route.flow == flow), default=0)
+    return max(0.0, seconds - patience)
 
 
 def _label(name: str, value: str) -> Labels:

@@ -18,13 +18,15 @@ _ERRORS = """
     SELECT coalesce(model_version, ''), date, avg(abs_error), avg(abs(pct_error)),
            avg(CASE WHEN within_95 THEN 0.0 WHEN NOT within_95 THEN 1.0 END),
            sum(abs_error) FILTER (WHERE baseline_error IS NOT NULL) / nullif(sum(abs(baseline_error)), 0)
-    FROM standing WHERE NOT retracted GROUP BY 1, 2 ORDER BY 1, 2
+    FROM standing WHERE NOT retracted AND abs_error < 1e15 AND abs(coalesce(baseline_error, 0)) < 1e15
+    AND abs(coalesce(pct_error, 0)) < 1e15 GROUP BY 1, 2 ORDER BY 1, 2
 """
 _LETTERS = """
-    SELECT coalesce(flow, ''), count(*) FROM dead_letters WHERE "timestamp" >= :since GROUP BY 1 ORDER BY 1
+    SELECT left(coalesce(flow, ''), 64), count(*) FROM dead_letters WHERE "timestamp" >= :since
+    GROUP BY 1 ORDER BY 1
 """
 _DRIFT = """
-    SELECT reason, count(*) FROM trainings WHERE reason LIKE 'drift%' AND "timestamp" >= :since
+    SELECT left(reason, 64), count(*) FROM trainings WHERE reason LIKE 'drift%' AND "timestamp" >= :since
     GROUP BY 1 ORDER BY 1
 """
 _REACHED = """
