@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from events.envelope import Event, Metadata, encode
 from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, ErrorComputed, PredictionExpired
 from infra.bootstrap import Loop
-from infra.database import alert_state, projected
+from infra.database import alert_state, facts, projected
 from infra.errors import TryAgainError
 from infra.kafka.gauge import Gauge
 from infra.kafka.records import Outgoing
@@ -279,3 +279,30 @@ def test_a_share_that_errs_less_ends_its_alert(loop: Loop, rule: str) -> None:
     historic = AlertManager([per_error]).process([an_error(symbol, 7, 70.0)], date(2024, 4, 1))
     project_records(loop, "alerts", *(alert for _, alert in historic))
     assert over() == []
+
+
+def test_errors_of_sessions_are_summed_up_by_version(loop: Loop, rule: str) -> None:
+    """Newest revisions alone, none that was taken back, none that is no price; lead is a ratio of sums."""
+    days = [date(2031, 1, 2), date(2031, 1, 3)]
+    made = [
+        an_error("A", 1, 2.0, model_version=rule, within_95=True, baseline_error=4.0, pct_error=-2.0),
+        an_error("B", 1, 6.0, model_version=rule, within_95=False, baseline_error=-4.0, pct_error=6.0),
+        an_error("C", 1, 1.7e308, model_version=rule),
+        an_error("D", 1, 9.0, model_version=rule, retracted=True),
+    ]
+    for day in days:
+        project_records(loop, "errors", *(one.model_copy(update={"date": day}) for one in made))
+    found = [row for row in facts.errors(loop.database, 2) if row.model_version == rule]
+    assert [row.date for row in found] == days
+    assert found[0][2:] == pytest.approx((4.0, 4.0, 0.5, 1.0))
+    assert facts.letters(loop.database, datetime.now(UTC) + timedelta(days=1)) == []
+    assert facts.drift(loop.database, datetime.now(UTC) + timedelta(days=1)) == []
+
+
+def test_eyes_see_servers(loop: Loop) -> None:
+    """Those that this stack has, which answer now."""
+    server = AlertRule("away", "server", "seconds", above=15.0, by=("server",))
+    eyes = looking.Eyes(loop)
+    seen = {s.labels: s.value for s in eyes.look([server], [], datetime.now(UTC))}
+    assert seen == {(("server", "kafka"),): 0.0, (("server", "postgres"),): 0.0}
+    eyes.close()
