@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from infra.database.connection import create
 from infra.settings import Settings, load_settings
@@ -23,6 +24,9 @@ OFFSETS = range(11_000, 20_000, 700)
 
 # A shell's background job inherits an ignored Ctrl-C, and so would every command that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis_settings.register_profile("loop", deadline=None)  # a busy machine is no defect
+hypothesis_settings.load_profile("loop")
 
 
 def nepse(*arguments: str, within: float = 120) -> subprocess.CompletedProcess[str]:
