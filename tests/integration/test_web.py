@@ -11,7 +11,6 @@ import httpx
 import pytest
 from kafka import TopicPartition
 
-from events.envelope import decode
 from events.payloads import AlertAcknowledged, OffsetRange
 from infra.database import connection, projected
 from infra.errors import TryAgainError
@@ -22,6 +21,7 @@ from infra.stack import web
 from infra.stack.health import trouble
 from tasks.projections import READ_SIDE
 from tests.copies import eventually
+from tests.desk import events_in
 from web.app import API
 from web.commands import Acknowledgements
 
@@ -98,5 +98,4 @@ def _acknowledged(settings: Settings, alert_id: str) -> list[str]:
     end = int(reader.end_offsets([spot])[spot])
     records = read_ranges(reader, [OffsetRange(topic="alerts", partition=0, start=0, end=end)])
     reader.close(autocommit=False)
-    events = [decode(record.value) for record in records]
-    return [one.id for one in events if getattr(one.payload, "alert_id", None) == alert_id]
+    return [one.id for one in events_in(records) if getattr(one.payload, "alert_id", None) == alert_id]
