@@ -15,6 +15,7 @@ from infra.database import alert_state, outbox
 from infra.database.alert_state import News
 from infra.errors import LoopError, TryAgainError
 from infra.kafka.records import Outgoing
+from infra.kafka.scanning import published_since
 from infra.kafka.source import Source
 from infra.kafka.work import CODE_VERSION
 from tasks.alerting import rules_of
@@ -55,6 +56,9 @@ class Watcher:
         self._lives: dict[Key, Life] = {}
         self._stored: dict[str, Any] | None = None
         self._news: list[News] = []
+        self._unsure = True
+        """Some of the news may be on the topic: an earlier process, or attempt, began to publish them."""
+        self._published: set[str] = set()
         self._told: set[str] = set()
         self._settler = Settler(loop)
         self._over: set[str] = set()
@@ -124,19 +128,34 @@ class Watcher:
     def _publish(self) -> bool:
         """Publish all news, in their order; tells whether none is left."""
         if not self._news:
+            self._tidy()
             return True
-        source = Source(self._loop.pool, PRODUCER)
+        source, unsure = Source(self._loop.pool, PRODUCER), self._unsure
+        self._unsure = True  # until it is known what came of this attempt
         try:
             source.open()
-            source.publish([_outgoing(one) for one in self._news])
-            alert_state.published(self._loop.database, [one.event_id for one in self._news])
+            first = min(one.made_at for one in self._news)
+            there = published_since(self._loop.settings, "alerts", first) if unsure else set[str]()
+            source.publish([_outgoing(one) for one in self._news if one.event_id not in there])
         except (LoopError, KafkaError) as error:  # whoever opens next finds out what is committed
             _log.warning("alerts are published later: %s", error)
             return False
         finally:
             source.close()
-        self._news = []
+        self._published |= {one.event_id for one in self._news}
+        self._news, self._unsure = [], False
+        self._tidy()
         return True
+
+    def _tidy(self) -> None:
+        """Forget what is on the topic, as soon as the database answers."""
+        if not self._published:
+            return
+        try:
+            alert_state.published(self._loop.database, self._published)
+            self._published = set()
+        except TryAgainError as error:
+            _log.warning("what was published is forgotten later: %s", error)
 
     def _tell(self, now: datetime) -> None:
         """Tell people what the topic can't carry now, by the outbox or else directly, under the same ids."""

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 
+from events.envelope import ContractError, decode
 from infra.errors import TryAgainError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
@@ -23,6 +26,8 @@ ASK_SECONDS = 15.0
 STALLED_SECONDS = 30.0
 SETTLE_SECONDS = 10.0
 POLL_MS = 500
+SKEW = timedelta(minutes=1)
+"""How far the clock of a record may be behind that of who looks for it."""
 BATCH_RECORDS = 5_000
 
 
@@ -105,3 +110,22 @@ def _poll(looking: KafkaConsumer, spot: TopicPartition) -> tuple[list[Any], int]
     """Poll once; give the records, and the position behind them."""
     batches = looking.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
     return batches.get(spot, []), int(looking.position(spot) or 0)
+
+
+def published_since(settings: Settings, topic: str, since: datetime) -> set[str]:
+    """List the ids of the events that a topic of one partition was given since a moment.
+
+    For who is to publish and does not know whether an earlier attempt did.
+
+    Raises:
+        TryAgainError: no broker, or it stopped answering.
+    """
+    spot, found = TopicPartition(topic, 0), set[str]()
+    with reader(settings) as looking:
+        [end] = settled_ends(settings, looking, [spot])[0].values()
+        ask = partial(looking.offsets_for_times, {spot: round((since - SKEW).timestamp() * 1000)})
+        place = answered(ask, ASK_SECONDS, f"where {topic} was then")[spot]
+        for record in chain.from_iterable(scan(looking, spot, place.offset, end) if place else ()):
+            with suppress(ContractError):
+                found.add(decode(record.value).id)
+    return found

@@ -136,6 +136,22 @@ def test_a_crash_before_publishing_publishes_the_same(
     assert [one for one in alert_state.load(loop.database)[1] if rule in one.event] == []
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_on_the_topic_is_not_published_again(
+    loop: Loop, rule: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database went away between the commit and the note of it; by this process or a later one."""
+    watcher = watching(loop, monkeypatch, 3.0, 3.0, 3.0)
+    with monkeypatch.context() as away:
+        away.setattr(alert_state, "published", lambda *_: _raise_away(None))
+        watcher.look(at(0))
+    watcher = watching(loop, monkeypatch, 3.0, 3.0) if again else watcher
+    watcher.look(at(5))
+    watcher.look(at(10))
+    assert len(alerts_of(loop, rule)) == 1
+    assert [one for one in alert_state.load(loop.database)[1] if rule in one.event] == []
+
+
 def test_people_are_told_while_the_broker_is_away(
     loop: Loop, rule: str, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
