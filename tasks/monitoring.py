@@ -93,9 +93,8 @@ def _is_ours(loop: Loop, cause: Because, due: ModelRetrainingTriggered) -> bool:
     that is rehearsed claims nothing.
     """
     event_id = derive_id(FLOW, cause.id, due.reason)
-    mine = None if loop.rehearses("training") else cause.place
-    owner = state.claimant(loop.database, event_id, mine) or cause.place
-    return not loop.training.has(event_id) and owner[:2] == cause.place[:2]
+    ours = state.claim(loop.database, event_id, cause.place, rehearsed=loop.rehearses("training"))
+    return ours and not loop.training.has(event_id)
 
 
 def _row(received: Error) -> state.WindowInput:

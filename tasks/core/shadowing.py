@@ -7,12 +7,9 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.offices import PERSISTENCE
-from tasks.core.promotion import ALPHA
+from tasks.core.promotion import ALPHA, MIN_SESSIONS
 from tasks.core.skill import PairedTest, Vector, diebold_mariano, hit_rate, mae, rank_ic, rmse
 from tasks.core.training import BAND
-
-MINIMUM_SESSIONS = 20
-"""On fewer sessions nothing is said: a month of trading."""
 
 SAID = ("symbol", "as_of", "version", "revision", "retracted", "predicted", "last_close")
 CLOSES = ("symbol", "as_of", "revision", "retracted", "actual")
@@ -94,7 +91,7 @@ def compare(pairs: pd.DataFrame, first: str, second: str) -> Comparison:
     moved = _returns(pairs, "actual")
     clean = pairs[(moved >= BAND[0]) & (moved <= BAND[1])]
     means = _session_losses(clean)
-    test = diebold_mariano(*means) if len(means[0]) >= MINIMUM_SESSIONS else None
+    test = diebold_mariano(*means) if len(means[0]) >= MIN_SESSIONS else None
     named = {first: "first", second: "second", PERSISTENCE: "last_close"}
     figures = {version: _figures(clean, column) for version, column in named.items()}
     return Comparison(
@@ -145,9 +142,7 @@ def _figures(pairs: pd.DataFrame, name: str) -> dict[str, float]:
 def _verdict(first: str, second: str, means: tuple[Vector, Vector], test: PairedTest | None) -> str:
     sessions = len(means[0])
     if test is None:
-        return (
-            f"nothing can be said: {sessions} sessions that both predicted, {MINIMUM_SESSIONS} are the least"
-        )
+        return f"nothing can be said: {sessions} sessions that both predicted, {MIN_SESSIONS} are the least"
     other = float(means[1].mean())
     gain = test.mean / other if other else 0.0
     word = "lower" if gain >= 0 else "higher"

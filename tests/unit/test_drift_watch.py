@@ -1,7 +1,7 @@
 """Drift of a simulated market, seen as its sessions arrive: told once, soon, and not where there is none."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, cast
 
 import numpy as np
@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from events.envelope import Event, Metadata, decode
-from events.payloads import DataIngested, ModelRetrainingTriggered, ModelTrained, OffsetRange, Payload
+from events.payloads import DataIngested, ModelRetrainingTriggered, ModelTrained, OffsetRange
 from flows import watch_drift
 from infra.errors import RejectError
-from infra.kafka.records import Place, Received, Run
+from infra.kafka.records import Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import drift_watch
@@ -26,8 +26,8 @@ from tasks.core.prices import session_to_parquet
 from tasks.core.simulator import simulate
 from tasks.core.training import TrainedModel
 from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, WEEKLY
+from tests.topic_in_memory import NOON, Log
 
-NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 SESSIONS, TRAINED, SHIFTED = 145, 100, 104
 """Sessions in all, those that the version was made from, and where the shift begins."""
 RAW = pd.DataFrame
@@ -41,28 +41,6 @@ class Momentum:
     def predict(features: Any) -> Any:
         """Forecast from the first column."""
         return 0.1 * np.nan_to_num(np.asarray(features)[:, 0])
-
-
-class Log:
-    """A topic in memory."""
-
-    def __init__(self, topic: str, *payloads: Payload) -> None:
-        """One event an offset."""
-        self.topic, self.entries = topic, list[Received[Any]]()
-        for payload in payloads:
-            self.add(Event(NOON, "test", payload, Metadata(f"{topic}-{len(self.entries)}", "chain")))
-
-    def add(self, event: Event[Any]) -> None:
-        """Append an event."""
-        self.entries.append(Received(event, Place(self.topic, 0, len(self.entries)), None, b""))
-
-    def refresh(self) -> int:
-        """All is known."""
-        return len(self.entries)
-
-    def between(self, start: int, end: int) -> list[Received[Any]]:
-        """As the log of a topic does."""
-        return self.entries[start:end]
 
 
 class World:

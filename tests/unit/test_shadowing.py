@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.offices import PERSISTENCE
-from tasks.core.shadowing import CLOSES, MINIMUM_SESSIONS, SAID, compare, paired
+from tasks.core.shadowing import CLOSES, MIN_SESSIONS, SAID, compare, paired
 from tasks.core.skill import diebold_mariano
 
 FIRST = date(2024, 1, 1)
@@ -138,7 +138,7 @@ def test_equals_are_not_told_apart() -> None:
     assert compare(pairs, "v2", "v1").verdict.startswith("no clear difference between v2 and v1")
 
 
-@pytest.mark.parametrize("sessions", [0, 1, MINIMUM_SESSIONS - 1])
+@pytest.mark.parametrize("sessions", [0, 1, MIN_SESSIONS - 1])
 def test_on_few_sessions_nothing_is_said(sessions: int) -> None:
     """Not even where there are as many as the test itself needs."""
     result = compare(market(sessions, 0.01), "v2", "v1")

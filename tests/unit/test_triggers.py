@@ -1,6 +1,6 @@
 """Who asks for a retraining of sessions as they come, and who asks now: once each."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
@@ -9,41 +9,15 @@ from events.envelope import Event, Metadata, decode
 from events.payloads import DataIngested, ModelRetrainingTriggered, ModelTrained, OffsetRange, Payload
 from flows import schedule_retraining
 from infra.errors import UsageError
-from infra.kafka.records import Outgoing, Place, Received, Run
+from infra.kafka.records import Outgoing, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import triggers
 from tasks.core.triggering import NEW_DATA_POINTS, WEEKLY
+from tests.topic_in_memory import NOON, Log
 
-NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DAYS = [date(2024, 1, 1) + timedelta(n) for n in range(9)]
 TODAY = date(2024, 1, 12)
-
-
-class Log:
-    """A topic in memory."""
-
-    def __init__(self, topic: str, *payloads: Payload) -> None:
-        """One event an offset."""
-        self.topic, self.entries = topic, list[Received[Any]]()
-        for payload in payloads:
-            self.add(Event(NOON, "test", payload, Metadata(f"{topic}-{len(self.entries)}", "chain")))
-
-    def add(self, event: Event[Any]) -> None:
-        """Append an event."""
-        self.entries.append(Received(event, Place(self.topic, 0, len(self.entries)), None, b""))
-
-    def refresh(self) -> int:
-        """All is known."""
-        return len(self.entries)
-
-    def between(self, start: int, end: int) -> list[Received[Any]]:
-        """As the log of a topic does."""
-        return self.entries[start:end]
-
-    def has(self, event_id: str) -> bool:
-        """Look an id up."""
-        return any(one.id == event_id for one in self.entries)
 
 
 class World:
