@@ -280,7 +280,8 @@ def _forecast(
     """Give the vectors to the model of the file: the last close times the exponential of its return."""
     model = skops.io.loads(fetch(trained["artifact_location"]), trusted=MODEL_TYPES)
     rows = [[v["features"].get(name) for name in trained["features_used"]] for _, v in pairs]
-    returns = model.predict(np.array(rows, dtype=float)).clip(math.log(0.9), math.log(1.1))
+    values = np.array(rows, dtype=np.float32).astype(float)  # as a training sees them
+    returns = model.predict(values).clip(math.log(0.9), math.log(1.1))
     last = np.array([v["last_close"] for _, v in pairs], dtype=float)
     return list((last * np.exp(returns)).round(4))
 

@@ -115,7 +115,7 @@ def test_aliases_are_set_and_taken_away(registry: MemoryRegistry) -> None:
 def test_the_clients_of_mlflow_never_unpickle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connects switches it off for the whole process, under any settings."""
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
-    client("http://127.0.0.1:9")
+    client("http://127.0.0.1:9/of-this-test")  # a client is made once an address, whichever test was first
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
 
 
