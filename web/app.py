@@ -1,4 +1,4 @@
-"""The HTTP API of the read side: read-only, but for a few commands that need a token."""
+"""The HTTP API of the read side and the page on it: read-only, but for a few commands that need a token."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,6 +13,7 @@ from infra.settings import Settings
 from web import problems
 from web.routes import commands, market, models, operations, stream
 from web.service import Service
+from web.site import create_site
 from web.version import CODE
 
 API = "/api/v1"
@@ -47,6 +48,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     problems.register(app)
     for one in (market, models, operations, stream, commands):
         app.include_router(one.router, prefix=API)
+    app.include_router(create_site())  # last: it also answers whatever is nobody's
     app.add_middleware(Guarded)
     return app
 

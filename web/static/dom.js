@@ -1,0 +1,59 @@
+// Makes elements. Whatever comes from events becomes text nodes and attributes, never markup.
+//
+//   h("a", { href: "/alerts", class: "quiet" }, "Alerts")     an element with attributes and children
+//   svg("path", { d: "M0 0L1 1" })                            the same of SVG
+//   put(place, ...children)                                   replaces what a place holds
+//   link(href, text)          a link; the text alone unless the address is ours or http(s)
+//   button(text, act, attributes)
+//   announce(text)                                            tells screen readers, politely
+//
+// Attributes: null, undefined and false are left out, true is written empty; `on...` are listeners.
+// Children: nodes, strings, numbers, arrays of these; null and false are left out.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function h(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+export function put(place, ...children) {
+  place.replaceChildren(...nodes(children));
+  return place;
+}
+
+export function link(href, text, attributes = {}) {
+  if (!isSafe(href)) return h("span", {}, text);
+  const away = /^https?:/i.test(href) ? { rel: "noreferrer" } : {};
+  return h("a", { href, ...away, ...attributes }, text);
+}
+
+export function button(text, act, attributes = {}) {
+  return h("button", { type: "button", onclick: act, ...attributes }, text);
+}
+
+export function announce(text) {
+  const place = document.getElementById("announcements");
+  if (place) place.textContent = text;
+}
+
+function isSafe(href) {
+  return typeof href === "string" && /^(https?:\/\/|\/(?!\/)|[#?])/i.test(href);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...nodes(children));
+  return element;
+}
+
+function nodes(children) {
+  return children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+}

@@ -1,0 +1,48 @@
+// Runs a page: loads what it shows, shows it, and loads it anew when the topics that it is made of move.
+//
+//   start({
+//     what: "the market",                  named while it loads
+//     topics: ["predictions"],             of the stream; see docs/how-to/use-the-api.md
+//     load: async () => data,              asks the API; throws Problem
+//     render: (data, place) => {},         shows data in `place` (#content); the first time `place` is empty,
+//                                          later it holds what the last render put there
+//   })  -> reload()                        loads and shows once more, after a command for instance
+//
+// A failure of the first load takes the page's place; a later one is told above what was shown before.
+
+import { announce, h, put } from "./dom.js";
+import { time } from "./format.js";
+import { follow } from "./live.js";
+import { failed, loading } from "./states.js";
+
+export function start({ what, topics, load, render }) {
+  const content = document.getElementById("content");
+  const trouble = h("div");
+  const place = h("div", { class: "stack" });
+  let shown = null;
+  put(content, trouble, place);
+  put(trouble, loading(what));
+
+  function show(data) {
+    const told = JSON.stringify(data);
+    if (told === shown) return; // the stream's first word, or a topic's change that we show nothing of
+    render(data, place);
+    if (shown !== null) announce(`Updated at ${time()}`);
+    shown = told;
+  }
+
+  async function reload() {
+    try {
+      const data = await load();
+      show(data);
+      put(trouble);
+    } catch (problem) {
+      if (problem.status === undefined) console.error(problem); // a fault of ours
+      put(trouble, failed(problem, reload));
+    }
+    content.setAttribute("aria-busy", "false");
+  }
+
+  reload().then(() => follow(topics, reload));
+  return reload;
+}
