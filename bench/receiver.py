@@ -20,7 +20,8 @@ class Webhook:
         """When each was posted, seconds since 1970."""
         self.answers: list[int] = []
         self.silent = threading.Event()
-        """While it is set nobody gets an answer."""
+        """While it is set nobody gets an answer, until `released` is."""
+        self.released = threading.Event()
         self.port = 0
 
     def url(self, **options: object) -> str:
@@ -37,7 +38,7 @@ class Webhook:
 @contextmanager
 def webhook() -> Iterator[Webhook]:
     """Receive posts."""
-    found, released = Webhook(), threading.Event()
+    found = Webhook()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -45,7 +46,7 @@ def webhook() -> Iterator[Webhook]:
             found.times.append(time.time())
             found.bodies.append(json.loads(body)["message"])
             if found.silent.is_set():
-                released.wait(30)
+                found.released.wait(30)
             self.send_response(found.answers.pop(0) if found.answers else 200)
             self.end_headers()
 
@@ -56,7 +57,7 @@ def webhook() -> Iterator[Webhook]:
     found.port = server.server_address[1]
     with serving(server):
         yield found
-        released.set()
+        found.released.set()
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class AlertResolved(_AboutARule):
 
 
 class AlertAcknowledged(_AboutARule):
-    """Somebody looks after an alert: it is not told again until it is resolved."""
+    """Somebody looks after an alert: it is not told again until it is over, or graver."""
 
     alert_id: Text
     by: Text

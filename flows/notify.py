@@ -11,22 +11,20 @@ from infra.bootstrap import Loop
 from infra.kafka.work import Work
 from tasks.core.digest import digest
 from tasks.deliveries import read_once
-from tasks.notifying import deliver, enqueue
+from tasks.notifying import enqueue
 from tasks.work import Account, process
 
 
 @flow(name="notify")
 def notify(slices: list[OffsetRange]) -> State[Any]:
-    """Note whom the alerts of the slices are to be told, and tell what is due."""
+    """Note whom the alerts of the slices are to be told; `watch` delivers what is noted."""
     return process("notify", slices, steps)
 
 
 def steps(loop: Loop, work: Work) -> Account:
-    """Note the news of the slice; what can't be delivered now stays noted, and holds nothing up."""
+    """Note the news of the slice; no channel is asked, so that none holds a slice up."""
     noted = enqueue(loop, read_once(loop, work), datetime.now(UTC))
     if not noted:
         return Account("nothing to tell")
-    found = deliver(loop)
     work.count("noted", len(noted))
-    work.count("messages", found.told)
     return Account(f"{len(noted)} alerts noted", markdown=f"```\n{digest(noted)}\n```")

@@ -10,10 +10,10 @@ from prefect import flow
 from infra.bootstrap import Loop, connect
 from infra.database import outbox
 from infra.running import stopping, wait
-from tasks.notifying import deliver
+from tasks.telling import deliver
 from tasks.watcher import Looked, Watcher
 
-LOOK_SECONDS, TELL_SECONDS, TELLING_SECONDS, TIDY_SECONDS = 5.0, 1.0, 20.0, 3_600.0
+LOOK_SECONDS, TELL_SECONDS, TELLING_SECONDS, TIDY_SECONDS = 5.0, 0.5, 20.0, 3_600.0
 log = logging.getLogger(__name__)
 
 

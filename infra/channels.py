@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from infra.settings import Settings
 TITLE = "NEPSE loop"
 LOG = "log"
 """The channel that is always there, and the last of every route: `logs/notifications.jsonl`."""
+NAME = re.compile("[a-z][a-z0-9_]{0,63}")
+"""Names that a rule file can hold, and that a route of several can be split into."""
 LOG_BYTES = 10_000_000
 """A log that is larger makes way for a new one; one older is kept."""
 
@@ -63,8 +66,16 @@ class Channels:
         """Open every channel.
 
         Raises:
-            StopError: a URL is none that Apprise knows; the message does not show it, it may hold a password.
+            StopError: a channel has no name that a rule could give, or a URL is none that Apprise knows; the
+                message does not show it, it may hold a password.
         """
+        for name in self._urls:
+            if name == LOG or not NAME.fullmatch(name):
+                message = (
+                    f"a notification channel can't be called {name!r}: small letters, digits and underscores,"
+                    f" and {LOG} is the stack's own"
+                )
+                raise StopError(message)
         _ = self._opened
 
     @cached_property

@@ -1,7 +1,7 @@
 """What the watch sees: for each kind of rule, the values of its measure now."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from statistics import fmean
@@ -49,12 +49,13 @@ class Eyes:
             if rule.about == PER_EVENT:
                 continue
             try:
-                found += [
-                    Sample(rule.name, labels, value) for labels, value in LOOKS[rule.about](self, rule, now)
-                ]
+                seen = LOOKS[rule.about](self, rule, now)
             except (TryAgainError, KafkaError, SQLAlchemyError) as error:
                 _log.warning("%s is not known now: %s", rule.name, error)
-                found += [Sample(key.rule, key.labels, None) for key in standing if key.rule == rule.name]
+                seen = None
+            if seen is None:
+                seen = [(key.labels, None) for key in standing if key.rule == rule.name]
+            found += [Sample(rule.name, labels, value) for labels, value in seen]
         return found
 
     def close(self) -> None:
@@ -79,15 +80,17 @@ class Eyes:
         stuck = ((flow, one.longest_stuck(now).stuck_s(now)) for flow, one in self._standing().items())
         return [(_label("flow", flow), _beyond(flow, seconds)) for flow, seconds in stuck]
 
-    def _errors(self, rule: AlertRule, _: datetime) -> "Seen":
-        """Sum sessions up; fewer sessions than the rule's say nothing yet."""
-        values: dict[str, list[float]] = {}
+    def _errors(self, rule: AlertRule, _: datetime) -> "Seen | None":
+        """Sum sessions up; fewer sessions than the rule's say nothing, neither of a version nor of all."""
+        values, days = dict[str, list[float]](), set[object]()
         for row in facts.errors(self._loop.database, rule.over or 1):
+            days.add(row.date)
+            found = values.setdefault(row.model_version, [])
             if (value := getattr(row, rule.measure)) is not None:
-                values.setdefault(row.model_version, []).append(float(value))
-        summed = max if rule.statistic == "max" else fmean
-        whole = {version: found for version, found in values.items() if len(found) >= (rule.over or 1)}
-        return [(_label("model_version", version), summed(found)) for version, found in whole.items()]
+                found.append(float(value))
+        if len(days) < (rule.over or 1):
+            return None
+        return [(_label("model_version", version), _summed(rule, found)) for version, found in values.items()]
 
     def _letters(self, rule: AlertRule, now: datetime) -> "Seen":
         since = now - timedelta(seconds=rule.over or 0)
@@ -124,8 +127,15 @@ class Eyes:
         return (now - self._away.get(name, now)).total_seconds()
 
 
-Seen = list[tuple[Labels, float]]
-"""Values by their labels."""
+Seen = Sequence[tuple[Labels, float | None]]
+"""Values by their labels; None: not known."""
+
+
+def _summed(rule: AlertRule, values: Sequence[float]) -> float | None:
+    """Sum up what a version did in the rule's sessions, if it did in all of them."""
+    if len(values) < (rule.over or 1):
+        return None
+    return max(values) if rule.statistic == "max" else fmean(values)
 
 
 def _beyond(flow: str, seconds: float) -> float:
@@ -138,7 +148,7 @@ def _label(name: str, value: str) -> Labels:
     return ((name, value),)
 
 
-LOOKS: dict[str, Callable[[Eyes, AlertRule, datetime], Seen]] = {
+LOOKS: dict[str, Callable[[Eyes, AlertRule, datetime], Seen | None]] = {
     "lag": Eyes._lag,  # noqa: SLF001  (the table of a class's own methods)
     "progress": Eyes._still,  # noqa: SLF001
     "errors": Eyes._errors,  # noqa: SLF001

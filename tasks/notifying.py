@@ -1,55 +1,50 @@
-"""Telling people: news becomes notes, notes become few messages, messages go by channels that answer."""
+"""Whom alerts are told to: news becomes notes, which are delivered aside of any slice."""
 
-import logging
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection
-
-from events.payloads import AlertRaised, AlertResolved, Payload
+from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, Payload
 from infra.bootstrap import Loop
-from infra.channels import LOG, Channels
-from infra.database import outbox
-from infra.database.outbox import Message, Note
-from infra.errors import TryAgainError
+from infra.channels import Channels
+from infra.database import acknowledgements, outbox
+from infra.database.connection import transaction
+from infra.database.outbox import Note
 from infra.kafka.records import Received
 from tasks.alerting import rules_of
 from tasks.core.alert_rules import AlertRule
-from tasks.core.digest import digest, worth_telling
-
-WINDOW = timedelta(seconds=60)
-"""A route is told once in so long, however much there is: the first at once, the rest in one digest."""
-TRIES = 3
-"""How often a channel is tried before the next one of the route is."""
-PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before the next try."""
-SECONDS = 15.0
-"""How long one round of deliveries may take; the rest waits for the next round."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass
-class Delivered:
-    """What a round of deliveries came to."""
-
-    told: int = 0
-    postponed: int = 0
+from tasks.core.digest import worth_telling
+from tasks.core.looked_after import Care, Heard, audible
 
 
 def enqueue(loop: Loop, received: Iterable[Received[Payload]], now: datetime) -> list[Note]:
     """Note what people are to be told of; what is noted already stays as it is.
 
+    What is raised again of an alert that somebody looks after is told to nobody (`core/looked_after.py`).
+
     Raises:
         StopError: the alert rules or a channel can't be used.
         TryAgainError: the database is away.
     """
-    news = [(r.id, r.payload) for r in received if worth_telling(r.payload)]
+    events = sorted((Heard(r.place.offset, r.id, r.payload) for r in received), key=lambda one: one.offset)
+    told, cares = audible(events, *_before(loop, events))
+    news = [(one.event_id, one.payload) for one in told if worth_telling(one.payload)]
     found = notes_of(loop, [(name, payload) for name, payload in news if worth_telling(payload)], now)
-    outbox.add(loop.database, found)
+    with transaction(loop.database) as connection:
+        outbox.add(connection, found)
+        acknowledgements.store(connection, cares)
     return found
+
+
+def _before(loop: Loop, events: Sequence[Heard]) -> tuple[list[Care], dict[str, str]]:
+    """Look up which of the alerts are looked after, and at which severities those are that will be."""
+    if not events:
+        return [], {}
+    below = events[0].offset
+    payloads = [one.payload for one in events]
+    about = {str(name) for payload in payloads if (name := getattr(payload, "alert_id", None))}
+    fresh = {payload.alert_id for payload in payloads if isinstance(payload, AlertAcknowledged)}
+    cares = [Care(*row) for row in acknowledgements.standing(loop.database, about, below)] if about else []
+    return cares, acknowledgements.severities(loop.database, fresh, below) if fresh else {}
 
 
 def notes_of(
@@ -79,62 +74,5 @@ def _noted(
     quiet = rule.quiet.until(now) if rule and rule.quiet and payload.severity != "critical" else None
     value = payload.value if isinstance(payload, AlertRaised) else None
     kind = "raised" if isinstance(payload, AlertRaised) else "resolved"
-    return Note(name, route, kind, payload.rule, payload.message, value, quiet or now)
-
-
-def deliver(loop: Loop, now: datetime | None = None) -> Delivered:
-    """Make messages of what is noted, and deliver those that are due, for some seconds at most.
-
-    At least once: between a channel's yes and the note of it a crash delivers the same message again, under
-    the same id, by which a receiver recognises it.
-
-    Raises:
-        StopError: a channel can't be used.
-        TryAgainError: the database is away.
-    """
-    at, found, until = now or datetime.now(UTC), Delivered(), time.monotonic() + SECONDS
-    outbox.compose(loop.database, at, WINDOW, digest)
-    while time.monotonic() < until:
-        with outbox.due(loop.database, at) as (connection, message):
-            if message is None:
-                break
-            _deliver(channels_of(loop), connection, message, at, found)
-    return found
-
-
-def _deliver(
-    channels: Channels, connection: Connection, message: Message, now: datetime, found: Delivered
-) -> None:
-    """Try the message's channel; the log has every message, whoever takes it."""
-    route = [name for name in message.route.split(",") if name in channels.names] or [LOG]
-    name = route[min(message.channel, len(route) - 1)]
-    try:
-        channels.send(name, message.message_id, message.text)
-    except TryAgainError as error:
-        outbox.postponed(connection, _next(message), now + _pause(message), str(error))
-        _log.warning("%s", error)
-        found.postponed += 1
-        return
-    outbox.told(connection, message, name)
-    found.told += 1
-    if name != LOG:
-        _note(channels, message)
-
-
-def _note(channels: Channels, message: Message) -> None:
-    """Keep a copy in the log, where that can be written: the message was taken, and is not told again."""
-    try:
-        channels.send(LOG, message.message_id, message.text)
-    except TryAgainError as error:
-        _log.warning("%s", error)
-
-
-def _next(message: Message) -> Message:
-    """Count a try; after enough of them the route's next channel has its turn."""
-    if message.tries + 1 < TRIES:
-        return message._replace(tries=message.tries + 1)
-    return message._replace(channel=message.channel + 1, tries=0)
-
-
-def _pause(message: Message) -> timedelta:
-    return timedelta(seconds=PAUSES[message.tries])
+    told = (kind, payload.rule, payload.message, value, quiet or now, payload.severity)
+    return Note(name, route, *told)

@@ -26,6 +26,7 @@ from tasks.core.digest import worth_telling
 from tasks.looking import Eyes
 from tasks.notifying import channels_of, notes_of
 from tasks.settled_alerts import Settler
+from tasks.telling import past_of
 
 PRODUCER = "watch"
 _log = logging.getLogger(__name__)
@@ -45,12 +46,13 @@ class Watcher:
     """Looks, and remembers between looks; not for several threads.
 
     Lives and unpublished events are in Postgres, so that whoever goes on after a crash publishes the same
-    events. While Postgres is away they are in memory; while the broker is, people are told all the same.
+    events. While Postgres is away they are in memory; people are told all the same, also while the broker is.
     """
 
     def __init__(self, loop: Loop) -> None:
-        """Nothing is looked at yet."""
+        """Nothing is looked at yet; raises StopError where the rules or a channel can't be used."""
         self._loop = loop
+        channels_of(loop)
         self._rules: Sequence[AlertRule] = rules_of(loop.settings)
         self._eyes = Eyes(loop)
         self._lives: dict[Key, Life] = {}
@@ -70,9 +72,10 @@ class Watcher:
         samples = self._eyes.look(self._rules, self._lives, now)
         self._lives, changes = step(self._rules, self._silenced(), samples, now)
         self._news += [self._event(change, now) for change in changes] + self._settled(now)
-        self._remember()
-        if not self._publish():
-            self._tell(now)
+        fresh = [one for one in self._news if one.event_id not in self._told]
+        remembered = self._remember()
+        if not (self._publish() and remembered):
+            self._tell(fresh, now)
         return Looked(
             tuple(changes), tuple(k for k, life in self._lives.items() if life.raised_at), len(self._news)
         )
@@ -110,20 +113,22 @@ class Watcher:
                 lives = acknowledged(lives, raised[name])
         return lives
 
-    def _remember(self) -> None:
-        """Store what changed, before anything is published."""
+    def _remember(self) -> bool:
+        """Store what changed, before anything is published; tells whether the database has it."""
         if self._stored is None:
-            return
+            return False
         now = {alert_id(k.rule, dict(k.labels)): stored_life(k, life) for k, life in self._lives.items()}
         changed = {name: life for name, life in now.items() if self._stored.get(name) != life}
         gone = self._stored.keys() - now.keys()
         if not (changed or gone or self._news):
-            return
+            return True
         try:
             alert_state.save(self._loop.database, changed, gone, self._news)
             self._stored = now
         except TryAgainError as error:
             _log.warning("kept in memory for now: %s", error)
+            return False
+        return True
 
     def _publish(self) -> bool:
         """Publish all news, in their order; tells whether none is left."""
@@ -157,18 +162,17 @@ class Watcher:
         except TryAgainError as error:
             _log.warning("what was published is forgotten later: %s", error)
 
-    def _tell(self, now: datetime) -> None:
-        """Tell people what the topic can't carry now, by the outbox or else directly, under the same ids."""
-        fresh = [one for one in self._news if one.event_id not in self._told]
+    def _tell(self, fresh: Sequence[News], now: datetime) -> None:
+        """Tell what topic and outbox can't carry now, by the outbox or else past it, under the same ids."""
         news = [(one.event_id, payload) for one in fresh if worth_telling(payload := _payload(one))]
         notes = notes_of(self._loop, news, now)
         try:
             outbox.add(self._loop.database, notes)
         except TryAgainError:
-            channels = channels_of(self._loop)
             for note in notes:
-                _first_that_answers(channels, note)
-        self._told |= {one.event_id for one in fresh}
+                past_of(self._loop).tell(channels_of(self._loop), note, now)
+        waiting = {one.event_id for one in self._news}
+        self._told = waiting & (self._told | {one.event_id for one in fresh})
 
     def _event(self, change: Change, now: datetime) -> News:
         """Write the event of a change; the same change has the same id."""
@@ -202,13 +206,3 @@ def _payload(one: News) -> Any:
 
 def _outgoing(one: News) -> Outgoing:
     return Outgoing("alerts", _payload(one).key.encode(), one.event.encode())
-
-
-def _first_that_answers(channels: Any, note: outbox.Note) -> None:
-    for name in note.route.split(","):
-        try:
-            channels.send(name, note.event_id, note.message)
-        except TryAgainError as error:
-            _log.warning("%s", error)
-        else:
-            return

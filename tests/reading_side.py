@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateSchema
 
 from events.envelope import Event, Metadata, encode
 from events.payloads import Payload
+from infra.bootstrap import Loop
 from infra.database import connection, projected
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
@@ -57,10 +58,10 @@ class ReadSide:
         self.ends[place] = end
 
 
-def event(payload: Payload) -> bytes:
+def event(payload: Payload, at: datetime = datetime(2024, 3, 4, tzinfo=UTC)) -> bytes:
     """Encode an event with an id of its own."""
     name = uuid.uuid4().hex
-    return encode(Event(datetime(2024, 3, 4, tzinfo=UTC), "test", payload, Metadata(name, name)))
+    return encode(Event(at, "test", payload, Metadata(name, name)))
 
 
 @contextmanager
@@ -87,3 +88,15 @@ def _command(settings: Settings, command: str) -> None:
     with engine.connect() as open_:
         open_.execute(text(command))
     engine.dispose()
+
+
+def project_records(loop: Loop, topic: str, *payloads: Payload, offset: int | None = None) -> None:
+    """Put events of now into the servers' own read side, as its projector does, at offsets that only grow."""
+    batch = list[Record]()
+    for payload in payloads:
+        now = datetime.now(UTC)
+        at = offset if offset is not None else int(now.timestamp() * 1e6)
+        batch.append(Record(topic, 9, at, event(payload, now)))
+    rows = {name: (COLUMNS[name], list(found.values())) for name, found in project(batch).rows.items()}
+    ends = {(topic, 9): batch[-1].offset}
+    projected.store(loop.database, f"test-{uuid.uuid4().hex}", rows, {}, ends)

@@ -1,14 +1,18 @@
 """Commands for alert rules: alerts test."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from infra.cli import shared
-from infra.errors import UsageError
+from infra.errors import StopError, UsageError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 SHOWN = 10
 """Alerts that are written out; --json gives all."""
@@ -31,6 +35,7 @@ def alerts() -> None:
 
 
 def try_out(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A file of rules.", exists=True, dir_okay=False)],
     events: Annotated[
         Path | None,
@@ -41,15 +46,17 @@ def try_out(
             show_default=False,
         ),
     ] = None,
+    home: shared.Home = None,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Say what is wrong in a file of rules, and what they would tell of events.
+    """Say what is wrong in a file of rules and in the channels, and what the rules would tell of events.
 
-    Exit code 2, and one line a problem with its place, when the file can't be used.
+    The channels are those of the settings; a rule may name no other. Exit code 2, and one line a problem
+    with its place, when the file or a channel can't be used.
 
     Example: nepse alerts test rules.yaml --events errors.jsonl
     """
-    rules = rules_in(file)
+    rules = rules_in(file, channels_in(shared.settings_of(context, home)))
     told = _told(rules, events) if events else []
     if as_json:
         shared.print_json({"rules": [_plain(rule) for rule in rules], "alerts": told})
@@ -61,8 +68,36 @@ def try_out(
         shared.out.print(f"and {len(told) - SHOWN} more: --json gives all", style="dim")
 
 
-def rules_in(file: Path) -> Any:
-    """Read the rules.
+def require_usable(settings: "Settings") -> None:
+    """Check the channels and the rules of a stack before it starts.
+
+    Raises:
+        UsageError: a channel, or the file of rules, can't be used; one line a problem.
+    """
+    channels = channels_in(settings)
+    if settings.alert_rules is not None:
+        rules_in(settings.alert_rules, channels)
+
+
+def channels_in(settings: "Settings") -> tuple[str, ...]:
+    """Open every channel of the settings; gives their names.
+
+    Raises:
+        UsageError: one can't be used.
+    """
+    from infra.channels import Channels  # noqa: PLC0415
+
+    channels = Channels(settings)
+    try:
+        channels.check()
+    except StopError as error:
+        message = f"NEPSE_NOTIFY_CHANNELS, NEPSE_NOTIFY_URLS: {error}"
+        raise UsageError(message) from error
+    return channels.names
+
+
+def rules_in(file: Path, channels: Sequence[str]) -> Any:
+    """Read rules, which may name these channels.
 
     Raises:
         UsageError: the file can't be used; one line a problem.
@@ -71,7 +106,7 @@ def rules_in(file: Path) -> Any:
 
     reader = core("rule_file")
     try:
-        return reader.parse(file.read_text("utf-8"))
+        return reader.parse(file.read_text("utf-8"), channels)
     except OSError as error:
         message = f"the alert rules can't be read: {error}"
         raise UsageError(message) from error

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from infra.cli import shared
-from infra.cli.alerts import rules_in
+from infra.cli.alerts import require_usable
 from infra.errors import StackError
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def up(
 
     with shared.readable():
         settings = state.prepare_home(shared.home_of(context, home), port_offset)
-    if settings.alert_rules is not None:
-        rules_in(settings.alert_rules)
+    require_usable(settings)
     if foreground:
         control.check(settings, shared.err.print)
         _stay(settings)

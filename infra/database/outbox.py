@@ -1,15 +1,16 @@
 """What people are to be told and have not been: notes about alerts, and the messages that they go into.
 
 A note is named by the event that it is about, so that a slice that is taken again, whole or in halves, adds
-nothing. A message is made once: who delivers it a second time, after a crash, delivers the same one.
+nothing. A message is made once: who delivers it a second time, after a crash, delivers the same one. No
+transaction is open while a message is on its way.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from events.envelope import derive_id
 from infra.database.bulk import any_of, copy_rows
@@ -31,6 +32,7 @@ class Note(NamedTuple):
     message: str
     value: float | None
     not_before: datetime
+    severity: str | None = None
 
 
 class Message(NamedTuple):
@@ -49,10 +51,18 @@ def add(where: Connection | Engine, found: Iterable[Note]) -> int:
         return copy_rows(connection, notes, Note._fields, found)
 
 
+def message_id(note: Note) -> str:
+    """Name the message whose first note this is; also one that is told past the outbox."""
+    return derive_id("message", note.event_id, note.route)
+
+
 def compose(
     engine: Engine, now: datetime, window: timedelta, write: Callable[[Sequence[Note]], str]
 ) -> list[str]:
-    """Make one message of a route's notes, where its last one is older than `window`; returns their ids.
+    """Make one message of a route's notes; returns their ids.
+
+    Not where its last one is younger than `window`, or is still to be told: what comes meanwhile is one
+    message as well, however long a channel is away.
 
     Raises:
         TryAgainError: the database is away.
@@ -68,8 +78,8 @@ def compose(
 def _ready(connection: Connection, now: datetime, window: timedelta) -> list[str]:
     """Name the routes that have something to tell and may."""
     free = notes.c.message_id.is_(None) & (notes.c.not_before <= now)
-    recent = select(messages.c.route).where(messages.c.made_at > now - window)
-    query = select(notes.c.route).distinct().where(free, notes.c.route.not_in(recent)).order_by(notes.c.route)
+    busy = select(messages.c.route).where((messages.c.made_at > now - window) | messages.c.told_by.is_(None))
+    query = select(notes.c.route).distinct().where(free, notes.c.route.not_in(busy)).order_by(notes.c.route)
     return list(connection.scalars(query))
 
 
@@ -82,17 +92,16 @@ def _make(
     taken = [Note(*row) for row in connection.execute(query.with_for_update(skip_locked=True))]
     if not taken:
         return None
-    message_id = derive_id("message", taken[0].event_id, route)
-    values = {"message_id": message_id, "route": route, "text": write(taken), "made_at": now, "due_at": now}
+    name = message_id(taken[0])
+    values = {"message_id": name, "route": route, "text": write(taken), "made_at": now, "due_at": now}
     connection.execute(insert(messages).values(**values, channel=0, tries=0))
     ids = [note.event_id for note in taken]
-    connection.execute(update(notes).where(notes.c.event_id == any_of(ids)).values(message_id=message_id))
-    return message_id
+    connection.execute(update(notes).where(notes.c.event_id == any_of(ids)).values(message_id=name))
+    return name
 
 
-@contextmanager
-def due(engine: Engine, now: datetime) -> Iterator[tuple[Connection, Message | None]]:
-    """Hold the oldest message that is due while it is delivered; nobody else gets it meanwhile.
+def take(engine: Engine, now: datetime, lease: timedelta) -> Message | None:
+    """Take the oldest message that is due; who does not say what became of it has it taken again after that.
 
     Raises:
         TryAgainError: the database is away.
@@ -104,20 +113,44 @@ def due(engine: Engine, now: datetime) -> Iterator[tuple[Connection, Message | N
     )
     with transaction(engine) as connection:
         found = connection.execute(query).first()
-        yield connection, Message(*found) if found else None
+        if found is None:
+            return None
+        _change(connection, found.message_id, due_at=now + lease)
+        return Message(*found)
 
 
-def told(connection: Connection, message: Message, channel: str) -> None:
-    """Note which channel took a message."""
-    mine = messages.c.message_id == message.message_id
-    connection.execute(update(messages).where(mine).values(told_by=channel, trouble=None))
+def told(engine: Engine, message: Message, channel: str, more: Iterable[Note] = ()) -> None:
+    """Note which channel took a message, and what is to be told about that. Raises TryAgainError."""
+    with transaction(engine) as connection:
+        _change(connection, message.message_id, told_by=channel, trouble=None)
+        add(connection, more)
 
 
-def postponed(connection: Connection, message: Message, until: datetime, trouble: str) -> None:
+def postponed(engine: Engine, message: Message, until: datetime, trouble: str) -> None:
     """Note that a message was not taken: on which channel it is tried next, how often it was, and when."""
-    mine = messages.c.message_id == message.message_id
-    values = {"due_at": until, "channel": message.channel, "tries": message.tries, "trouble": trouble[:500]}
-    connection.execute(update(messages).where(mine).values(**values))
+    values = {"channel": message.channel, "tries": message.tries, "trouble": trouble[:500]}
+    with transaction(engine) as connection:
+        _change(connection, message.message_id, due_at=until, **values)
+
+
+def told_past(engine: Engine, note: Note, text: str, channel: str, at: datetime) -> None:
+    """Note what a channel took while there was no outbox, so that nobody is told of it once more.
+
+    Raises:
+        TryAgainError: there still is none.
+    """
+    name = message_id(note)
+    values = {"message_id": name, "route": note.route, "text": text, "made_at": at, "due_at": at}
+    message = insert(messages).values(**values, channel=0, tries=0, told_by=channel)
+    with transaction(engine) as connection:
+        connection.execute(message.on_conflict_do_nothing())
+        add(connection, [note])
+        mine = (notes.c.event_id == note.event_id) & notes.c.message_id.is_(None)
+        connection.execute(update(notes).where(mine).values(message_id=name))
+
+
+def _change(connection: Connection, name: str, **values: object) -> None:
+    connection.execute(update(messages).where(messages.c.message_id == name).values(**values))
 
 
 def forget(engine: Engine, now: datetime) -> int:

@@ -169,6 +169,7 @@ notes = Table(
     Column("message", Text, nullable=False),
     Column("value", Double),
     Column("not_before", DateTime(timezone=True), nullable=False),
+    Column("severity", Text),
     Column("message_id", Text),
     schema=PRIVATE,
 )
@@ -194,6 +195,17 @@ messages = Table(
 `channel` counts along the route, `tries` on that channel; `told_by` names the channel that took it."""
 Index("messages_due", messages.c.due_at, postgresql_where=messages.c.told_by.is_(None))
 Index("messages_route", messages.c.route, messages.c.made_at)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("severity", Text, nullable=False),
+    Column("over_at", BigInteger),
+    schema=PRIVATE,
+)
+"""Alerts that somebody looks after: since which offset of `alerts`, at which severity, and until which."""
 
 alert_lives = Table(
     "alert_lives",

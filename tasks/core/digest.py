@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeGuard
 
 from events.payloads import AlertRaised, AlertResolved
+from tasks.core.alert_rules import rank
 
 QUIETEST = "info"
 """Alerts of this severity are kept on the topic and on the read side, and sent to nobody."""
@@ -25,7 +26,7 @@ class News(Protocol):
 
     @property
     def kind(self) -> str:
-        """Either raised or resolved."""
+        """Either raised or resolved; untold, where a message about alerts reached the log alone."""
 
     @property
     def rule(self) -> str:
@@ -39,21 +40,35 @@ class News(Protocol):
     def value(self) -> float | None:
         """What was measured."""
 
+    @property
+    def severity(self) -> str | None:
+        """How much it matters."""
+
 
 def digest(news: Sequence[News]) -> str:
-    """Group news by rule, the largest values first; bounded in length, however many there are."""
+    """Group news by rule, the gravest and then the most frequent first; bounded, however many there are."""
     groups: dict[tuple[str, str], list[News]] = defaultdict(list)
     for item in news:
         groups[item.kind, item.rule].append(item)
-    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
-    lines = [line for (kind, rule), items in largest[:RULES] for line in _lines(kind, rule, items)]
-    rest = sum(len(items) for _, items in largest[RULES:])
+    ordered = sorted(groups.items(), key=lambda group: _place(group[0][0], group[1]))
+    lines = [line for (kind, rule), items in ordered[:RULES] for line in _lines(kind, rule, items)]
+    rest = sum(len(items) for _, items in ordered[RULES:])
     return "\n".join([*lines, f"and {rest} about other rules"] if rest else lines)
 
 
+def _place(kind: str, items: list[News]) -> tuple[int, bool, int]:
+    """What is grave comes first, then what goes on before what is over, then what there is most of."""
+    return -_worst(items), kind == "resolved", -len(items)
+
+
+def _worst(items: list[News]) -> int:
+    return max(rank(item.severity) for item in items)
+
+
 def _lines(kind: str, rule: str, items: list[News]) -> list[str]:
-    ordered = sorted(items, key=lambda item: -(item.value or 0.0))
-    lines = [f"{_short(rule)}: {len(items)} {kind}"] + [
+    ordered = sorted(items, key=lambda item: (-rank(item.severity), -(item.value or 0.0)))
+    grave = ", critical" if _worst(items) == rank("critical") else ""
+    lines = [f"{_short(rule)}: {len(items)} {kind}{grave}"] + [
         f"  {_short(item.message)}" for item in ordered[:SHOWN]
     ]
     return lines + ([f"  and {len(items) - SHOWN} more"] if len(items) > SHOWN else [])

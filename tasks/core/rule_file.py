@@ -4,14 +4,15 @@ The file is YAML with a fixed set of keys: nothing in it is evaluated. Its nodes
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import time
 from importlib.resources import files
 from typing import Any, NamedTuple, get_args
 
 import yaml
 
-from tasks.core.alert_rules import ABOUT, PER_EVENT, AlertRule, Quiet, Severity, Statistic
+from tasks.core.alert_rules import ABOUT, AlertRule, Quiet, Severity, Statistic
+from tasks.core.rule_sense import contradictions
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DURATION = re.compile(r"(\d{1,6}) ?(s|m|h|d|sessions?)")
@@ -46,14 +47,16 @@ def defaults() -> tuple[AlertRule, ...]:
     return parse(files("tasks.core").joinpath("alert_rules.yaml").read_text("utf-8"))
 
 
-def parse(text: str) -> tuple[AlertRule, ...]:
+def parse(text: str, channels: Collection[str] | None = None) -> tuple[AlertRule, ...]:
     """Read rules.
+
+    A rule may name these channels, any where None are given.
 
     Raises:
         RulesError: anything is wrong; it names every problem.
     """
     problems: list[Problem] = []
-    rules = [rule for node in _entries(text, problems) if (rule := _rule(node, problems))]
+    rules = [rule for node in _entries(text, problems) if (rule := _rule(node, problems, channels))]
     firsts = {rule.name: rule.line for rule in reversed(rules)}
     problems += [
         Problem(rule.line, f"a second rule {rule.name}: the first is in line {firsts[rule.name]}")
@@ -103,7 +106,9 @@ def _pairs(node: yaml.MappingNode, problems: list[Problem]) -> Iterator[tuple[st
         yield name, value
 
 
-def _rule(node: yaml.MappingNode, problems: list[Problem]) -> AlertRule | None:
+def _rule(
+    node: yaml.MappingNode, problems: list[Problem], channels: Collection[str] | None
+) -> AlertRule | None:
     """Read a rule; None where anything is wrong with it."""
     before, values, lines = len(problems), dict[str, Any](), dict[str, int]()
     for key, value in _pairs(node, problems):
@@ -123,29 +128,8 @@ def _rule(node: yaml.MappingNode, problems: list[Problem]) -> AlertRule | None:
         return None
     values["over"], values["over_unit"] = values.get("over", (None, None))
     rule = AlertRule(**values, line=_line(node))
-    problems += [Problem(lines.get(field, rule.line), told) for field, told in _contradictions(rule)]
+    problems += [Problem(lines.get(field, rule.line), told) for field, told in contradictions(rule, channels)]
     return rule if len(problems) == before else None
-
-
-def _contradictions(rule: AlertRule) -> Iterator[tuple[str, str]]:
-    """Tell what does not fit together: the field, and why."""
-    about = ABOUT[rule.about]
-    if rule.measure not in about.measures:
-        yield "measure", f"{rule.about} has no measure {rule.measure}: {', '.join(about.measures)}"
-    if (rule.above is None) == (rule.below is None):
-        yield "above", "a rule has one limit: above or below"
-    if about.window and rule.over is None:
-        yield "over", f"{rule.about} needs over, in {about.window}"
-    if rule.over is not None and not about.window:
-        yield "over", f"{rule.about} has no window: leave over out"
-    if rule.over is not None and about.window and (rule.over_unit != about.window):
-        yield "over", f"{rule.about} counts over in {about.window}, not in {rule.over_unit}"
-    if (rule.statistic is not None) != (about.window == "sessions"):
-        yield "statistic", "a statistic belongs to windows of sessions, and to these always"
-    if rule.held_s and rule.about == PER_EVENT:
-        yield "held_s", "each event is judged by itself: nothing can be held for long"
-    for label in set(rule.by) - set(about.labels):
-        yield "by", f"{rule.about} has no label {label}: {', '.join(about.labels) or 'none'}"
 
 
 def _text(node: yaml.Node) -> str:

@@ -1,6 +1,9 @@
 """People are told at least once, in few messages, by channels that answer: real database and receivers."""
 
+import itertools
 import json
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,15 +12,21 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
-from events.payloads import AlertRaised, AlertResolved
+from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved
+from flows.notify import steps
 from infra.bootstrap import Loop
 from infra.channels import LOG, Channels
 from infra.database import outbox
 from infra.database.outbox import Note
 from infra.errors import StopError, TryAgainError
+from infra.kafka.records import Place
 from infra.settings import Settings, load_settings
-from tasks.notifying import TRIES, WINDOW, deliver, enqueue
+from tasks.notifying import enqueue
+from tasks.telling import LAST_TRIES, LEASE, LONGEST_PAUSE, TRIES, WINDOW, deliver
+from tests.copies import eventually
+from tests.reading_side import project_records
 from tests.receivers import Webhook, mailbox, webhook
 
 NOW = datetime(2024, 3, 4, 12, tzinfo=UTC)
@@ -42,9 +51,15 @@ def raised(message: str = "m", value: float = 1.0, **more: Any) -> AlertRaised:
     return AlertRaised(rule="abs_error", severity="warning", message=message, value=value, **more)
 
 
+PLACES = itertools.count()
+
+
 def news(*payloads: Any) -> list[Any]:
-    """Events as a slice hands them over."""
-    return [SimpleNamespace(id=uuid.uuid4().hex, payload=payload) for payload in payloads]
+    """Events as a slice hands them over, at offsets of their own."""
+    return [
+        SimpleNamespace(id=uuid.uuid4().hex, payload=payload, place=Place("alerts", 0, next(PLACES)))
+        for payload in payloads
+    ]
 
 
 def later(seconds: float) -> datetime:
@@ -122,16 +137,121 @@ def _full() -> None:
 
 
 def test_a_channel_that_fails_gives_way_to_the_next(servers: Settings, hook: Webhook) -> None:
-    """After three tries, with the same message under the same id; nobody waits for it."""
+    """After half a minute, with the same message under the same id; it says where it should have come."""
     with webhook() as second:
         loop = a_loop(servers, ops=hook.url(), mail=second.url())
         hook.answers = [500] * TRIES
         enqueue(loop, news(raised()), NOW)
-        assert [deliver(loop, later(10 * n)).postponed for n in range(TRIES)] == [1] * TRIES
-        assert deliver(loop, later(100)).told == 1
+        assert [deliver(loop, later(100 * n)).postponed for n in range(TRIES)] == [1] * TRIES
+        assert deliver(loop, later(100 * TRIES)).told == 1
         assert len(set(hook.ids + second.ids)) == 1
         assert (len(hook.bodies), len(second.bodies)) == (TRIES, 1)
+        assert f"not taken by {Channels(loop.settings).names[0]}" in second.bodies[0]
         loop.close()
+
+
+def test_an_outage_of_the_only_channel_is_waited_for(servers: Settings, hook: Webhook) -> None:
+    """Ever less often, for most of an hour; what comes meanwhile is one message when it is back."""
+    loop, times = a_loop(servers, ops=hook.url()), list[float]()
+    hook.answers = [500] * 30
+    enqueue(loop, news(raised("first")), NOW)
+    for second in range(0, 1_800, 5):
+        if second == 600:
+            enqueue(loop, news(*(raised(f"m{n}") for n in range(20))), later(second))
+        if deliver(loop, later(second)).postponed:
+            times.append(second)
+        if not hook.answers:
+            break
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == LONGEST_PAUSE
+    assert deliver(loop, later(2_000)).told == 1
+    assert deliver(loop, later(2_001)).told == 1
+    assert "first" in hook.bodies[-2]
+    assert "abs_error: 20 raised" in hook.bodies[-1]
+    loop.close()
+
+
+def test_a_log_that_was_the_last_resort_is_told_of(servers: Settings, hook: Webhook) -> None:
+    """When the channel is back: who reads it knows where to look."""
+    loop = a_loop(servers, ops=hook.url())
+    hook.answers = [500] * LAST_TRIES
+    enqueue(loop, news(raised("unheard")), NOW)
+    rounds = [deliver(loop, later(100 * n)) for n in range(LAST_TRIES + 1)]
+    assert [(one.postponed, one.told) for one in rounds] == [(1, 0)] * LAST_TRIES + [(0, 1)]
+    assert deliver(loop, later(100 * LAST_TRIES + 1)).told == 1
+    assert f"channels: 1 untold\n  message {hook.ids[0]} is in logs/notifications.jsonl" in hook.bodies[-1]
+    assert deliver(loop, later(100 * LAST_TRIES + 200)).told == 0
+    loop.close()
+
+
+def test_nothing_is_held_open_while_a_channel_is_slow(servers: Settings, hook: Webhook) -> None:
+    """A receiver that thinks for long holds up no slice, and no table."""
+    loop = a_loop(servers, ops=hook.url(rto=20.0))
+    hook.silent.set()
+    enqueue(loop, news(raised("slow")), NOW)
+    thread = threading.Thread(target=deliver, args=(loop, NOW))
+    thread.start()
+    eventually(lambda: bool(hook.bodies), "the receiver has it", 20)
+    began = time.monotonic()
+    with loop.database.begin() as connection:
+        connection.execute(text("LOCK TABLE private.messages, private.notes IN ACCESS EXCLUSIVE MODE"))
+    assert len(enqueue(loop, news(raised("at once")), NOW)) == 1
+    assert time.monotonic() - began < 5
+    assert deliver(loop, NOW).told == 0
+    hook.released.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert len(hook.bodies) == 1
+    loop.close()
+
+
+def test_a_slice_asks_no_channel(servers: Settings, hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It notes, and others deliver: a channel that is slow would hold up all alerts behind it."""
+    loop, counts = a_loop(servers, ops=hook.url()), dict[str, int]()
+    events = news(raised("noted"))
+    work: Any = SimpleNamespace(
+        read=lambda: events, run=SimpleNamespace(flow=f"notify-{uuid.uuid4().hex}"), count=counts.__setitem__
+    )
+    with monkeypatch.context() as slow:
+        slow.setattr(Channels, "send", lambda *_: 1 / 0)
+        assert steps(loop, work).message == "1 alerts noted"
+    assert hook.bodies == []
+    assert counts == {"noted": 1}
+    assert deliver(loop).told == 1
+    loop.close()
+
+
+def test_what_somebody_looks_after_is_told_no_more(servers: Settings, hook: Webhook) -> None:
+    """Until it is over; whatever the slices, and also where one is taken again."""
+    loop, name = a_loop(servers, ops=hook.url()), uuid.uuid4().hex
+    first = news(raised("first", alert_id=name))
+    care = news(AlertAcknowledged(rule="abs_error", alert_id=name, by="an operator"))
+    again = news(raised("again", alert_id=name), raised("another", alert_id=uuid.uuid4().hex))
+    over = news(AlertResolved(rule="abs_error", message="it is over", alert_id=name))
+    anew = news(raised("anew", alert_id=name))
+    found = [[n.message for n in enqueue(loop, events, NOW)] for events in (first, care, again, over, anew)]
+    assert found == [["first"], [], ["another"], ["it is over"], ["anew"]]
+    assert [n.message for n in enqueue(loop, again, NOW)] == ["another"]
+    assert [n.message for n in enqueue(loop, [*anew, *again, *over, *care], NOW)] == [
+        "another",
+        "it is over",
+        "anew",
+    ]
+    loop.close()
+
+
+def test_what_was_looked_after_and_gets_graver_is_told(servers: Settings) -> None:
+    """Against the severity that the read side knows of it."""
+    loop, name = a_loop(servers), uuid.uuid4().hex
+    care, graver = news(
+        AlertAcknowledged(rule="abs_error", alert_id=name, by="an operator"),
+        raised("graver", alert_id=name).model_copy(update={"severity": "critical"}),
+    )
+    project_records(loop, "alerts", raised("first", alert_id=name), offset=-1 - care.place.offset)
+    assert enqueue(loop, [care], NOW) == []
+    assert [note.message for note in enqueue(loop, [graver], NOW)] == ["graver"]
+    loop.close()
 
 
 def test_a_channel_that_recovers_tells(servers: Settings, hook: Webhook) -> None:
@@ -146,12 +266,15 @@ def test_a_channel_that_recovers_tells(servers: Settings, hook: Webhook) -> None
     loop.close()
 
 
-def test_a_channel_that_never_answers_is_given_up_in_time(servers: Settings, hook: Webhook) -> None:
+def test_a_channel_that_never_answers_is_given_up_in_time(
+    servers: Settings, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The log takes what no channel takes."""
     loop = a_loop(servers, ops=hook.url(rto=0.3, cto=0.3))
     hook.silent.set()
+    monkeypatch.setattr("tasks.telling.LAST_TRIES", 3)
     enqueue(loop, news(raised("nobody hears")), NOW)
-    for n in range(TRIES):
+    for n in range(3):
         assert deliver(loop, later(10 * n)).postponed == 1
     assert deliver(loop, later(100)).told == 1
     last = json.loads((servers.home / "logs" / "notifications.jsonl").read_text().splitlines()[-1])
@@ -170,7 +293,8 @@ def test_a_crash_after_a_yes_tells_the_same_again(
         crash.setattr(outbox, "told", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deliver(loop, NOW)
-    assert deliver(loop, later(1)).told == 1
+    assert deliver(loop, later(1)).told == 0
+    assert deliver(loop, NOW + LEASE).told == 1
     assert len(hook.ids) == 2
     assert len(set(hook.ids)) == 1
     loop.close()
@@ -180,8 +304,8 @@ def test_a_rule_has_its_channels_and_its_quiet_hours(servers: Settings, hook: We
     """At 22:30 in Kathmandu it waits for the morning; what is critical does not."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(
-        "rules:\n  - {name: abs_error, about: error, measure: abs_error, above: 50, quiet: 22:00-07:00, "
-        "channels: [night]}\n"
+        "rules:\n  - {name: abs_error, about: error, measure: abs_error, above: 50, by: [symbol], "
+        "quiet: 22:00-07:00, channels: [night]}\n"
     )
     with webhook() as other:
         urls = {"day": SecretStr(other.url()), "night": SecretStr(hook.url())}

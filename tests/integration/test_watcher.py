@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from events.envelope import Event, Metadata, encode
 from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, ErrorComputed, PredictionExpired
 from infra.bootstrap import Loop
-from infra.database import alert_state, facts, projected
-from infra.errors import TryAgainError
+from infra.database import alert_state, connection, facts, outbox
+from infra.errors import StopError, TryAgainError
 from infra.kafka.gauge import Gauge
-from infra.kafka.records import Outgoing
+from infra.kafka.records import Outgoing, Place
 from infra.kafka.source import Source
 from infra.settings import Settings, load_settings
 from infra.wiring import routes
@@ -25,11 +25,12 @@ from tasks.alerting import rules_of
 from tasks.core.alert_life import Sample
 from tasks.core.alert_rules import AlertRule
 from tasks.core.alerting import AlertManager
-from tasks.core.projection import COLUMNS, project
-from tasks.notifying import deliver
+from tasks.notifying import enqueue
 from tasks.settled_alerts import Settler
+from tasks.telling import deliver
 from tasks.watcher import PRODUCER, Watcher
 from tests.desk import Desk
+from tests.reading_side import project_records
 from tests.receivers import Webhook, webhook
 
 FLOW = (("flow", "monitor"),)
@@ -186,6 +187,35 @@ def test_people_are_told_while_the_database_is_away_as_well(
     assert alerts_of(loop, rule) == []
 
 
+@pytest.mark.parametrize("broker_away", [False, True])
+def test_who_was_told_past_the_database_is_not_told_again(
+    loop: Loop, rule: str, hook: Webhook, broker_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the event is on the topic, nor when it is noted: it is one message, of one id."""
+    watcher = watching(loop, monkeypatch, 3.0, 3.0)
+    gone = loop.settings.model_copy(update={"database_url": SecretStr("postgresql://nepse:x@127.0.0.1:1")})
+    with monkeypatch.context() as away:
+        away.setattr(Loop, "database", property(lambda _: connection.engine(gone)))
+        if broker_away:
+            away.setattr(Source, "open", _raise_away)
+        watcher.look(at(0))
+    assert len(hook.bodies) == 1
+    watcher.look(at(5))
+    [raised] = alerts_of(loop, rule)
+    received: Any = SimpleNamespace(id=raised.id, payload=raised.payload, place=Place("alerts", 0, 1))
+    [note] = enqueue(loop, [received], at(6))
+    for seconds in (6, 120):
+        deliver(loop, at(seconds))
+    assert hook.ids == [outbox.message_id(note)]
+
+
+def test_a_watch_does_not_begin_with_a_wrong_channel(servers: Settings) -> None:
+    """It would find out at the first alert."""
+    wrong = {"ops": SecretStr("nothing://user:hidden@host")}
+    with pytest.raises(StopError, match="channel ops"):
+        Watcher(Loop(load_settings(servers.home, notify_channels=wrong)))
+
+
 def test_what_somebody_looks_after_is_not_told_again(
     loop: Loop, rule: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,18 +273,6 @@ def test_eyes_see_lag(loop: Loop, rule: str) -> None:
     assert (seen[FLOW] or 0) >= 1
     assert len(seen) == len({route.flow for route in routes()})
     eyes.close()
-
-
-def project_records(loop: Loop, topic: str, *payloads: Any) -> None:
-    """Put events into the read side, as its projector does."""
-    now, records = datetime.now(UTC), list[Any]()
-    for payload in payloads:
-        name = uuid.uuid4().hex
-        value = encode(Event(now, "test", payload, Metadata(name, name, 0, None, None)))
-        offset = int(datetime.now(UTC).timestamp() * 1e6)
-        records.append(SimpleNamespace(topic=topic, partition=9, offset=offset, value=value))
-    rows = {t: (COLUMNS[t], list(found.values())) for t, found in project(records).rows.items()}
-    projected.store(loop.database, f"test-{uuid.uuid4().hex}", rows, {}, {(topic, 9): records[-1].offset})
 
 
 def an_error(symbol: str, day: int, abs_error: float, **more: Any) -> ErrorComputed:

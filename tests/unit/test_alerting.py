@@ -40,9 +40,9 @@ def test_an_error_that_was_taken_back_breaches_nothing() -> None:
     assert not AlertManager().process([an_error(99.0, 50.0).model_copy(update={"retracted": True})])
 
 
-def a_note(rule: str, message: str, value: float) -> Note:
-    """A note about an alert that was raised."""
-    return Note("id", "log", "raised", rule, message, value, datetime(2024, 1, 2, tzinfo=UTC))
+def a_note(rule: str, message: str, value: float, kind: str = "raised", severity: str = "warning") -> Note:
+    """A note about an alert."""
+    return Note("id", "log", kind, rule, message, value, datetime(2024, 1, 2, tzinfo=UTC), severity)
 
 
 def test_digest_is_bounded() -> None:
@@ -59,3 +59,22 @@ def test_digest_is_bounded_in_rules_and_in_width() -> None:
     assert len(text.splitlines()) == 2 * RULES + 1
     assert max(map(len, text.splitlines())) <= WIDTH + 2
     assert text.endswith(f"and {10_000 - RULES} about other rules")
+
+
+def test_digest_tells_the_gravest_first() -> None:
+    """Then what goes on before what is over, then what there is most of; a foreign severity is a warning."""
+    often = [a_note("often", f"m{n}", 900.0) for n in range(50)]
+    over = [a_note("over", "m", 0.0, "resolved", "critical")]
+    odd = [a_note("odd", "m", 1.0, severity="dreadful")]
+    grave = [a_note("grave", "small", 1.0, severity="critical"), a_note("grave", "large", 9.0)]
+    lines = digest([*often, *over, *odd, *grave]).splitlines()
+    heads = [line for line in lines if not line.startswith("  ")]
+    assert heads == [
+        "grave: 2 raised, critical",
+        "over: 1 resolved, critical",
+        "often: 50 raised",
+        "odd: 1 raised",
+    ]
+    assert lines[1:3] == ["  small", "  large"]
+    many = [a_note(f"rule {n}", "m", 1.0) for n in range(RULES) for _ in range(3)]
+    assert digest([*many, *grave[:1]]).startswith("grave: 1 raised, critical")

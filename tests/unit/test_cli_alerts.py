@@ -111,4 +111,42 @@ def test_a_stack_does_not_start_with_wrong_rules(
     file.write_text("rules: 3")
     assert run(["up", "--home", str(tmp_path / "home")]) == 2
     assert f"{file}:1: the file needs a list" in capsys.readouterr().err
+    file.write_text(RULES.replace("by:", "channels: [ops], by:"))
+    assert run(["up", "--home", str(tmp_path / "home")]) == 2
+    assert f"{file}:2: there is no channel ops: log" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "home" / "kafka").exists()
+
+
+WRONG_CHANNELS = {
+    "no such service": ({"ops": "nothing://user:hidden@host"}, "channel ops is none that Apprise knows"),
+    "the stack's own": ({"log": "json://host"}, "can't be called 'log'"),
+    "no name": ({"a,b": "json://host"}, "can't be called 'a,b'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_CHANNELS)
+def test_a_stack_does_not_start_with_wrong_channels(
+    wrong: str, rules: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor are rules tried out beside them; the URL, which may hold a password, is not shown."""
+    channels, told = WRONG_CHANNELS[wrong]
+    monkeypatch.setenv("NEPSE_NOTIFY_CHANNELS", json.dumps(channels))
+    home = str(rules.parent / "home")
+    for command in (["up", "--home", home], ["alerts", "test", str(rules), "--home", home]):
+        assert run(command) == 2
+        shown = " ".join(capsys.readouterr().err.split())
+        assert told in shown
+        assert "NEPSE_NOTIFY_CHANNELS" in shown
+        assert "hidden" not in shown
+
+
+def test_a_rule_may_name_the_channels_of_the_settings(
+    rules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is tried out is what a stack would start with."""
+    rules.write_text(RULES.replace("by:", "channels: [ops], by:"))
+    test = ["alerts", "test", str(rules), "--home", str(tmp_path)]
+    assert run(test) == 2
+    assert f"{rules}:2: there is no channel ops" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setenv("NEPSE_NOTIFY_CHANNELS", json.dumps({"ops": "json://127.0.0.1"}))
+    assert run(test) == 0

@@ -110,6 +110,24 @@ def test_a_measure_belongs_to_what_the_rule_is_about() -> None:
         parse(lag("    above: 1", measure="height"))
 
 
+@pytest.mark.parametrize(("by", "line"), [("", 2), ("    by: []\n", 6)])
+def test_a_rule_about_single_errors_is_by_share(by: str, line: int) -> None:
+    """Without it an alert about one share would be over by another's error."""
+    text = f"rules:\n  - name: big\n    about: error\n    measure: abs_error\n    above: 50\n{by}"
+    with pytest.raises(RulesError) as caught:
+        parse(text)
+    [problem] = caught.value.problems
+    assert problem.line == line
+    assert "error needs by: [symbol]" in problem.message
+
+
+def test_a_rule_names_channels_that_there_are() -> None:
+    """Where somebody says which; a name that nobody has would be passed over in silence."""
+    assert parse(GOOD) == parse(GOOD, ("mail", "ops", "log"))
+    with pytest.raises(RulesError, match="line 8: there is no channel mail: ops, log"):
+        parse(GOOD, ("ops", "log"))
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     """In the order of their lines, a name that comes twice included."""
     text = (

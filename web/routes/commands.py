@@ -42,7 +42,7 @@ class Promotion(BaseModel):
 
 @router.post("/alerts/{alert_id}/acknowledge", status_code=202)
 async def acknowledge(service: Here, alert_id: str, said: Acknowledgement) -> Done:
-    """Say that somebody looks after an alert: it is not told again until it is resolved."""
+    """Say that somebody looks after an alert: it is not told again until it is over, or graver."""
     found = await asyncio.to_thread(alert_of, service, alert_id)
     if found["state"] != "open":
         message = f"this alert is {found['state']}: only an open one can be acknowledged"

@@ -1,0 +1,66 @@
+"""Alerts that somebody looks after: what is said of them again is told to nobody until they are over."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, Payload
+from tasks.core.alert_rules import rank
+
+GRAVEST = "critical"
+
+
+class Care(NamedTuple):
+    """Since which offset of `alerts` an alert is looked after, at which severity, and until which offset."""
+
+    alert_id: str
+    offset: int
+    severity: str
+    over_at: int | None = None
+
+
+class Heard(NamedTuple):
+    """An event of `alerts`, and where it lies."""
+
+    offset: int
+    event_id: str
+    payload: Payload
+
+
+def audible(
+    events: Iterable[Heard], cares: Iterable[Care], severities: Mapping[str, str]
+) -> tuple[list[Heard], list[Care]]:
+    """Leave out what is raised again of alerts that somebody looks after.
+
+    Care ends when the alert is over, or is raised at a higher severity than it had. Ends are told.
+
+    Args:
+        events: what was said, in its order.
+        cares: who was looked after before.
+        severities: what an alert was raised at before, by its id; one that nobody knows was of the gravest.
+
+    Returns:
+        What may be told, and the cares that began or ended here.
+    """
+    now, raised = {care.alert_id: care for care in cares}, dict(severities)
+    changed: dict[tuple[str, int], Care] = {}
+    told: list[Heard] = []
+    for event in events:
+        payload, name = event.payload, str(getattr(event.payload, "alert_id", None) or "")
+        care = now.get(name)
+        if isinstance(payload, AlertAcknowledged) and care is None:
+            now[name] = Care(name, event.offset, raised.get(name, GRAVEST))
+            changed[name, event.offset] = now[name]
+        elif isinstance(payload, AlertRaised) and name:
+            raised[name] = payload.severity
+        if care and _ends(payload, care):
+            del now[name]
+            changed[name, care.offset] = care._replace(over_at=event.offset)
+        elif care and isinstance(payload, AlertRaised):
+            continue
+        told.append(event)
+    return told, list(changed.values())
+
+
+def _ends(payload: Payload, care: Care) -> bool:
+    graver = isinstance(payload, AlertRaised) and rank(payload.severity) > rank(care.severity)
+    return graver or isinstance(payload, AlertResolved)
