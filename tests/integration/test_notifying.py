@@ -39,6 +39,14 @@ def hook() -> Iterator[Webhook]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def nothing_waits(servers: Settings) -> None:
+    """What other tests left untold is not delivered by this one."""
+    with Loop(servers).database.begin() as connection:
+        connection.execute(text("DELETE FROM private.messages"))
+        connection.execute(text("DELETE FROM private.notes"))
+
+
 def a_loop(servers: Settings, **channels: str) -> Loop:
     """The adapters, with channels whose names no other test has: a route is told once in a minute."""
     mine = uuid.uuid4().hex[:8]
