@@ -1,4 +1,4 @@
-"""Step 3: feature vectors become predictions, and the challenger's shadows; named versions are checked."""
+"""Step 3: feature vectors become predictions, and shadows of who waits; named versions are checked."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from events.payloads import FeaturesComputed, ModelPromoted, ModelTrained, OffsetRange
-from infra.bootstrap import Loop
+from infra.bootstrap import Loop, connect
 from infra.kafka.records import Received, of_kind
 from infra.kafka.work import Work
 from tasks.deliveries import read_once
@@ -14,13 +14,14 @@ from tasks.fallbacks import tell_of_choices, tell_of_models
 from tasks.predictions import Made, Vectors, make_predictions
 from tasks.serving import ModelBook, model_book
 from tasks.sessions import targets
-from tasks.shadows import make_shadows
+from tasks.shadows import load_shadows, make_shadows
 from tasks.work import Account, process
 
 
 @flow(name="predict")
 def predict(slices: list[OffsetRange]) -> State[Any]:
     """Predict the next close for every FeaturesComputed, or check every named version, of the slices."""
+    load_shadows(connect())
     return process("predict", slices, steps)
 
 
@@ -57,13 +58,13 @@ def _publish(work: Work, vectors: list[Received[FeaturesComputed]], made: list[M
 def _publish_shadows(
     loop: Loop, work: Work, book: ModelBook, vectors: list[Received[FeaturesComputed]], made: list[Made]
 ) -> None:
-    """Publish what the challenger says of the same sessions."""
-    if book.challenger is None or not vectors:
+    """Publish what those who wait say of the same sessions."""
+    if not book.in_shadow or not vectors:
         return
     payloads = Vectors([one.payload for one in vectors])
     shadows = make_shadows(loop, book, payloads, targets(loop), made)
-    for source, shadow in zip(vectors, shadows, strict=True):
-        if shadow is not None:
+    for source, said in zip(vectors, shadows, strict=True):
+        for shadow in said:
             subject = f"shadow {shadow.model_version} {shadow.symbol}"
             work.publish("shadows", shadow, source, subject, shadow.revision)
             work.count("shadows")

@@ -11,9 +11,11 @@ from infra.bootstrap import Loop, connect
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
 from tasks.aliases import align, in_office
+from tasks.answered import Again, answered_before, left
 from tasks.core.pictures import predicted_against_actual
 from tasks.core.training import NotTrainableError
 from tasks.deliveries import read_once
+from tasks.overruled import not_overruling
 from tasks.registering import (
     IMPLAUSIBLE,
     Answer,
@@ -38,16 +40,24 @@ def retrain(slices: list[OffsetRange]) -> State[Any]:
 
 
 def steps(loop: Loop, work: Work) -> Account:
-    """Answer the slice's requests: by what a dead attempt has registered, the others by one training."""
+    """Answer the slice's requests: by versions that there are, the others by one training.
+
+    There is a version where a dead attempt registered one, and where a training has seen their data already.
+    """
     triggers = unanswered(loop, of_kind(read_once(loop, work), ModelRetrainingTriggered))
     if not triggers:
         return Account("nothing was asked for")
     answers = registered_before(loop, triggers)
-    left = [t for t in triggers if not any(t.id in one.said.triggers for one in answers)]
-    if left and (fresh := _train(loop, work, left)):
+    open_ = left(triggers, [one.said for one in answers])
+    again = answered_before(loop, open_)
+    open_ = left(open_, [one.said for one in again])
+    if open_ and (fresh := _train(loop, work, open_)):
         answers.append(fresh)
+    answers = [not_overruling(loop, one) for one in answers]
     _publish(loop, work, answers)
-    return _account(answers)
+    for one in again:
+        work.publish("models", one.said, one.cause, f"{one.said.model_version} once more")
+    return _account(answers, again)
 
 
 def _publish(loop: Loop, work: Work, answers: list[Answer]) -> None:
@@ -81,12 +91,14 @@ def _train(loop: Loop, work: Work, triggers: list[Trigger]) -> Answer | None:
     return made._replace(picture=predicted_against_actual(trained.evaluation))
 
 
-def _account(answers: list[Answer]) -> Account:
-    if not answers:
+def _account(answers: list[Answer], again: list[Again]) -> Account:
+    if not answers and not again:
         return Account("not trainable")
     told = [f"{one.said.model_version} {'' if one.said.promoted else 'not '}promoted" for one in answers]
-    versions = [one.said.model_version for one in answers]
-    return Account(", ".join(told), versions, answers[-1].said.feature_set, "\n\n".join(map(_page, answers)))
+    told += [str(one.said.why) for one in again]
+    said = [*(one.said for one in answers), *(one.said for one in again)]
+    versions = [one.model_version for one in said]
+    return Account(", ".join(told), versions, said[-1].feature_set, "\n\n".join(map(_page, answers)))
 
 
 def _page(made: Answer) -> str:

@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def align(loop: Loop) -> None:
-    """Name in MLflow who serves (`champion`), and the newest version that was trained since (`challenger`).
+    """Name in MLflow who serves (`champion`), and who is judged beside it (`challenger`).
 
     Called after the commit that changed it. Where MLflow is away, the next training or promotion does it:
     nobody decides anything by an alias.
@@ -28,7 +28,7 @@ def in_office(loop: Loop) -> str:
 
 
 def standing(loop: Loop) -> tuple[str | None, str | None]:
-    """Tell who serves, and the newest version trained after it that does not; None where there is nobody."""
+    """Tell who serves, and whose turn it is to be judged beside it; None where there is nobody."""
     book = model_book(loop)
-    champion, waits = book.version_for(date.max), book.challenger
+    champion, waits = book.version_for(date.max), book.offices.challenger()
     return None if champion == PERSISTENCE else champion, waits.version if waits else None

@@ -11,13 +11,14 @@ from infra.errors import RejectError, UsageError
 from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.kafka.work import CODE_VERSION
+from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.feature_sets import set_of
 from tasks.core.features import FEATURE_SET
 from tasks.core.offices import PERSISTENCE
 from tasks.core.versions import why_unknown
 from tasks.loaded import Models
 from tasks.serving import ModelBook
-from tasks.sessions import sessions, targets
+from tasks.sessions import held_until, targets
 
 PRODUCER = "promote"
 
@@ -117,7 +118,7 @@ def require_able(book: ModelBook, version: str) -> None:
 
 def first_session(loop: Loop) -> date | None:
     """Name the first session that has not been held yet; None where none was held."""
-    held = sessions(loop).refresh().days
+    held = held_until(loop, datetime.now(EXCHANGE_TZ).date())
     return targets(loop).next_session(held[-1]) if held else None
 
 

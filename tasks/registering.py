@@ -34,6 +34,8 @@ class Answer(NamedTuple):
     """Whether it is better than anything can be: a leak, more likely."""
     picture: bytes = b""
     """PNG of the forecasts beside what came, from the attempt that trained it."""
+    models_seen: int | None = None
+    """Up to which offset of `models` (exclusive) the promotion was decided on; None: nobody noted it."""
 
 
 def unanswered(loop: Loop, triggers: Sequence[Trigger]) -> list[Trigger]:
@@ -64,8 +66,13 @@ def answer(loop: Loop, version: Version, triggers: Sequence[Trigger]) -> Answer:
         "triggers": list(dict.fromkeys([*said["triggers"], *(t.id for t in triggers)])),
         "reasons": list(dict.fromkeys([*said["reasons"], *(t.payload.reason for t in triggers)])),
     }
-    leaks = bool(said.get("implausible"))
-    return Answer(version, ModelTrained.model_validate(said | others), newest(triggers), implausible=leaks)
+    return Answer(
+        version,
+        ModelTrained.model_validate(said | others),
+        newest(triggers),
+        implausible=bool(said.get("implausible")),
+        models_seen=said.get("models_seen"),
+    )
 
 
 def implausible(said: ModelTrained) -> AlertRaised:
@@ -127,6 +134,7 @@ def announcement(trained: Trained, triggers: Sequence[Trigger]) -> dict[str, Any
         "promoted": trained.promotion.promoted,
         "why": trained.promotion.why,
         "implausible": trained.promotion.implausible,  # beside the event: for the alert
+        "models_seen": trained.models_seen,  # likewise: who was promoted since is not overruled
         "triggers": [trigger.id for trigger in triggers],
         "reasons": list(dict.fromkeys(trigger.payload.reason for trigger in triggers)),
         "coverage": _rounded(explained.coverage),

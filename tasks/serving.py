@@ -1,6 +1,7 @@
 """Which model version makes a prediction: decided by the models topic, loaded from the registry, checked."""
 
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -48,7 +49,7 @@ class ModelBook:
         self._models = models
         entries = loop.models.between(0, loop.models.refresh())
         self.offices = Offices((entry.place.offset, entry.payload) for entry in entries)
-        self.challenger = self.offices.challenger()
+        self.in_shadow = self.offices.in_shadow()
         self._serving: dict[date, tuple[Term, ...]] = {}
 
     def choose(self, target: date, feature_set: str | None, names: Container[str]) -> Choice:
@@ -70,13 +71,20 @@ class ModelBook:
             skipped.append(found)
         return Choice(PERSISTENCE, None, tuple(skipped))
 
-    def challenge(self, target: date, feature_set: str | None, names: Container[str]) -> Choice | None:
-        """Choose who predicts a session in shadow; None where nobody waits, or can. Raises as `choose`."""
-        named = self.challenger
-        if named is None or named.knows(target):
-            return None
-        found = self._try(named, feature_set, names)
-        return None if isinstance(found, Skip) else Choice(named.version, found)
+    def challenge(self, target: date, feature_set: str | None, names: Container[str]) -> list[Choice]:
+        """Choose who predicts a session in shadow, of those who wait and can. Raises as `choose`."""
+        found = []
+        for named in self.in_shadow:
+            model = None if named.knows(target) else self._try(named, feature_set, names)
+            if model is not None and not isinstance(model, Skip):
+                found.append(Choice(named.version, model))
+        return found
+
+    def load_shadows(self) -> None:
+        """Load those who predict in shadow; who can't be used is left alone. Raises TryAgainError."""
+        for named in self.in_shadow:
+            with suppress(RejectError):
+                self._models.get(named)
 
     def _in_office(self, target: date) -> tuple[Term, ...]:
         if target not in self._serving:

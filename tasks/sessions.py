@@ -121,6 +121,11 @@ def sessions(loop: Loop) -> Sessions:
     return loop.keep("sessions", lambda: Sessions(loop.live))
 
 
+def held_until(loop: Loop, today: date) -> tuple[date, ...]:
+    """Name the sessions that stand, oldest first: not what was taken back, nor what is dated after today."""
+    return tuple(day for day in _held_days(loop) if day <= today)
+
+
 def calendar(loop: Loop) -> Calendar:
     """Give the exchange's calendar as this view of the world knows it, with every holiday that is past."""
     return learned(_held_days(loop))

@@ -14,8 +14,9 @@ from infra.feature_table import FeatureTable
 from infra.kafka import clients
 from infra.kafka.topics import partitions
 from infra.running import wait
+from tasks.computed import await_computed
 from tasks.core.catalogue import LEARNED
-from tasks.core.dataset import KEYS, training_rows
+from tasks.core.dataset import KEYS, Stored, stored_rows
 from tasks.core.explained import Explained, explain
 from tasks.core.features import FEATURE_SET
 from tasks.core.promotion import Evaluation, Verdict, evaluate, evaluate_unseen, verdict
@@ -35,24 +36,30 @@ class Trained:
     promotion: Verdict
     data_version: int
     explained: Explained
+    models_seen: int = 0
+    """Up to which offset of `models` (exclusive) the promotion was decided on."""
 
 
 class Rows:
     """Training rows of a pinned table version; a class of its own so that Prefect does not inspect them."""
 
-    def __init__(self, known: TrainingRows, version: int) -> None:
+    def __init__(self, stored: Stored, version: int) -> None:
         """Keep the rows and the version they are from."""
-        self.known, self.version = known, version
+        self.known, self.newest, self.version = stored.known, stored.newest, version
 
 
 @task
 def stored_features(loop: Loop, until: date) -> Rows:
-    """Read the vectors of this code's feature set, once the table holds every one that is committed now.
+    """Read the vectors of this code's feature set, once the table holds all of the sessions up to `until`.
+
+    And every one beside them that is committed by then.
 
     Raises:
         NotTrainableError: all that is stored is of other feature sets.
-        TryAgainError: the projector did not catch up within three minutes, or the store is away.
+        TryAgainError: the features were not computed within three minutes, or the projector did not catch up
+            within three more; or the store is away.
     """
+    await_computed(loop, until)
     features = FeatureTable(loop.settings)
     wanted = _ends(loop)
     deadline = time.monotonic() + PROJECTOR_SECONDS
@@ -66,7 +73,7 @@ def stored_features(loop: Loop, until: date) -> Rows:
     kept = [name for name in KEYS if name in there]
     # a table without a column holds no vector of this set: that is said in the end
     table = features.table([*kept, *single], until=until, version=version, single=single)
-    return Rows(training_rows(table, LEARNED, until, FEATURE_SET), version)
+    return Rows(stored_rows(table, LEARNED, until, FEATURE_SET), version)
 
 
 def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bool:
@@ -90,11 +97,11 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
     Raises:
         NotTrainableError: these rows can't make a model.
     """
-    model = train(rows.known, data_end=until, feature_set=FEATURE_SET)
+    model = train(rows.known, data_end=until, feature_set=FEATURE_SET, newest=rows.newest)
     held = holdout_rows(rows.known, model)
     evaluation = evaluate(model, held)
-    promotion = verdict(evaluation, _champion(loop, held))
-    return Trained(model, evaluation, promotion, rows.version, explain(model, held, evaluation))
+    promotion, seen = verdict(evaluation, _champion(loop, held)), loop.models.refresh()
+    return Trained(model, evaluation, promotion, rows.version, explain(model, held, evaluation), seen)
 
 
 def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:

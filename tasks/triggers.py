@@ -1,6 +1,6 @@
 """What askers look at before they ask for a retraining, and asking once per reason and day."""
 
-from datetime import date
+from datetime import date, datetime
 
 from events.envelope import derive_id
 from events.payloads import DataIngested, ModelRetrainingTriggered
@@ -9,8 +9,9 @@ from infra.errors import UsageError
 from infra.kafka.records import Received
 from infra.kafka.source import Source
 from infra.kafka.work import beginning, record_of
+from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.triggering import WEEKLY, Past, counted_from, nothing_new, points_due
-from tasks.sessions import sessions
+from tasks.sessions import held_until, sessions
 
 PRODUCER = "schedule-retraining"
 
@@ -26,24 +27,26 @@ def new_points(loop: Loop, past: Past, told: Received[DataIngested]) -> int | No
     if counted_from(past) is None:  # as while a history is loaded
         return None
     threshold, day = loop.settings.retrain_after_sessions, told.payload.date
+    if day > datetime.now(EXCHANGE_TZ).date():  # no session yet: it would end the counting until then
+        return None
     newest = sessions(loop).refresh().window(told.place.offset, day, threshold)
     return points_due(past, [held.day for held in newest], day, threshold)
 
 
 def ask(loop: Loop, reason: str, today: date) -> str:
-    """Publish a request for the newest session there is; returns what to tell.
+    """Publish a request for the newest session that was held by today; returns what to tell.
 
     Raises:
         UsageError: there is no session yet.
     """
-    index = sessions(loop).refresh()
-    if not index.days:
+    held = held_until(loop, today)
+    if not held:
         message = "there is no session yet: ingest prices first"
         raise UsageError(message)
     source = Source(loop.pool, PRODUCER)
     source.open()
     try:
-        return _ask_once(loop, source, reason, index.days[-1], today)
+        return _ask_once(loop, source, reason, held[-1], today)
     finally:
         source.close()
 

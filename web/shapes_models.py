@@ -53,7 +53,7 @@ class Model(Shape):
 
     model_version: str
     role: str
-    """champion, challenger, former champion, or never served."""
+    """champion, challenger, newest (both in shadow), former champion, or never served."""
     terms: list[dict[str, Any]]
     """When it came into office: the entry on `models`, from which session on, and why."""
     trained_at: datetime | None

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tasks.core.drift import KEPT
 from tasks.core.feature_sets import are_of
 from tasks.core.training import NotTrainableError
 from tasks.core.training_rows import TrainingRows
@@ -19,8 +21,17 @@ KEYS = ("symbol", "date", "feature_set", "last_close", RETURN)
 """Columns of the table that tell what a row is, and what came of the one before."""
 
 
-def training_rows(table: pa.Table, names: Sequence[str], until: date, feature_set: str) -> TrainingRows:
-    """Take the rows with a known outcome from stored vectors, without a copy of the features on the way.
+class Stored(NamedTuple):
+    """What a training takes from stored vectors."""
+
+    known: TrainingRows
+    """The rows with a known outcome."""
+    newest: TrainingRows
+    """All rows, as newer sessions will be looked at, of the newest `KEPT` sessions that have known ones."""
+
+
+def stored_rows(table: pa.Table, names: Sequence[str], until: date, feature_set: str) -> Stored:
+    """Take the rows of a training from stored vectors, without a copy of the features on the way.
 
     Args:
         table: KEYS and features; a feature without a column is missing everywhere.
@@ -31,10 +42,16 @@ def training_rows(table: pa.Table, names: Sequence[str], until: date, feature_se
     there, absent = set(table.column_names), np.full(table.num_rows, np.nan)
     told = table.select([name for name in KEYS if name in there]).to_pandas(date_as_object=False)
     dated = with_target(told.reindex(columns=list(KEYS)), until, feature_set)
-    known = dated[dated["target"].notna()].drop(columns=["feature_set", RETURN])
-    return TrainingRows.gathered(
-        known, names, lambda name: table[name].to_numpy() if name in there else absent
-    )
+    dated = dated.drop(columns=["feature_set", RETURN])
+
+    def gathered(keys: pd.DataFrame) -> TrainingRows:
+        return TrainingRows.gathered(
+            keys, names, lambda name: table[name].to_numpy() if name in there else absent
+        )
+
+    known = dated[dated["target"].notna()]
+    days = np.sort(known["date"].unique())[-KEPT:]
+    return Stored(gathered(known), gathered(dated[dated["date"].isin(days)]))
 
 
 def with_target(frame: pd.DataFrame, until: date, feature_set: str) -> pd.DataFrame:

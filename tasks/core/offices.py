@@ -1,13 +1,16 @@
 """Who serves which session: what the models topic says of versions, term by term."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from events.payloads import ModelPromoted, ModelTrained, Payload
 
 PERSISTENCE = "v0"
 """The version before any training: the next close is the last one."""
+TURN = timedelta(days=45)
+"""So far the data of a challenger's successor reach beyond its own: a month of sessions to be judged by, and
+some in which a person decides, holidays included. A retraining a week would else never leave it that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Offices:
 
     def __init__(self, entries: Iterable[tuple[int, Payload]]) -> None:
         """Read entries with their offsets, in the order of those."""
-        said = [(at, one) for at, one in entries if isinstance(one, ModelTrained | ModelPromoted)]
+        said = _without_repeats(entries)
         meant = _meant(said)
         newest = {key_of(trained): at for at, trained in meant.items()}
         self._named = {
@@ -104,17 +107,35 @@ class Offices:
         return served[-2] if len(served) > 1 else None
 
     def challenger(self) -> Named | None:
-        """Name the newest version that was trained after the one in office; None where there is none.
+        """Name the version whose turn it is to be judged beside the one in office; None where nobody waits.
 
-        After a rollback that is the version which was rolled back from.
+        It is the first one that was trained after that, until the data of a later one reach TURN beyond its
+        own: then it is that one's turn. After a rollback it begins with the version that was left.
         """
-        office = self.champion.named
+        turn: Named | None = None
+        for named in self._waiting():
+            if turn is None or _end(named) - _end(turn) >= TURN:
+                turn = named
+        return turn
+
+    def in_shadow(self) -> tuple[Named, ...]:
+        """Name the versions that predict beside the one in office: the challenger, and the newest one."""
+        named = (self.challenger(), *self._waiting()[-1:])
+        return tuple({one.key: one for one in named if one is not None}.values())
+
+    def _waiting(self) -> list[Named]:
+        """List who was trained after the version in office, oldest first, and of whom it is known on what."""
+        office, found = self.champion.named, list[Named]()
         for named in reversed(self.trainings):
             if office is not None and office.key == named.key:
-                return None
+                break
             if named.trained.training_end is not None:
-                return named
-        return None
+                found.append(named)
+        return found[::-1]
+
+
+def _end(named: Named) -> date:
+    return named.trained.training_end or date.min
 
 
 def _term(at: int, said: ModelTrained | ModelPromoted, named: Named | None) -> Term | None:
@@ -128,6 +149,26 @@ def _term(at: int, said: ModelTrained | ModelPromoted, named: Named | None) -> T
     if isinstance(said, ModelPromoted):
         return Term(version, named, said.valid_from, at, said.reason)
     return Term(version, named, None, at, said.why or "trained")
+
+
+def _without_repeats(
+    entries: Iterable[tuple[int, Payload]],
+) -> list[tuple[int, ModelTrained | ModelPromoted]]:
+    """Leave out what is said of a training once more, for a later request: it changes nothing."""
+    known, kept = set[tuple[str, str | None]](), []
+    for at, one in entries:
+        if isinstance(one, ModelTrained):
+            if is_repeat(one, known):
+                continue
+            known.add(key_of(one))
+        if isinstance(one, ModelTrained | ModelPromoted):
+            kept.append((at, one))
+    return kept
+
+
+def is_repeat(said: ModelTrained, known: Container[tuple[str, str | None]]) -> bool:
+    """Tell whether a training whose file is known is told once more; without a hash no file is."""
+    return said.promoted is False and said.artifact_sha256 is not None and key_of(said) in known
 
 
 def key_of(trained: ModelTrained) -> tuple[str, str | None]:

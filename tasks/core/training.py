@@ -75,6 +75,7 @@ def train(  # noqa: PLR0913  (all but the rows are by name)
     seed: int = 0,
     feature_set: str | None = None,
     learn: Learner = fit_blend,
+    newest: TrainingRows | None = None,
 ) -> TrainedModel:
     """Fit once before the hold-out, then calibrate the intervals on it.
 
@@ -86,6 +87,8 @@ def train(  # noqa: PLR0913  (all but the rows are by name)
         seed: Of the learners; the same rows and seed give the same model.
         feature_set: Name of the feature set, noted on the card.
         learn: Fits the estimator.
+        newest: All rows of the newest sessions, those without a known outcome included, that drift is
+            measured from; `rows` without it.
 
     Raises:
         NotTrainableError: no rows, too few sessions, or a target that never changes.
@@ -100,7 +103,8 @@ def train(  # noqa: PLR0913  (all but the rows are by name)
     card = _card(known, fitted, held, names, seed, feature_set)
     members = dict(WEIGHTS) if learn is fit_blend else {}
     model = _calibrated(TrainedModel(pipeline, replace(card, members=members)), held)
-    return replace(model, card=replace(model.card, reference=_reference(model, known, held)))
+    reference = _reference(model, known, rows if newest is None else newest)
+    return replace(model, card=replace(model.card, reference=reference))
 
 
 def known_rows(rows: TrainingRows, data_end: date) -> TrainingRows:
@@ -228,11 +232,13 @@ def _calibrated(model: TrainedModel, held: TrainingRows) -> TrainedModel:
     return replace(model, card=replace(model.card, quantiles=widths))
 
 
-def _reference(model: TrainedModel, known: TrainingRows, held: TrainingRows) -> dict[str, Any]:
-    """Note what the newest sessions were like, and what the model says of those that it was not fitted on."""
-    days, names = known.keys["date"], model.card.features
-    newest = known.where(days.isin(days.drop_duplicates().iloc[-KEPT:]).to_numpy(dtype=np.bool_))
+def _reference(model: TrainedModel, known: TrainingRows, newest: TrainingRows) -> dict[str, Any]:
+    """Note what the newest sessions were like, and what the model says of those that it was not fitted on.
+
+    All rows of a session count, whatever came of them: so are those seen that are held against it.
+    """
+    days, names = known.keys["date"].drop_duplicates().iloc[-KEPT:], model.card.features
+    seen = newest.where(newest.keys["date"].isin(days).to_numpy(dtype=np.bool_))
+    held = _from(seen, pd.Timestamp(model.card.holdout_start))
     said = predict_return(model, held)
-    return noted(
-        newest.keys["date"].to_numpy(), newest.matrix(names), names, held.keys["date"].to_numpy(), said
-    )
+    return noted(seen.keys["date"].to_numpy(), seen.matrix(names), names, held.keys["date"].to_numpy(), said)

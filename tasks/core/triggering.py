@@ -21,6 +21,8 @@ DRIFT_PREDICTIONS = "drift_predictions"
 
 COMPLAINTS = frozenset({SUSTAINED_ERROR, DRIFT_FEATURES, DRIFT_PREDICTIONS})
 """Reasons that say that the version which serves no longer fits the market."""
+AUTOMATIC = COMPLAINTS | {WEEKLY, NEW_DATA_POINTS}
+"""Reasons of the loop itself, and not of a person."""
 
 COOL_DOWN = 10
 """Sessions after a training that answered a complaint in which nobody complains."""

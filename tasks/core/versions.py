@@ -9,7 +9,8 @@ from tasks.core.offices import PERSISTENCE, Offices, Term
 Row = dict[str, Any]
 """version, role, terms, rmse_skill (percent), mape (percent), feature_set, and the fields of ModelTrained."""
 
-CHAMPION, CHALLENGER, FORMER, WAITING = "champion", "challenger", "former champion", "never served"
+CHAMPION, CHALLENGER, NEWEST = "champion", "challenger", "newest"
+FORMER, WAITING = "former champion", "never served"
 
 
 def rows(offices: Offices) -> list[Row]:
@@ -59,11 +60,13 @@ def _row(offices: Offices, version: str) -> Row:
 
 
 def _role(offices: Offices, version: str) -> str:
-    challenger = offices.challenger()
+    challenger, shadows = offices.challenger(), [one.version for one in offices.in_shadow()]
     if offices.champion.version == version:
         return CHAMPION
     if challenger is not None and challenger.version == version:
         return CHALLENGER
+    if version in shadows:
+        return NEWEST
     served = any(term.version == version for term in offices.terms)
     return FORMER if served else WAITING
 

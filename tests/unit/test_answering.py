@@ -17,13 +17,14 @@ from infra.kafka.records import Place, Received, Run
 from infra.kafka.work import Work
 from infra.registry_types import Submission
 from infra.settings import Settings
-from tasks import aliases, registering
+from tasks import aliases, answered, registering
+from tasks.core.features import FEATURE_SET
 from tasks.core.training import NotTrainableError
 from tests.model_server import MemoryRegistry
 
 SPRING, SUMMER = date(2024, 3, 3), date(2024, 6, 3)
 WEEKLY, DRIFT, BY_HAND = ("weekly", SPRING), ("drift", SUMMER), ("by_hand", SPRING)
-ASKED = [WEEKLY, DRIFT, BY_HAND]
+ASKED = [WEEKLY, DRIFT, BY_HAND, ("weekly_schedule", SPRING), ("drift_features", SUMMER)]
 """Requests in the order of their offsets."""
 
 
@@ -59,6 +60,10 @@ class World(Loop):
         self.topic, self.memory = Topic(), MemoryRegistry()
         self.fitted: list[date] = []
         self.hopeless, self.promoting = False, True
+        self.meanwhile: list[Any] = []
+        """What a person decides during a training."""
+        self.asked_at: datetime | None = None
+        """When requests were made; as they are read without it."""
 
     def _log(self, _: str) -> Any:
         return self.topic
@@ -74,11 +79,13 @@ class World(Loop):
             message = "there are 0"
             raise NotTrainableError(message)
         self.fitted.append(until)
-        return SimpleNamespace(until=until, number=len(self.fitted), promoted=self.promoting, evaluation=None)
+        told = {"until": until, "promoted": self.promoting, "models_seen": len(self.topic.entries)}
+        self.topic.add(*self.meanwhile)
+        return SimpleNamespace(**told, number=len(self.fitted), evaluation=None)
 
     def slice(self, start: int, end: int) -> Work:
         """Make a slice of the requests at these offsets."""
-        records = [_record(offset) for offset in range(start, end)]
+        records = [_record(offset, self.asked_at) for offset in range(start, end)]
         span = OffsetRange(topic="training", partition=0, start=start, end=end)
         return Work(self.settings, Run("retrain", "run"), [span], lambda _: (records, [span]))
 
@@ -101,10 +108,10 @@ class World(Loop):
         retrain.steps(self, self.slice(start, end))
 
 
-def _record(offset: int) -> Any:
+def _record(offset: int, asked_at: datetime | None) -> Any:
     reason, until = ASKED[offset]
     payload = ModelRetrainingTriggered(reason=reason, data_end_date=until)
-    value = encode(Event(datetime.now(UTC), "test", payload, Metadata(reason, "chain")))
+    value = encode(Event(asked_at or datetime.now(UTC), "test", payload, Metadata(reason, "chain")))
     spot = {"topic": "training", "partition": 0, "offset": offset, "timestamp": 0}
     return SimpleNamespace(**spot, key=b"nepse-close", value=value, headers=[])
 
@@ -116,6 +123,8 @@ def _submission(_: Any, trained: Any, triggers: Any) -> Submission:
         "performance": {"mae": float(trained.number)},
         "features_used": ["RSI"],
         "training_end": str(trained.until),
+        "feature_set": FEATURE_SET,
+        "models_seen": trained.models_seen,
         "promoted": trained.promoted,
         "implausible": not trained.promoted,
         "why": f"training {trained.number}",
@@ -209,6 +218,79 @@ def test_a_request_that_came_twice_trains_once(world: World) -> None:
     """Also where the models topic alone remembers it."""
     world.take(0, 1)
     assert world.take(0, 2)[0].triggers == ["drift"]
+
+
+def test_what_a_training_has_seen_is_not_trained_again(world: World) -> None:
+    """As what came while it ran: it is answered by it, once, and nobody takes office by that."""
+    world.take(1, 2)
+    [said] = world.take(3, 5)
+    assert (said.model_version, said.triggers) == ("v1", ["weekly_schedule", "drift_features"])
+    assert (said.reasons, said.promoted) == (["weekly_schedule", "drift_features"], False)
+    assert said.why == f"not trained again: v1 has seen the sessions up to {SUMMER}"
+    assert (world.fitted, world.promotions()) == ([SUMMER], [("v1", "v0")])
+    assert aliases.standing(world) == ("v1", None)
+    assert world.take(3, 5) == []
+
+
+def test_what_no_training_has_seen_is_trained(world: World) -> None:
+    """In one slice with what one has: each request is answered by the one that it needs."""
+    world.take(0, 1)
+    first, second = sorted(world.take(3, 5), key=lambda one: one.model_version)
+    assert (first.model_version, first.triggers) == ("v1", ["weekly_schedule"])
+    assert (second.model_version, second.triggers) == ("v2", ["drift_features"])
+
+
+def test_a_person_gets_a_training_of_their_own(world: World) -> None:
+    """Whoever asks by hand knows why, though the data be the same, or older."""
+    world.take(0, 2)
+    assert [one.model_version for one in world.take(2, 3)] == ["v2"]
+    assert world.fitted == [SUMMER, SPRING]
+
+
+def test_who_asks_while_one_is_trained_on_the_same_data_is_answered_by_it(world: World) -> None:
+    """Whatever the reason is."""
+    world.take(0, 1)
+    world.asked_at = datetime(2024, 6, 3, tzinfo=UTC)
+    assert [(one.model_version, one.triggers) for one in world.take(2, 3)] == [("v1", ["by_hand"])]
+    assert world.fitted == [SPRING]
+
+
+def test_a_training_of_another_feature_set_has_seen_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version can't take the vectors that are computed now."""
+    world.take(1, 2)
+    monkeypatch.setattr(answered, "FEATURE_SET", f"{FEATURE_SET}-of-others")
+    assert [one.model_version for one in world.take(3, 4)] == ["v2"]
+
+
+BY_A_PERSON = ModelPromoted(model_version="v0", reason="the market is closed")
+
+
+def test_who_was_promoted_while_it_was_trained_stays(world: World) -> None:
+    """A person's decision is the newer one: the version waits, and says why."""
+    world.meanwhile = [BY_A_PERSON]
+    [said] = world.take(0, 1)
+    assert said.promoted is False
+    assert said.why == (
+        "not promoted: v0 was, by a person, while it was trained (the market is closed); else training 1"
+    )
+    assert world.promotions() == [("v0", None)]
+    assert aliases.standing(world) == (None, "v1")
+
+
+def test_who_was_promoted_after_an_attempt_died_stays(world: World) -> None:
+    """The next attempt says of the version what the first one found, and that it was decided before."""
+    world.die_in(0, 1)
+    world.topic.add(BY_A_PERSON)
+    assert [one.promoted for one in world.take(0, 1)] == [False]
+
+
+def test_a_decision_that_a_training_has_seen_does_not_bind_it(world: World) -> None:
+    """It is newer, and was compared with whoever serves."""
+    world.topic.add(BY_A_PERSON)
+    assert [one.promoted for one in world.take(0, 1)] == [True]
+    assert aliases.standing(world) == ("v1", None)
 
 
 def test_what_can_not_be_trained_is_a_dead_letter_for_each_request(world: World) -> None:

@@ -11,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from infra.artifact import CARD, Artifact, digest, dump, load
 from infra.errors import RejectError
+from tasks import models
 from tasks.core.cards import POOLED
 from tasks.core.learners import fit_blend, one_thread
 from tasks.core.training import Card, TrainedModel
@@ -50,8 +51,6 @@ def test_a_card_from_before_groups_goes_on_serving(model: TrainedModel) -> None:
     told = {name: value for name, value in model.card.to_dict().items() if name not in ADDED}
     flat = dump(Artifact(model.pipeline, {**told, "quantiles": {"80": 1.3, "95": 2.1}, "of_later": 1}))
     assert unpack(flat, digest(flat)).card == model.card
-    without = dump(Artifact(model.pipeline, {**told, "quantiles": {}}))
-    assert unpack(without, digest(without)).card.quantiles == {}
 
 
 def test_a_changed_byte_is_refused(model: TrainedModel) -> None:
@@ -90,3 +89,51 @@ def test_a_model_without_a_proper_card_is_refused(card: str | None) -> None:
     data = skops.io.dumps(ridge)
     with pytest.raises(RejectError, match="card"):
         unpack(data, digest(data))
+
+
+class Odd(Ridge):
+    """Stands for an estimator of another version of its library: what it gives is of no use."""
+
+    def __init__(self, gives: Any = None) -> None:
+        """Keep what it gives; an error is raised."""
+        super().__init__()
+        self.gives = gives
+
+    def predict(self, X: Any) -> Any:  # noqa: N803  (the name that scikit-learn calls it by)
+        """Give it."""
+        if isinstance(self.gives, Exception):
+            raise self.gives
+        return np.broadcast_to(self.gives, (len(X), *np.shape(self.gives)))
+
+
+@pytest.mark.parametrize(
+    ("gives", "says"),
+    [
+        (AttributeError("no attribute 'n_bins'"), "AttributeError: no attribute 'n_bins'"),
+        (np.nan, "not one finite number a row"),
+        (np.zeros(2), "not one finite number a row|ValueError"),
+    ],
+)
+def test_a_model_that_can_not_forecast_is_refused_when_it_is_loaded(
+    gives: Any, says: str, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by the first vector that it is asked about, which would be lost."""
+    odd: Any = Odd(gives)
+    monkeypatch.setattr(models, "load", lambda *_: Artifact(odd, model.card.to_dict()))
+    with pytest.raises(RejectError, match=f"the model can't be used: .*({says})"):
+        unpack(b"", "")
+
+
+def test_a_model_without_intervals_is_refused(model: TrainedModel) -> None:
+    """A prediction has them: one that lacks a width would fail with the first vector."""
+    without = dump(Artifact(model.pipeline, {**model.card.to_dict(), "quantiles": {}}))
+    with pytest.raises(RejectError, match=r"the model can't be used: .*KeyError"):
+        unpack(without, digest(without))
+
+
+def test_ridge_alone_is_asked_about_what_is_missing(model: TrainedModel) -> None:
+    """It takes no missing values: vectors that lack a feature, as those of new shares do, would be lost."""
+    ridge = Ridge().fit(np.eye(3), np.ones(3))
+    bare = dump(Artifact(ridge, model.card.to_dict()))
+    with pytest.raises(RejectError, match="fails to forecast a row of missing values"):
+        unpack(bare, digest(bare))

@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tasks.core.dataset import training_rows, with_target
+from tasks.core import dataset
+from tasks.core.dataset import stored_rows, with_target
 from tasks.core.training import NotTrainableError
 
 DAYS = [date(2024, 3, day) for day in (3, 4, 5)]
@@ -74,7 +75,7 @@ def test_training_rows_are_those_with_an_outcome() -> None:
     """In order, each with the features of its own session; what has no column is missing."""
     told = stored(("B", 0, "1", 0.04), ("A", 0, "1", 0.01), ("A", 1, "1", 0.02), ("B", 1, "2", 0.5))
     frame = told.assign(last_close=[5.0, 6.0, 7.0, 8.0], RSI=[50.0, 60.0, np.nan, 80.0])
-    found = training_rows(pa.Table.from_pandas(frame), ("RSI", "ret_1", "absent"), UNTIL, "1")
+    found = stored_rows(pa.Table.from_pandas(frame), ("RSI", "ret_1", "absent"), UNTIL, "1").known
     assert found.names == ("RSI", "ret_1", "absent")
     assert found.keys[["symbol", "last_close", "target"]].to_numpy().tolist() == [["A", 6.0, 0.02]]
     assert np.array_equal(found.features, np.float32([[60.0, 0.01, np.nan]]), equal_nan=True)
@@ -84,4 +85,22 @@ def test_training_rows_are_those_with_an_outcome() -> None:
 def test_a_table_without_a_column_of_its_returns_has_no_training_rows() -> None:
     """As one that holds vectors of other sets alone, whose features had other names."""
     frame = stored(("A", 0, "1", 0.01), ("A", 1, "1", 0.02)).drop(columns="ret_1").assign(last_close=1.0)
-    assert not len(training_rows(pa.Table.from_pandas(frame), ("RSI",), UNTIL, "1"))
+    assert not len(stored_rows(pa.Table.from_pandas(frame), ("RSI",), UNTIL, "1").known)
+
+
+def test_the_newest_rows_are_all_of_their_sessions() -> None:
+    """Also those whose outcome is unknown; not a session of which none is known, nor other sets."""
+    told = stored(("A", 0, "1", 0.01), ("B", 0, "1", 0.04), ("C", 0, "2", 0.5), ("A", 1, "1", 0.02))
+    frame = told.assign(last_close=[5.0, 6.0, 7.0, 8.0], RSI=[50.0, 60.0, 70.0, 80.0])
+    found = stored_rows(pa.Table.from_pandas(frame), ("RSI",), UNTIL, "1")
+    assert found.known.keys["symbol"].tolist() == ["A"]
+    assert found.newest.keys["symbol"].tolist() == ["A", "B"]
+    assert found.newest.features[:, 0].tolist() == [50.0, 60.0]
+
+
+def test_the_newest_rows_are_those_of_a_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds no second copy of history."""
+    monkeypatch.setattr(dataset, "KEPT", 1)
+    frame = stored(("A", 0, "1", 0.01), ("A", 1, "1", 0.02), ("A", 2, "1", 0.03)).assign(last_close=1.0)
+    found = stored_rows(pa.Table.from_pandas(frame), (), UNTIL, "1")
+    assert found.newest.keys["date"].tolist() == [pd.Timestamp(DAYS[1])]

@@ -90,18 +90,37 @@ def test_a_rollback_goes_to_who_served_before(names: str, before: str | None) ->
         ([trained("v1", day(10), promoted=False)], "v1"),
         ([trained("v1", day(10)), trained("v2", day(20), promoted=False)], "v2"),
         ([trained("v1", day(10), promoted=False), trained("v2", day(20))], None),
-        ([trained("v1", day(10)), *(trained(f"v{n}", day(n * 10), promoted=False) for n in (2, 3))], "v3"),
+        ([trained("v1", day(10)), *(trained(f"v{n}", day(n * 10), promoted=False) for n in (2, 3))], "v2"),
         ([trained("v1", day(10)), trained("v2", None, promoted=False)], None),
         ([*ROLLED_BACK], "v2"),
-        ([*ROLLED_BACK, promoted(PERSISTENCE)], "v2"),
+        ([*ROLLED_BACK, promoted(PERSISTENCE)], "v1"),
     ],
 )
-def test_the_challenger_is_the_newest_training_after_who_serves(
+def test_the_challenger_is_trained_after_who_serves(
     events: list[ModelTrained | ModelPromoted], expected: str | None
 ) -> None:
     """Of those whose window is known; after a rollback the version that was left behind."""
     found = offices(*events).challenger()
     assert (found.version if found else None) == expected
+
+
+def test_a_challenger_is_judged_before_the_next_ones_turn_comes() -> None:
+    """Trained anew each week, it stays for a month of sessions; the newest predicts beside it."""
+    weekly = [trained(f"v{n}", day(7 * n), promoted=False) for n in range(2, 16)]
+    shadows = [
+        [one.version for one in offices(trained("v1", day(7)), *weekly[:count]).in_shadow()]
+        for count in range(1, len(weekly) + 1)
+    ]
+    assert [one[0] for one in shadows] == ["v2"] * 7 + ["v9"] * 7
+    assert [one[-1] for one in shadows] == [f"v{n}" for n in range(2, 16)]
+    assert (shadows[0], shadows[7]) == (["v2"], ["v9"])
+
+
+def test_who_takes_office_is_judged_no_more() -> None:
+    """The turn begins anew with the first training after the one that serves now."""
+    events = [trained("v1", day(7)), *(trained(f"v{n}", day(7 * n), promoted=False) for n in (2, 3, 4))]
+    found = offices(*events, promoted("v3"))
+    assert [one.version for one in found.in_shadow()] == ["v4"]
 
 
 def test_two_trainings_of_one_name_are_two() -> None:

@@ -34,10 +34,9 @@ class Desk:
         self.shop.pool = None  # type: ignore[attr-defined]
         self.shop.settings = SimpleNamespace(model_name="nepse")  # type: ignore[attr-defined]
         self.days = [NEWEST]
-        index = SimpleNamespace(refresh=lambda: SimpleNamespace(days=self.days))
         monkeypatch.setattr(loaded, "unpack", self.shop.unpack)
         monkeypatch.setattr(promoting, "Source", lambda _pool, _name: self.source())
-        monkeypatch.setattr(promoting, "sessions", lambda _loop: index)
+        monkeypatch.setattr(promoting, "held_until", lambda _loop, _today: self.days)
         monkeypatch.setattr(promoting, "targets", lambda _loop: learned([]))
 
     def source(self) -> Any:

@@ -16,6 +16,7 @@ from tasks.core.features import FEATURE_SET
 from tasks.core.training import Card, NotTrainableError, TrainedModel
 from tasks.core.training_rows import TrainingRows
 from tasks.serving import Choice
+from tests.topic_in_memory import Log
 
 UNTIL = date(2024, 3, 5)
 DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
@@ -66,6 +67,14 @@ class FakeBook:
         return Choice("v1", model) if feature_set == self.feature_set else Choice("v0", None)
 
 
+@pytest.fixture(autouse=True)
+def waited_for(monkeypatch: pytest.MonkeyPatch) -> list[date]:
+    """The sessions whose features were waited for."""
+    found: list[date] = []
+    monkeypatch.setattr(training, "await_computed", lambda _loop, until: found.append(until))
+    return found
+
+
 def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would else be told of one set, and see values of two under the same names."""
     monkeypatch.setattr(training, "FeatureTable", FakeTable)
@@ -75,6 +84,23 @@ def test_a_training_reads_the_set_that_this_code_computes(monkeypatch: pytest.Mo
     assert rows.version == 7
     assert rows.known.keys[["symbol", "target"]].to_numpy().tolist() == [[FEATURE_SET, 0.01]]
     assert rows.known.names == LEARNED
+
+
+def test_a_training_waits_for_its_session_before_it_looks_how_far_the_projector_is(
+    waited_for: list[date], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the table would hold all that is committed, and not the session that it was asked for."""
+    seen: list[list[date]] = []
+
+    def ends(_loop: object) -> dict[Any, int]:
+        seen.append(list(waited_for))
+        return {}
+
+    monkeypatch.setattr(training, "FeatureTable", FakeTable)
+    monkeypatch.setattr(training, "_ends", ends)
+    loop: Any = SimpleNamespace(settings=None)
+    training.stored_features.fn(loop, UNTIL)
+    assert seen == [[UNTIL]]
 
 
 def test_a_table_that_lacks_a_feature_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +142,6 @@ def test_a_training_names_the_version_of_the_table_that_it_read(monkeypatch: pyt
     monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
     for name in ("train", "holdout_rows", "evaluate", "_champion", "verdict", "explain"):
         monkeypatch.setattr(training, name, lambda *_, **__: None)
-    loop: Any = SimpleNamespace(settings=None)
+    loop: Any = SimpleNamespace(settings=None, models=Log("models"))
     trained = training.fit.fn(loop, training.stored_features.fn(loop, UNTIL), UNTIL)
-    assert trained.data_version == 7
+    assert (trained.data_version, trained.models_seen) == (7, 0)

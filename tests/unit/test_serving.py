@@ -1,14 +1,19 @@
 """Who serves when versions are broken, changed, of another set, promoted again, or of an older registry."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from events.payloads import ModelPromoted, ModelTrained
+from infra.artifact import Artifact
 from infra.errors import RejectError, TryAgainError
 from tasks import loaded
+from tasks.core.cards import POOLED
 from tasks.loaded import KEPT, Models
 from tasks.serving import PERSISTENCE, Choice
 from tests.model_books import Shop, a_model, promoted, trained
@@ -171,6 +176,23 @@ def test_the_versions_used_last_stay_in_memory(shop: Callable[..., Shop]) -> Non
     assert made.loads == [*names, names[1]]
 
 
+def test_a_version_that_fails_to_predict_leaves_the_last_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads, and is refused all the same: no vector meets it."""
+    made = Shop(trained("v1", JANUARY), trained("v2", FEBRUARY))
+    broken: Any = SimpleNamespace(predict=lambda _: np.full(1, np.nan))
+    widths = {POOLED: {"80": 1.0, "95": 2.0}}
+
+    def load(data: bytes, _sha256: str) -> Artifact:
+        card = replace(a_model().card, quantiles=widths).to_dict()
+        sound: Any = SimpleNamespace(predict=lambda values: np.zeros(len(values)))
+        return Artifact(broken if data == b"v2" else sound, card)
+
+    monkeypatch.setattr("tasks.models.load", load)
+    choice = made.book().choose(JUNE, *VECTOR)
+    assert (choice.version, told(choice)) == ("v1", [("v2", "model_refused")])
+    assert "can't be used" in choice.skipped[0].why
+
+
 def test_an_outage_refuses_nothing(shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch) -> None:
     """The slice waits; afterwards the version serves."""
     made = shop(trained("v1", JANUARY))
@@ -190,14 +212,25 @@ def test_an_outage_refuses_nothing(shop: Callable[..., Shop], monkeypatch: pytes
 def test_the_challenger_never_stands_in_the_way(shop: Callable[..., Shop]) -> None:
     """It predicts in shadow where it loads and takes the vector; else nobody does."""
     made = shop(trained("v1", JANUARY), trained("v2", FEBRUARY, promoted=False))
-    choice = made.book().challenge(JUNE, *VECTOR)
-    assert choice is not None
+    (choice,) = made.book().challenge(JUNE, *VECTOR)
     assert (choice.version, choice.model is made.kept["v2"].model) == ("v2", True)
-    assert made.book().challenge(FEBRUARY, *VECTOR) is None
-    assert made.book().challenge(JUNE, "3", {"RSI": 1.0}) is None
+    assert made.book().challenge(FEBRUARY, *VECTOR) == []
+    assert made.book().challenge(JUNE, "3", {"RSI": 1.0}) == []
     made.spoil("v2")
-    assert made.book().challenge(JUNE, *VECTOR) is None
-    assert shop(trained("v1", JANUARY)).book().challenge(JUNE, *VECTOR) is None
+    assert made.book().challenge(JUNE, *VECTOR) == []
+    assert shop(trained("v1", JANUARY)).book().challenge(JUNE, *VECTOR) == []
+
+
+def test_who_waits_is_loaded_beforehand(shop: Callable[..., Shop]) -> None:
+    """Both of them, and neither the one that serves nor one that is broken; a slice loads nothing then."""
+    waiting = [trained(f"v{n}", date(2023, 2, n), promoted=False) for n in (2, 3, 4)]
+    made = shop(trained("v1", JANUARY), *waiting)
+    models: Any = Models(made)  # type: ignore[arg-type]
+    made.spoil("v4")
+    made.book(models).load_shadows()
+    assert made.loads == ["v2", "v4"]
+    assert [one.version for one in made.book(models).challenge(JUNE, *VECTOR)] == ["v2"]
+    assert made.loads == ["v2", "v4"]
 
 
 def test_a_training_without_a_hash_is_believed_what_the_registry_says(shop: Callable[..., Shop]) -> None:

@@ -130,6 +130,34 @@ def test_the_challenger_predicts_the_same_sessions_on_its_own_topic(monkeypatch:
     assert work.counts == {"shadows": 2}
 
 
+def test_the_newest_version_predicts_beside_the_challenger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each vector has a shadow of both: a retraining a week takes nobody's days away."""
+    world = World(monkeypatch, SERVES, WAITS, trained("v3", date(2023, 2, 8), promoted=False))
+    told = world.take(vector("A"), vector("B")).on("shadows")
+    assert [(s.model_version, s.symbol, s.predicted_close) for s in told] == [
+        ("v2", "A", 102),
+        ("v3", "A", 103),
+        ("v2", "B", 102),
+        ("v3", "B", 103),
+    ]
+
+
+def test_who_waits_is_loaded_before_a_slice_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing holds its transactional id meanwhile; a failure leaves the slice as it is."""
+    world, seen = World(monkeypatch, SERVES, WAITS), list[tuple[list[str], list[Any]]]()
+
+    def process(_flow: str, slices: list[Any], _steps: object) -> None:
+        seen.append((list(world.shop.loads), slices))
+
+    monkeypatch.setattr(flow, "connect", lambda: world.loop)
+    monkeypatch.setattr(flow, "process", process)
+    monkeypatch.setattr(shadows, "model_book", flow.model_book)
+    flow.predict.fn([])
+    monkeypatch.setattr(shadows, "model_book", None)
+    flow.predict.fn([])
+    assert seen == [(["v2"], []), (["v2"], [])]
+
+
 def test_what_is_taken_back_is_taken_back_in_shadow(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the vector's revision, like the prediction."""
     (shadow,) = World(monkeypatch, SERVES, WAITS).take(vector(revision=2, retracted=True)).on("shadows")

@@ -12,6 +12,7 @@ import pytest
 from tasks.core import pictures
 from tasks.core.cards import POOLED, Card
 from tasks.core.drift import Reference
+from tasks.core.drift_watch import noted
 from tasks.core.promotion import Evaluation, evaluate, evaluate_unseen, verdict
 from tasks.core.training import (
     BAND,
@@ -142,6 +143,19 @@ def test_a_training_notes_what_it_was_made_from(rows: TrainingRows, model: Train
     assert (features.names, features.sessions) == (FEATURES, rows.keys["date"].nunique())
     assert DRIFT_PREDICTIONS not in model.card.reference
     assert Card.from_dict(json.loads(json.dumps(model.card.to_dict()))) == model.card
+
+
+def test_the_reference_counts_rows_whose_outcome_is_unknown(model: TrainedModel, frame: pd.DataFrame) -> None:
+    """A watch sees every row of a session: shares that do not trade next are of the market, too."""
+    idle = frame[frame["symbol"] == "S0"].assign(symbol="idle", target=np.nan, noise=9.0)
+    whole = of(pd.concat([frame, idle], ignore_index=True))
+    watched = train(of(frame), data_end=END, holdout_sessions=40, newest=whole).card
+    assert np.array_equal(predict_return(model, whole), predict_return(replace(model, card=watched), whole))
+    days, names = whole.keys["date"].to_numpy(), watched.features
+    wanted = noted(days, whole.matrix(names), names, days[:0], np.empty(0))
+    assert watched.reference == wanted != model.card.reference
+    alone = train(whole, data_end=END, holdout_sessions=40).card
+    assert alone.reference == watched.reference
 
 
 def test_prices_follow_from_returns(frame: pd.DataFrame, rows: TrainingRows, model: TrainedModel) -> None:

@@ -6,7 +6,14 @@ from typing import Any, cast
 import pytest
 
 from events.envelope import Event, Metadata, decode
-from events.payloads import DataIngested, ModelRetrainingTriggered, ModelTrained, OffsetRange, Payload
+from events.payloads import (
+    DataIngested,
+    DataRetracted,
+    ModelRetrainingTriggered,
+    ModelTrained,
+    OffsetRange,
+    Payload,
+)
 from flows import schedule_retraining
 from infra.errors import UsageError
 from infra.kafka.records import Outgoing, Run
@@ -14,10 +21,11 @@ from infra.kafka.work import Work
 from infra.settings import Settings
 from tasks import triggers
 from tasks.core.triggering import NEW_DATA_POINTS, WEEKLY
+from tasks.sessions import held_until
 from tests.topic_in_memory import NOON, Log
 
 DAYS = [date(2024, 1, 1) + timedelta(n) for n in range(9)]
-TODAY = date(2024, 1, 12)
+TODAY, FAR = date(2024, 1, 12), date(9999, 1, 3)
 
 
 class World:
@@ -140,6 +148,26 @@ def test_the_weekly_schedule_asks_only_where_a_session_came(monkeypatch: pytest.
     told = DataIngested(symbol="NEPSE", date=TODAY, data_location="s3://raw/new")
     waiting.raw_data.add(Event(NOON, "test", told, Metadata("new", "chain")))
     assert "asked for a retraining" in ask(waiting, WEEKLY, TODAY + timedelta(7), monkeypatch)
+
+
+def test_what_was_taken_back_or_is_to_come_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No training could ever see it, and nothing newer would be asked for until then."""
+    world = World([*DAYS, FAR])
+    gone = DataRetracted(
+        symbol="NEPSE", date=DAYS[-1], data_location=f"s3://raw/{DAYS[-1]}", reason="a repeat"
+    )
+    world.raw_data.add(Event(NOON, "test", gone, Metadata("gone", "chain")))
+    assert f"data up to {DAYS[-2]}" in ask(world, WEEKLY, TODAY, monkeypatch)
+    assert held_until(cast("Any", world), TODAY) == tuple(DAYS[:-1])
+    only = World([FAR])
+    with pytest.raises(UsageError, match="no session yet"):
+        ask(only, WEEKLY, TODAY, monkeypatch)
+
+
+def test_a_session_that_is_dated_after_today_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the newest that was asked for, and no count would begin until that day."""
+    world = World([*DAYS[:3], FAR, DAYS[3]], trained(DAYS[0]))
+    assert days_of(counted(world, 0, 5, monkeypatch)) == [DAYS[3]]
 
 
 def test_without_sessions_there_is_nothing_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ NOW = Offices(enumerate(ENTRIES))
 
 
 def test_each_version_has_its_role() -> None:
-    """Persistence is always there; of those who wait the newest predicts in shadow."""
+    """Persistence is always there; of those who wait two predict in shadow."""
     assert [(one["version"], one["role"]) for one in rows(NOW)] == [
         ("v0", "never served"),
         ("v1", "champion"),
@@ -37,6 +37,8 @@ def test_each_version_has_its_role() -> None:
         ("v4", "challenger"),
     ]
     assert rows(Offices([]))[0]["role"] == "champion"
+    later = Offices(enumerate([*ENTRIES, trained("v5", date(2023, 4, 9), promoted=False)]))
+    assert [one["role"] for one in rows(later)][-2:] == ["challenger", "newest"]
 
 
 def test_figures_are_beside_persistence_and_terms_say_why() -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from events.payloads import PAYLOADS
+from events.payloads import PAYLOADS, ModelTrained
 from infra.database.reads import models, skill
 from infra.errors import RejectError
 from tasks.core import versions
 from tasks.core.lineage import model_url
-from tasks.core.offices import Offices
+from tasks.core.offices import Offices, is_repeat, key_of
 from web import items, shapes
 from web import shapes_models as told
 from web.service import Here, Service
@@ -99,9 +99,19 @@ def _models(service: Service, sums: dict[tuple[date, str], skill.Sums]) -> list[
     for (_, version), summed in sums.items():
         of[version].append(summed)
     rows = models.told(service.engine)
-    trained = {row["model_version"]: row["timestamp"] for row in rows if row["event_type"] == "ModelTrained"}
-    described = versions.rows(_offices(rows))
+    described, trained = versions.rows(_offices(rows)), _trained_at(rows)
     return [_model(service, one, of[one["version"]], trained) for one in reversed(described)]
+
+
+def _trained_at(rows: list[items.Item]) -> dict[str, datetime]:
+    """Tell when versions were trained: not when that was said once more, for a later request."""
+    known, found = set[tuple[str, str | None]](), dict[str, datetime]()
+    for row in rows:
+        said = PAYLOADS[row["event_type"]].model_validate(row["payload"])
+        if isinstance(said, ModelTrained) and not is_repeat(said, known):
+            known.add(key_of(said))
+            found[said.model_version] = row["timestamp"]
+    return found
 
 
 def _offices(rows: list[items.Item]) -> Offices:
