@@ -88,6 +88,11 @@ class Journal:
     """The high watermark of each partition."""
     open_transactions: list[str] = field(default_factory=list)
 
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether no transaction was open while the topics were read."""
+        return not self.open_transactions and self.stable == self.written
+
     def of(self, topic: str, kind: str = "", producer: str = "") -> list[Record]:
         """List committed records, by partition and offset, of one kind and one producer."""
         return [
@@ -128,6 +133,11 @@ def read(bootstrap: str, topics: Iterable[str] = TOPICS) -> Journal:
 
 def committed_offset(bootstrap: str, group: str, spot: tuple[str, int]) -> int | None:
     """Ask for a group's stable progress."""
+    return committed_offsets(bootstrap, group, [spot[0]])[spot]
+
+
+def committed_offsets(bootstrap: str, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int | None]:
+    """Ask for a group's stable progress in each partition of some topics."""
     reader = KafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
@@ -135,8 +145,9 @@ def committed_offset(bootstrap: str, group: str, spot: tuple[str, int]) -> int |
         isolation_level="read_committed",
     )
     try:
-        found = reader.committed(TopicPartition(*spot), timeout_ms=30_000)
-        return None if found is None else int(found)
+        spots = [(topic, n) for topic in topics for n in sorted(reader.partitions_for_topic(topic) or ())]
+        found = {spot: reader.committed(TopicPartition(*spot), timeout_ms=30_000) for spot in spots}
+        return {spot: None if at is None else int(at) for spot, at in found.items()}
     finally:
         reader.close(autocommit=False)
 

@@ -34,6 +34,7 @@ from tests.faults.checker import Duty, Finding
 from tests.faults.evidence import Evidence
 from tests.faults.hostile import Sent
 from tests.faults.parts import REACH_SECONDS, RECOVERY_SECONDS, SETTLE_SECONDS, Parts, ended, until
+from tests.faults.picture import picture
 from tests.faults.sessions import Collected, Market
 
 NEPSE = str(Path(sys.executable).with_name("nepse"))
@@ -225,7 +226,7 @@ class System(Parts):
 
     def findings(self, *, values: bool = False) -> list[Finding]:
         """Judge everything that lies on the topics, its `values` as well; each finding is told once."""
-        told = journal.read(self.settings.bootstrap)
+        told, progress = picture(self.settings.bootstrap, {one.flow: one.topics for one in routes()})
         found = {*checker.check(told, self._duties(), frozenset(self.planted))}
         closes = [(str(one.day), _closes(one)) for one in self.acknowledged]
         found.update(recompute.acknowledged(told, closes), recompute.answers(told))
@@ -234,10 +235,9 @@ class System(Parts):
         if values:
             found.update(recompute.objects(told, self.fetch), recompute.features(told, self.fetch))
             found.update(recompute.registered(told, self.settings.mlflow_ui, self.settings.model_name))
-        for route in routes():
-            for spot in [spot for spot in told.stable if spot[0] in route.topics]:
-                at = journal.committed_offset(self.settings.bootstrap, route.flow, spot)
-                found.update(checker.tiling(told, route.flow, spot, 0, at))
+        for flow, offsets in progress.items():
+            for spot, at in offsets.items():
+                found.update(checker.tiling(told, flow, spot, 0, at))
         fresh, self.known = sorted(found - self.known), self.known | found
         return fresh
 
