@@ -32,7 +32,8 @@ MAE of returns, then of the close in rupees. **Rank IC** is the rank correlation
 t of its mean (Newey-West). **Hit** is the share of directions that were right, **balanced** the mean of
 that for rises and for falls. **DM** is the Diebold-Mariano test of the sessions' mean squared errors,
 one-sided. **Cover** is the share of rows within the 80 % and 95 % intervals. Training is one fit with its
-calibration, predicting one session of all symbols with intervals.
+calibration, predicting one session of all symbols with intervals. Each figure is explained in
+[how models are judged](../explanation/models.md#the-figures).
 
 Clean rows: traded in both sessions, the next close within ±10.5 % of the last; outside is a corporate
 action, not a move. All rows: those too.

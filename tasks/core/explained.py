@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.core.intervals import LEVELS
+from tasks.core.intervals import FEWEST, LEVELS, Labels
 from tasks.core.learners import one_thread
 from tasks.core.promotion import Evaluation, measured
 from tasks.core.skill import Vector, rank_ic, rmse
-from tasks.core.training import CIRCUIT, TrainedModel, scale_of
+from tasks.core.training import CIRCUIT, TrainedModel, groups_of, scale_of
 from tasks.core.training_rows import TrainingRows
 
 FOLDS = 3
@@ -60,7 +60,7 @@ def explain(model: TrainedModel, held: TrainingRows, evaluation: Evaluation) -> 
         members={name: measured(held.keys, _forecast(one, values)) for name, one in _members(model).items()},
         importance=importance(model, held),
         liquidity=by_liquidity(held, predicted),
-        calibration=cross_calibration(scores, folds),
+        calibration=cross_calibration(scores, folds, groups_of(model.card, values)),
         example={name: _known(value) for name, value in zip(model.card.features, values[-1], strict=True)},
     )
 
@@ -124,19 +124,23 @@ def by_liquidity(held: TrainingRows, predicted: Vector) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
-def cross_calibration(scores: Vector, folds: NDArray[np.int64]) -> dict[float, float]:
+def cross_calibration(scores: Vector, folds: NDArray[np.int64], labels: Labels) -> dict[float, float]:
     """Find by nominal level how many rows of each fold lie within the quantile of the others' scores.
 
-    `scores` are absolute errors in scales, (n,), `folds` their folds, (n,). Intervals are calibrated on the
-    whole hold-out, where they cover what they say by construction; this is what they cover elsewhere. Of a
-    single fold it is that of its own.
+    `scores` are absolute errors in scales, (n,), `folds` their folds, `labels` their groups, (n,) both.
+    Intervals are calibrated on the whole hold-out, where they cover what they say by construction; this is
+    what they cover elsewhere. Of a single fold it is that of its own.
     """
     inside = dict.fromkeys(NOMINAL, 0)
     for fold in np.unique(folds):
         own = folds == fold
-        others = scores[~own] if (~own).any() else scores
-        for level in NOMINAL:
-            inside[level] += int((scores[own] <= np.quantile(others, level, method="higher")).sum())
+        elsewhere = ~own if (~own).any() else own
+        for label in np.unique(labels[own]):
+            alike = labels == label
+            others = scores[elsewhere & alike] if (elsewhere & alike).sum() >= FEWEST else scores[elsewhere]
+            for level in NOMINAL:
+                reach = np.quantile(others, level, method="higher")
+                inside[level] += int((scores[own & alike] <= reach).sum())
     return {level: count / len(scores) for level, count in inside.items()}
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.core.cards import POOLED, Card
+from tasks.core.cards import Card
 from tasks.core.drift import KEPT
 from tasks.core.drift_watch import noted
 from tasks.core.feature_sets import set_of
-from tasks.core.intervals import LEVELS, calibrate, half_width, key, row_scale
+from tasks.core.intervals import GROUPS, LEVELS, Labels, calibrate, half_widths, key, labelled, row_scale
 from tasks.core.learners import WEIGHTS, Learner, Regressor, fillable, fit_blend, one_thread
 from tasks.core.skill import Vector
 from tasks.core.training_rows import TrainingRows, Values, matrix
@@ -154,9 +154,9 @@ def predict(model: TrainedModel, frame: pd.DataFrame) -> pd.DataFrame:
 
 def bands(card: Card, values: Values, returns: Vector) -> Bands:
     """Put the intervals around forecasts (n,) made of `values` (n, the card's features)."""
-    scale, found = scale_of(card, values), {}
+    scale, labels, found = scale_of(card, values), groups_of(card, values), {}
     for level in LEVELS:
-        half = half_width(card.quantiles[POOLED], level, scale)
+        half = half_widths(card.quantiles, level, scale, labels)
         found[key(level)] = np.clip(returns - half, *BAND), np.clip(returns + half, *BAND)
     return found
 
@@ -165,6 +165,11 @@ def scale_of(card: Card, values: Values) -> Vector:
     """Size of error to expect a row (log return), shape (n,), of values as in `bands`."""
     at = card.features.index(card.scale_feature) if card.scale_feature else None
     return row_scale(None if at is None else values[:, at], len(values), card.typical_scale)
+
+
+def groups_of(card: Card, values: Values) -> Labels:
+    """Group of intervals of each row, (n,), of values as in `bands`."""
+    return labelled(values, card.features, card.groups)
 
 
 def _forecast(model: TrainedModel, values: Values) -> Vector:
@@ -223,12 +228,13 @@ def _card(  # noqa: PLR0913, PLR0917  (the parts of one description)
         scale_feature=scale if np.isfinite(spread) else None,
         typical_scale=float(spread) if np.isfinite(spread) else float(fitted.target.std()),
         feature_set=feature_set,
+        groups={name: list(bounds) for name, bounds in GROUPS.items() if name in features},
     )
 
 
 def _calibrated(model: TrainedModel, held: TrainingRows) -> TrainedModel:
     residuals, values = held.target - predict_return(model, held), held.matrix(model.card.features)
-    widths = {POOLED: calibrate(residuals, scale_of(model.card, values))}
+    widths = calibrate(residuals, scale_of(model.card, values), groups_of(model.card, values))
     return replace(model, card=replace(model.card, quantiles=widths))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core import pictures
+from tasks.core.cards import POOLED
 from tasks.core.explained import (
     FIFTHS,
     FOLDS,
@@ -116,12 +117,25 @@ def test_a_fifth_without_rows_is_left_out() -> None:
 def test_calibration_is_that_of_the_other_parts() -> None:
     """Scores that grow from part to part are covered less than the intervals say."""
     steady, folds = np.tile(np.arange(1.0, 101.0), FOLDS), np.repeat(np.arange(FOLDS), 100)
-    assert cross_calibration(steady, folds)[0.8] == pytest.approx(0.8, abs=0.02)
-    alone = cross_calibration(steady[:100], folds[:100])
+    one = np.full(len(folds), POOLED)
+    assert cross_calibration(steady, folds, one)[0.8] == pytest.approx(0.8, abs=0.02)
+    alone = cross_calibration(steady[:100], folds[:100], one[:100])
     assert alone[0.95] == pytest.approx(0.95, abs=0.02)
-    restless = cross_calibration(steady * np.where(folds == FOLDS - 1, 9.0, 1.0), folds)
+    restless = cross_calibration(steady * np.where(folds == FOLDS - 1, 9.0, 1.0), folds, one)
     assert restless[0.8] < 0.75
     assert set(small_models.explained().coverage) == {"80", "95"}
+
+
+def test_calibration_is_that_of_the_group() -> None:
+    """A part with more of the restless rows is judged by those of the others; too few are judged by all."""
+    folds, place = np.repeat(np.arange(FOLDS), 300), np.tile(np.arange(300), FOLDS)
+    wide = place < np.where(folds == 0, 200, 60)
+    scores = np.random.default_rng(0).uniform(size=len(folds)) * np.where(wide, 9.0, 1.0)
+    by_group = cross_calibration(scores, folds, np.where(wide, "wide", "rest"))
+    together = cross_calibration(scores, folds, np.full(len(folds), POOLED))
+    assert by_group[0.8] == pytest.approx(0.8, abs=0.04)
+    assert together[0.8] < 0.76
+    assert cross_calibration(scores, folds, np.arange(len(folds)).astype(str)) == together
 
 
 def test_hyperparameters_are_plain_and_whole() -> None:

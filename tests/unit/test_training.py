@@ -213,6 +213,24 @@ def test_intervals_cover_what_they_say(model: TrainedModel) -> None:
         assert inside == pytest.approx(level / 100, abs=0.02)
 
 
+def test_debentures_have_intervals_of_their_own(frame: pd.DataFrame) -> None:
+    """They err three times as much as their volatility says: both groups are covered in fresh rows."""
+    names = [*FEATURES, "debenture"]
+
+    def mixed(plain: pd.DataFrame) -> pd.DataFrame:
+        flag = plain["symbol"].isin(["S3", "S7"]).astype(float)
+        return plain.assign(debenture=flag, target=plain["target"] * (1 + 2 * flag))
+
+    rows = TrainingRows.of(mixed(frame), names)
+    model = train(rows, data_end=END, holdout_sessions=40)
+    fresh = mixed(market(seed=9))
+    found, actual = predict(model, fresh), fresh["last_close"] * np.exp(fresh["target"])
+    inside = actual.between(found["low_80"], found["high_80"])
+    shares = inside.groupby(fresh["debenture"]).mean()
+    assert shares.tolist() == [pytest.approx(0.8, abs=0.03), pytest.approx(0.8, abs=0.05)]
+    assert Card.from_dict(json.loads(json.dumps(model.card.to_dict()))).quantiles == model.card.quantiles
+
+
 def test_a_model_with_skill_is_promoted_with_figures(evaluation: Evaluation) -> None:
     """It beats persistence in every measure, and the sentence says by how much."""
     assert all(evaluation.performance[name] < value for name, value in evaluation.baseline.items())
