@@ -29,6 +29,10 @@ FULL = 500_000
 """Pairs from which on the join's targets count."""
 
 
+STORM = 10_000
+"""Errors from which on the alerts' targets count."""
+
+
 class Measured(NamedTuple):
     """A topic's figures, its part of the page, and the targets that it missed."""
 
@@ -66,11 +70,11 @@ def measure_backfill(options: argparse.Namespace) -> Measured:
     return Measured(asdict(figures), report_backfill.part(figures), [] if options.sessions else missed)
 
 
-def measure_alerts(_: argparse.Namespace) -> Measured:
+def measure_alerts(options: argparse.Namespace) -> Measured:
     """Measure from breaches to who is told of them."""
-    figures = alerts.measure()
+    figures = alerts.measure(alerts.Sizes(options.shocks, options.storm))
     missed = report.missed(report_alerts.TARGETS, report_alerts.reached(figures))
-    return Measured(asdict(figures), report_alerts.part(figures), missed)
+    return Measured(asdict(figures), report_alerts.part(figures), missed if options.storm >= STORM else [])
 
 
 def measure_models(options: argparse.Namespace) -> Measured:
@@ -98,6 +102,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--slice-records", type=int, default=20_000, help="join: most records of a slice")
     parser.add_argument("--without-quix", action="store_true", help="join: leave Quix Streams out")
     parser.add_argument("--sessions", type=int, help="all but the join: only the last so many")
+    parser.add_argument("--shocks", type=int, default=5, help="alerts: prices that jump, a minute apart")
+    parser.add_argument("--storm", type=int, default=STORM, help="alerts: errors at once")
     parser.add_argument("--step", type=int, default=1, help="features: groupby.apply gets every n-th symbol")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     return parser

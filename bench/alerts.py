@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
@@ -30,10 +30,27 @@ from infra.stack import state
 
 PARTS = ("kafka", "s3", "postgres", "prefect", "deploy", "judging", "telling", "projectors")
 BEFORE, DAY = date(2024, 3, 3), date(2024, 3, 4)
-SHOCKS, STORM, PATIENCE = 5, 10_000, 180.0
+PATIENCE = 180.0
+PAUSE = 65.0
+"""Seconds after a message before a route is told at once again."""
 AFTER_STORM = 130.0
 """Seconds in which messages about a storm are counted: two windows and more."""
 ALERTS = TopicPartition("alerts", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is done: prices that jump, and errors at once."""
+
+    shocks: int = 5
+    storm: int = 10_000
+
+
+class Mark(NamedTuple):
+    """How many alerts and messages there were at a moment: what came before it answers no question."""
+
+    alerts: int
+    bodies: int
 
 
 @dataclass
@@ -68,13 +85,18 @@ class Bench:
         )
         return time.time()
 
-    def await_(self, what: str, true: Callable[[Any], bool], seconds: float = PATIENCE) -> float:
+    def mark(self) -> Mark:
+        """Tell how many alerts and messages there are now."""
+        self.read()
+        return Mark(len(self.alerts), len(self.hook.bodies))
+
+    def await_(self, what: str, true: Callable[[Any], bool], since: Mark, seconds: float = PATIENCE) -> float:
         """Wait for an event on `alerts`; tells when it was appended.
 
         Raises:
             SystemExit: it did not come in time.
         """
-        deadline, seen = time.monotonic() + seconds, 0
+        deadline, seen = time.monotonic() + seconds, since.alerts
         while time.monotonic() < deadline:
             self.read()
             for when, payload in self.alerts[seen:]:
@@ -89,7 +111,7 @@ class Bench:
         for batch in self._reader.poll(timeout_ms=50).values():
             self.alerts += [(record.timestamp / 1000, decode(record.value).payload) for record in batch]
 
-    def told(self, text: str, seconds: float = PATIENCE) -> float:
+    def told(self, text: str, since: Mark, seconds: float = PATIENCE) -> float:
         """Wait until the channel was told of something; tells when.
 
         Raises:
@@ -97,12 +119,18 @@ class Bench:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for when, body in zip(self.hook.times, self.hook.bodies, strict=False):
+            heard = list(zip(self.hook.times, self.hook.bodies, strict=False))
+            for when, body in heard[since.bodies :]:
                 if text in body:
                     return when
             time.sleep(0.01)
         message = f"the channel was not told of {text} within {seconds:g} s"
         raise SystemExit(message)
+
+    def calm(self) -> None:
+        """Wait until the route is told at once again, and not in the digest of a minute."""
+        last = self.hook.times[-1] if self.hook.times else 0.0
+        time.sleep(max(0.0, last + PAUSE - time.time()))
 
     def close(self) -> None:
         """Close the clients."""
@@ -116,19 +144,22 @@ def _written(payload: Payload) -> bytes:
     return encode(Event(datetime.now(UTC), "bench", payload, Metadata(name, name, 0, None, None)))
 
 
-def measure() -> Figures:
+def measure(sizes: Sizes) -> Figures:
     """Measure everything on one stack."""
     figures = Figures()
     with webhook() as hook, _channel(hook), servers(*PARTS) as settings:
         bench = Bench(settings, hook)
         try:
-            for number in range(SHOCKS):
-                say(f"price shock {number + 1} of {SHOCKS}")
+            for number in range(sizes.shocks):
+                bench.calm()
+                say(f"price shock {number + 1} of {sizes.shocks}")
                 figures.shocks.append(shock(bench, f"SHOCK{number}"))
+            bench.calm()
             say("a process stands still")
             figures.standstill = standstill(bench)
-            say(f"a storm of {STORM:,} errors")
-            figures.storm = storm(bench)
+            bench.calm()
+            say(f"a storm of {sizes.storm:,} errors")
+            figures.storm = storm(bench, sizes.storm)
         finally:
             bench.close()
     return figures
@@ -146,11 +177,12 @@ def _channel(hook: Webhook) -> Iterator[None]:
 
 def shock(bench: Bench, symbol: str) -> dict[str, float]:
     """Let a close be ten times the prediction; the rest is the stack's own work."""
+    since = bench.mark()
     made = PredictionMade(symbol=symbol, date=DAY, predicted_close=100.0, model_version="v0", as_of=BEFORE)
     bench.publish("predictions", made)
     began = bench.publish("actuals", ActualAvailable(symbol=symbol, date=DAY, actual_close=1_000.0))
-    raised = bench.await_(f"{symbol}", lambda payload: getattr(payload, "symbol", None) == symbol)
-    told = bench.told(symbol)
+    raised = bench.await_(symbol, lambda payload: getattr(payload, "symbol", None) == symbol, since)
+    told = bench.told(symbol, since)
     return {"raised": raised - began, "told": told - began}
 
 
@@ -160,17 +192,17 @@ def standstill(bench: Bench) -> dict[str, float]:
     if known is None:
         message = "the stack is not running"
         raise SystemExit(message)
-    pid = known.parts["judging"].pid
+    pid, since = known.parts["judging"].pid, bench.mark()
     os.kill(pid, signal.SIGSTOP)
     try:
         waits = PredictionExpired(symbol="WAITS", date=DAY, predicted=1.0, sessions_waited=1)
         stopped = bench.publish("errors", waits)
-        raised = bench.await_("the lag", lambda payload: _lags(payload, "AlertRaised"))
-        told = bench.told("monitor: ")
+        raised = bench.await_("the lag", lambda payload: _lags(payload, "AlertRaised"), since)
+        told = bench.told("monitor: ", since)
     finally:
         os.kill(pid, signal.SIGCONT)
     went_on = time.time()
-    resolved = bench.await_("the end of the lag", lambda payload: _lags(payload, "AlertResolved"))
+    resolved = bench.await_("the end of the lag", lambda payload: _lags(payload, "AlertResolved"), since)
     return {"raised": raised - stopped, "told": told - stopped, "resolved": resolved - went_on}
 
 
@@ -182,22 +214,22 @@ def _lags(payload: Any, kind: str) -> bool:
     )
 
 
-def storm(bench: Bench) -> dict[str, float]:
-    """Publish errors that all breach the rules, and count the alerts and the messages."""
-    before, messages = len(bench.alerts), len(bench.hook.bodies)
-    errors = [_breach(number) for number in range(STORM)]
+def storm(bench: Bench, size: int) -> dict[str, float]:
+    """Publish errors that all breach two rules, and count the alerts and the messages."""
+    before, messages = bench.mark()
+    errors = [_breach(number) for number in range(size)]
     began = bench.publish("errors", *errors)
     found: Counter[str] = Counter()
-    while sum(found.values()) < 2 * STORM and time.time() < began + PATIENCE:
+    while sum(found.values()) < 2 * size and time.time() < began + PATIENCE:
         bench.read()
-        found = Counter(p.rule for _, p in bench.alerts[before:] if getattr(p, "symbol", "") in STORMY)
+        stormy = (
+            p for _, p in bench.alerts[before:] if (getattr(p, "symbol", None) or "").startswith("STORM")
+        )
+        found = Counter(payload.rule for payload in stormy)
     seconds = time.time() - began
     time.sleep(AFTER_STORM)
     told = len(bench.hook.bodies) - messages
-    return {"errors": STORM, "alerts": sum(found.values()), "seconds": seconds, "messages": told}
-
-
-STORMY = frozenset(f"STORM{number}" for number in range(STORM))
+    return {"errors": size, "alerts": sum(found.values()), "seconds": seconds, "messages": told}
 
 
 def _breach(number: int) -> ErrorComputed:

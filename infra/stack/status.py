@@ -13,6 +13,9 @@ from infra.wiring import Route, routes
 if TYPE_CHECKING:
     from infra.kafka.lag import Progress
 
+LAGGING_SECONDS = 15.0
+"""A sensor whose oldest record has waited for longer lags; the rule `lagging_seconds` says the same."""
+
 
 class PartStatus(TypedDict):
     """One part as `nepse status --json` shows it."""
@@ -32,7 +35,7 @@ class SensorStatus(TypedDict):
     last_commit: str | None
     healthy: bool
     why: str | None
-    """Why it is unhealthy, or what it waits for."""
+    """Why it is unhealthy, or what it waits for, or that it lags."""
 
 
 def parts_status(settings: Settings) -> list[PartStatus]:
@@ -94,8 +97,17 @@ def sensor_status(
         lag=far.lag,
         last_commit=last,
         healthy=stalled is None and ill is None,
-        why="; ".join(filter(None, (stalled, said))) or None,
+        why="; ".join(filter(None, (stalled or _lagging(route, far), said))) or None,
     )
+
+
+def _lagging(route: Route, far: "Progress") -> str | None:
+    """Say that a record has waited for longer than it should, whether or not others are committed."""
+    worst = max(far.standings, key=lambda one: one.waited_s, default=None)
+    if worst is None or not worst.lag or worst.waited_s <= (route.stalled_after_s or LAGGING_SECONDS):
+        return None
+    where = f"{worst.topic}-{worst.partition}"
+    return f"lagging: {worst.lag} records of {where} wait, the oldest for {worst.waited_s:.0f} s"
 
 
 def _stalled(far: "Progress", limit: int, now: datetime) -> str | None:

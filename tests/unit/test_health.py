@@ -63,7 +63,25 @@ def test_no_progress_is_unhealthy(settings: Settings, far: Progress, healthy: bo
     """Records have to have waited, and nothing to have been committed, for longer than a minute."""
     found = sensor_status(settings, ROUTE, far, [ME], NOW)
     assert found["healthy"] is healthy
-    assert (found["why"] is None) is healthy
+    assert (found["why"] is None or found["why"].startswith("lagging")) is healthy
+
+
+@pytest.mark.parametrize(
+    ("far", "why"),
+    [
+        (on(at(5, 15, ago(1))), None),
+        (on(at(5, 16, ago(1))), "lagging: 5 records of features-0 wait, the oldest for 16 s"),
+        (
+            on(at(5, 1), at(2, 40, ago(1), partition=1)),
+            "lagging: 2 records of features-1 wait, the oldest for 40 s",
+        ),
+        (on(at(0, 40)), None),
+        (on(at(5, 90)), "5 records of features-0 wait, nothing was committed for 90 s"),
+    ],
+)
+def test_a_sensor_that_lags_is_said_to(settings: Settings, far: Progress, why: str | None) -> None:
+    """Before it is unhealthy, and also while it commits others."""
+    assert sensor_status(settings, ROUTE, far, [ME], NOW)["why"] == why
 
 
 def test_a_partition_that_is_stuck_is_not_hidden_by_the_others(settings: Settings) -> None:
@@ -88,7 +106,8 @@ def test_the_ledger_tells_which_partitions_a_commit_was_of() -> None:
 def test_a_long_run_may_take_its_time(settings: Settings) -> None:
     """A training has an hour; the wiring says so."""
     (retrain,) = [route for route in routes() if route.flow == "retrain"]
-    assert sensor_status(settings, retrain, on(at(1, 600)), [], NOW)["healthy"]
+    trains = sensor_status(settings, retrain, on(at(1, 600)), [], NOW)
+    assert (trains["healthy"], trains["why"]) == (True, None)
     assert not sensor_status(settings, retrain, on(at(1, 4_000)), [], NOW)["healthy"]
 
 
