@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report import Target, machine, rows
-from tasks.core.drift import KEPT, LIMITS, WEEK
+from tasks.core.drift import LIMITS
+from tasks.core.drift_reference import KEPT, WEEK
 
 if TYPE_CHECKING:
     from bench.drift import Figures

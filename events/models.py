@@ -45,7 +45,11 @@ class ModelTrained(Payload):
     holdout_start: SessionDate | None = None
     """The first session that was kept from the fit."""
     coverage: dict[str, Number] = Field(default={})
-    """Share of held-out closes inside the interval, by its level in percent."""
+    """Share of held-out rows inside the interval, by its level in percent.
+
+    Measured across the hold-out's thirds: each with the widths that the other two give. The intervals of the
+    version itself are calibrated on all of it, where they cover what they say by construction.
+    """
     importance: dict[str, Number] = Field(default={})
     """By feature: what shuffling it costs, in the measure that the model card names."""
     code_version: Text | None = None

@@ -11,7 +11,8 @@ from events.payloads import DataIngested, ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.kafka.records import Received
-from tasks.core.drift import WEEK, Finding, Reference
+from tasks.core.drift import Finding
+from tasks.core.drift_reference import WEEK, Reference
 from tasks.core.drift_watch import SPAN, Look, Matrix, Sessions, begun, findings, look, measured
 from tasks.core.features import FEATURE_SET
 from tasks.core.training import TrainedModel, predict

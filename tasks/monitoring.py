@@ -16,13 +16,15 @@ from infra.faults import reach
 from infra.kafka.records import Because, Place, Received
 from tasks.core.grid import BAND
 from tasks.core.sustained import Level, Record, SustainedError
-from tasks.core.triggering import SUSTAINED_ERROR, Past, may_complain
+from tasks.core.triggering import SUSTAINED_ERROR, Past, may_complain, remembered
 from tasks.serving import PERSISTENCE
 from tasks.triggers import asked_and_trained
 
 FLOW = "monitor"
-LOOK_BACK = timedelta(days=45)
-"""Far enough for the rule's sessions and a cool-down, holidays included."""
+LOOK_BACK = timedelta(days=75)
+"""Far enough for the sessions for which a complaint is remembered, holidays included."""
+KEPT = timedelta(days=400)
+"""So far behind the newest session errors are kept; older slices can't be replayed with what they knew."""
 RULE = SustainedError()
 
 Error = Received[ErrorComputed]
@@ -55,6 +57,15 @@ def retraining_due(loop: Loop, received: list[Error], ends: Ends, refused: Colle
     found = [(_because(past, r), due) for r in firsts if (due := _judge(past, r, history))]
     ours = (pair for pair in found if _is_ours(loop, *pair))
     return list(islice(ours, 1))
+
+
+def forget(loop: Loop) -> int:
+    """Forget the errors of sessions that nobody looks back at any more; returns how many.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    return state.prune_window(loop.database, FLOW, KEPT)
 
 
 def _remembered(
@@ -115,10 +126,14 @@ def _percent(error: float | None, actual: float) -> float | None:
 
 
 def _because(past: Past, received: Error) -> Because:
-    """Name the cause alike on every partition: the version, and which complaint about it this is."""
+    """Name the cause alike on every partition: the version, and which complaint about it this is.
+
+    A training begins a new name: a partition that claimed the old one, and then could not publish it, holds
+    nobody up for longer than that.
+    """
     version = str(received.payload.model_version)
     before = past.times(SUSTAINED_ERROR, version)
-    name = f"sustained error of {version}" + (f", after {before} others" if before else "")
+    name = f"sustained error of {version}, trained to {past.trained_to}, after {before} others"
     return Because(name, received.correlation_id, received.place)
 
 
@@ -133,7 +148,8 @@ def _judge(past: Past, cause: Error, history: list[state.WindowInput]) -> ModelR
     begin = past.term_of(version)
     levels = [one for one in _levels(earlier, version) if one.day > max(begin, asked)]
     excess = RULE.verdict(levels, record)
-    if excess is None or (asked > begin and not RULE.is_calm(levels, record)):
+    told = asked > begin and remembered(days, asked)
+    if excess is None or (told and not RULE.is_calm(levels, record)):
         return None
     return ModelRetrainingTriggered(
         reason=SUSTAINED_ERROR,

@@ -41,7 +41,8 @@ class Decision:
 def decide(loop: Loop, version: str | None, reason: str, *, again: bool = False) -> Decision:
     """Put a version into office from the next session on; without one, the version that served before.
 
-    With `again` also one that is in office: every process tries anew to load it.
+    With `again` also one that is in office: every process that refused it tries once more to load it. Who has
+    it in memory goes on with that.
 
     Raises:
         RejectError: nobody trained it, or it can't serve.

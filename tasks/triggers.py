@@ -1,11 +1,16 @@
 """What askers look at before they ask for a retraining, and asking once per reason and day."""
 
 from datetime import date, datetime
+from typing import Any
+
+from prefect import task
+from prefect.client.schemas.objects import State
+from prefect.tasks import exponential_backoff
 
 from events.envelope import derive_id
 from events.payloads import DataIngested, ModelRetrainingTriggered
 from infra.bootstrap import Loop
-from infra.errors import UsageError
+from infra.errors import OutcomeUnknownError, TryAgainError, UsageError
 from infra.kafka.records import Received
 from infra.kafka.source import Source
 from infra.kafka.work import beginning, record_of
@@ -33,11 +38,20 @@ def new_points(loop: Loop, past: Past, told: Received[DataIngested]) -> int | No
     return points_due(past, [held.day for held in newest], day, threshold)
 
 
+def is_outage(_task: object, _run: object, state: State[Any]) -> bool:
+    """Tell whether an asking that failed is worth another attempt: who asks twice asks once."""
+    return isinstance(state.data, TryAgainError | OutcomeUnknownError)
+
+
+@task(retries=6, retry_delay_seconds=exponential_backoff(30), retry_condition_fn=is_outage)
 def ask(loop: Loop, reason: str, today: date) -> str:
     """Publish a request for the newest session that was held by today; returns what to tell.
 
+    It is tried again for half an hour: the week would else have to wait for the next.
+
     Raises:
         UsageError: there is no session yet.
+        TryAgainError: the broker is away.
     """
     held = held_until(loop, today)
     if not held:

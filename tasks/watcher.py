@@ -1,7 +1,7 @@
 """Rules looked at on a clock: what they find is remembered, published, and told even without a broker."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,9 +26,11 @@ from tasks.core.digest import worth_telling
 from tasks.looking import Eyes
 from tasks.notifying import channels_of, notes_of
 from tasks.settled_alerts import Settler
+from tasks.settled_models import ModelSettler
 from tasks.telling import past_of
 
 PRODUCER = "watch"
+Ends = list[tuple[str, AlertResolved]]
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,7 @@ class Watcher:
         """Some of the news may be on the topic: an earlier process, or attempt, began to publish them."""
         self._published: set[str] = set()
         self._told: set[str] = set()
-        self._settler = Settler(loop)
+        self._settler, self._models = Settler(loop), ModelSettler(loop)
         self._over: set[str] = set()
         """Ends that were found last, and that the read side may not know yet."""
 
@@ -184,15 +186,21 @@ class Watcher:
         return _news(event_id, payload, now)
 
     def _settled(self, now: datetime) -> list[News]:
-        """Write the ends of alerts about shares' errors, which monitor raises and nobody else ends."""
-        try:
-            found = self._settler.settled({rule.name: rule for rule in self._rules}, now)
-        except TryAgainError as error:
-            _log.warning("what is over is not known yet: %s", error)
-            return []
+        """Write the ends of alerts that others raise and never end: of shares' errors, and of versions."""
+        rules = {rule.name: rule for rule in self._rules}
+        found = [*_known(lambda: self._settler.settled(rules, now)), *_known(self._models.settled)]
         known = {one.event_id for one in self._news} | self._over
         self._over = {event_id for event_id, _ in found} or self._over
         return [_news(event_id, payload, now) for event_id, payload in found if event_id not in known]
+
+
+def _known(find: Callable[[], Ends]) -> Ends:
+    """Find what is over; nothing where that is not known now."""
+    try:
+        return find()
+    except TryAgainError as error:
+        _log.warning("what is over is not known yet: %s", error)
+        return []
 
 
 def _news(event_id: str, payload: AlertRaised | AlertResolved, now: datetime) -> News:

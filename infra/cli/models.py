@@ -94,7 +94,8 @@ def promote(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="Such as v12; v0 is persistence.")],
     reason: Reason = "by hand",
     again: Annotated[
-        bool, typer.Option("--again", help="Also if it serves: its file is loaded anew everywhere.")
+        bool,
+        typer.Option("--again", help="Also if it serves: who refused its file tries once more."),
     ] = False,
     home: shared.Home = None,
     as_json: shared.AsJson = False,

@@ -1,11 +1,13 @@
 """A window of past events that a flow keeps: append-only, each row named by the record it came from.
 
-A slice that failed leaves its rows behind. That is harmless: a retry appends the same rows again (they are
-recognised by topic, partition and offset), and a reader asks only for rows below the ends of its own slice.
+Rows far behind the newest session are forgotten, by whoever tidies up. A slice that failed leaves its rows
+behind. That is harmless: a retry appends the same rows again (they are recognised by topic, partition and
+offset), and a reader asks only for rows below the ends of its own slice.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date as Date  # noqa: N812  (rows have a field of that name)
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,6 +39,10 @@ _WINDOW = """
     WHERE s.flow = %s AND s.date >= %s
     ORDER BY s.date, s.topic, s.partition, s."offset"
 """
+_PRUNE = """
+    DELETE FROM private.window_inputs WHERE flow = %s
+    AND date < (SELECT max(date) FROM private.window_inputs WHERE flow = %s) - %s::interval
+"""
 _CLAIM = """
     INSERT INTO private.claims (event_id, topic, partition, "offset") VALUES (%s, %s, %s, %s)
     ON CONFLICT DO NOTHING
@@ -63,6 +69,16 @@ def window(
     with transaction(where) as connection, driver(connection).cursor() as cursor:
         cursor.execute(_WINDOW, (*_columns(ends), flow, since))
         return [WindowInput._make(row) for row in cursor]
+
+
+def prune_window(where: Connection | Engine, flow: str, kept: timedelta) -> int:
+    """Forget a flow's rows of sessions that lie so far behind its newest one; returns how many.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    with transaction(where) as connection, driver(connection).cursor() as cursor:
+        return cursor.execute(_PRUNE, (flow, flow, kept)).rowcount
 
 
 def claim(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tasks.core.drift import KEPT
+from tasks.core.drift_reference import KEPT
 from tasks.core.feature_sets import are_of
 from tasks.core.training import NotTrainableError
 from tasks.core.training_rows import TrainingRows

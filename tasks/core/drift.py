@@ -8,92 +8,20 @@ independent and finds a difference every day. So a session is one observation he
 with weeks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from tasks.core.drift_reference import STATISTICS, WEEK, Reference, finite, levels_of, newest_of, shares_of
 from tasks.core.skill import Vector
 
-WEEK = 5
-"""Sessions that are judged together, and the length of the reference's blocks."""
-KEPT = 250
-"""Newest sessions of a training that are its reference: a year."""
-MIN_WEEKS = 12
-"""Fewer tell nothing about what a usual week is; the smallest training has as many."""
-INNER = np.linspace(0.1, 0.9, 9)
-"""The inner deciles, between which rows are counted."""
 FLOOR = 0.001
 """Least share of a bin: an empty one has no logarithm."""
-ROUNDING = 1e-9
-"""A spread within a session that is smaller, relative to its mean, is a feature with one value a session."""
-STATISTICS = ("mean", "spread", "missing")
-"""What a session tells of a feature: mean and deviation over symbols, share of symbols without it."""
-MEAN, SPREAD, MISSING = range(3)
-CALENDAR = frozenset({"weekday", "day_of_month", "month", "days_closed", "listing_age"})
-RUPEES = frozenset({"Close_Lag_1", "SMA_20", "atr_14", "close_log"})
-
-
-def judged(names: Sequence[str]) -> list[str]:
-    """Leave out features that differ from week to week by nature, or can't differ, in the order given.
-
-    The calendar and levels in rupees go where they go; a rank within the session is the same distribution in
-    every session; a lag is its feature again, some sessions later.
-    """
-    left_out = CALENDAR | RUPEES
-    return [n for n in names if n not in left_out and not n.startswith("rank_") and "_lag" not in n]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What features were like in the sessions of a training; plain JSON, null where nothing is known."""
-
-    names: list[str]
-    sessions: int
-    edges: list[list[float]]
-    """Of each feature: its inner deciles, each once."""
-    shares: list[list[float]]
-    """Of each feature: share of the rows up to each edge, beyond the last, and without a value."""
-    centres: list[list[float | None]]
-    """Of each feature and of `STATISTICS`: the mean of the weeks, a week being the mean of its sessions."""
-    spreads: list[list[float | None]]
-    """Their standard deviation."""
-    weeks: list[list[int]]
-    """How many weeks tell it."""
-
-    @classmethod
-    def of(cls, days: ArrayLike, values: NDArray[np.floating[Any]], names: Sequence[str]) -> Self | None:
-        """Describe the newest `KEPT` sessions; None where they have fewer than `MIN_WEEKS` weeks.
-
-        Args:
-            days: the session of each row, shape (n,), in any order.
-            values: shape (n, features), what is not finite is missing.
-            names: of the columns.
-        """
-        newest = _newest(days, KEPT)
-        rows, kept = _finite(values[newest.place >= 0]), newest.place[newest.place >= 0]
-        whole = newest.count // WEEK * WEEK
-        if whole < MIN_WEEKS * WEEK:
-            return None
-        levels = _levels(kept, rows)[-whole:]
-        weeks = pd.DataFrame(levels.reshape(-1, WEEK, 3 * len(names)).mean(axis=1))
-        edges = [_edges(column) for column in rows.T]
-        shares = [_shares(column, edge) for column, edge in zip(rows.T, edges, strict=True)]
-        told = (_table(one, len(names)) for one in (weeks.mean(), weeks.std(), weeks.count().astype(int)))
-        return cls(list(names), newest.count, edges, shares, *told)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read it back."""
-        return cls(**values)
+MEAN, SPREAD, _ = range(len(STATISTICS))
 
 
 class Drift(NamedTuple):
@@ -153,11 +81,11 @@ def compare(reference: Reference, days: ArrayLike, values: NDArray[np.floating[A
     Returns:
         One a feature, in that order; nothing where there are fewer than `WEEK` sessions.
     """
-    newest = _newest(days, WEEK)
+    newest = newest_of(days, WEEK)
     if newest.count < WEEK:
         return []
-    rows = _finite(values[newest.place >= 0])
-    adjusted = _adjusted(reference, _levels(newest.place[newest.place >= 0], rows).mean(axis=0))
+    rows = finite(values[newest.place >= 0])
+    adjusted = _adjusted(reference, levels_of(newest.place[newest.place >= 0], rows).mean(axis=0))
     least = adjusted.argmin(axis=1)
     return [
         Drift(name, _psi_of(reference, f, rows[:, f]), float(adjusted[f, least[f]]), STATISTICS[least[f]])
@@ -200,57 +128,11 @@ def begins(shares: Sequence[float], limits: Limits = LIMITS, *, alarmed: bool = 
     return began
 
 
-@dataclass(frozen=True, slots=True)
-class _Newest:
-    """Rows of the newest sessions."""
-
-    place: NDArray[np.int64]
-    """Of each row's session among the kept ones, the oldest is 0; negative for older ones."""
-    count: int
-
-
-def _newest(days: ArrayLike, sessions: int) -> _Newest:
-    found, place = np.unique(np.asarray(days), return_inverse=True)
-    count = min(sessions, len(found))
-    return _Newest(place - (len(found) - count), count)
-
-
-def _finite(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    wide = values.astype(np.float64)
-    return np.where(np.isfinite(wide), wide, np.nan)
-
-
-def _levels(place: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell `STATISTICS` of each session and feature, shape (sessions, features, 3)."""
-    by_session = pd.DataFrame(rows).groupby(place)
-    mean, spread = by_session.mean().to_numpy(), by_session.std(ddof=0).to_numpy()
-    spread = np.where(spread <= ROUNDING * np.abs(mean), 0.0, spread)
-    missing = pd.DataFrame(np.isnan(rows)).groupby(place).mean().to_numpy()
-    return np.stack([mean, spread, missing], axis=2)
-
-
-def _edges(column: Vector) -> list[float]:
-    known = column[np.isfinite(column)]
-    return [float(edge) for edge in np.unique(np.quantile(known, INNER))] if len(known) else []
-
-
-def _shares(column: Vector, edges: Sequence[float]) -> list[float]:
-    known = column[np.isfinite(column)]
-    bins = np.bincount(np.searchsorted(edges, known), minlength=len(edges) + 1)
-    return [*(float(share) for share in bins / len(column)), float(1 - len(known) / len(column))]
-
-
-def _table(values: "pd.Series[Any]", features: int) -> list[list[Any]]:
-    """Lay out one number a feature and statistic, None where it is not known."""
-    wide = values.astype(object).where(values.notna(), None).to_numpy().reshape(features, len(STATISTICS))
-    return [list(row) for row in wide]
-
-
 def _psi_of(reference: Reference, feature: int, column: Vector) -> float:
     if reference.spreads[feature][MEAN] is not None and reference.centres[feature][SPREAD] == 0:
         return float("nan")
     edges, shares = reference.edges[feature], reference.shares[feature]
-    return psi(np.array(shares), np.array(_shares(column, edges)))
+    return psi(np.array(shares), np.array(shares_of(column, edges)))
 
 
 def _adjusted(reference: Reference, week: NDArray[np.float64]) -> NDArray[np.float64]:

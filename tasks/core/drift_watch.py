@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.core.drift import LIMITS, WEEK, Finding, Reference, begins, compare, drifted, judged
+from tasks.core.drift import LIMITS, Finding, begins, compare, drifted
+from tasks.core.drift_reference import WEEK, Reference, judged
 from tasks.core.skill import Vector
-from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS
+from tasks.core.triggering import DRIFT_FEATURES, DRIFT_PREDICTIONS, REMEMBERED
 
 FORECAST = "forecast"
 """Name of the one column of forecasts (log return of the next session)."""
-SPAN = 30
+SPAN = REMEMBERED
 """Sessions looked back at, at most, for whether a drift that was complained of is over."""
 
 Matrix = NDArray[np.floating[Any]]
@@ -85,14 +86,16 @@ def findings(reference: Reference, rows: Sessions, last: int) -> list[Finding]:
 def look(days: Sequence[date], asked: date, term: date) -> Look:
     """Tell how many of the newest sessions have to be judged.
 
-    Two, to see a drift begin; and where one was complained of in this term, those since then, SPAN at most.
+    Two, to see a drift begin; and where one was complained of in this term, those since then. After SPAN of
+    them the complaint is forgotten: a drift that goes on, and that nothing came of, is told again.
 
     Args:
         days: sessions, oldest first.
         asked: newest session of the newest complaint.
         term: the last session before the version's term.
     """
-    return Look(min(SPAN, sum(day > asked for day in days)), True) if asked > term else Look(2, False)
+    since = sum(day > asked for day in days)
+    return Look(since, True) if asked > term and since < SPAN else Look(2, False)
 
 
 def begun(found: Sequence[Finding], *, complained: bool) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.cards import Card
-from tasks.core.drift import KEPT
+from tasks.core.drift_reference import KEPT
 from tasks.core.drift_watch import noted
 from tasks.core.feature_sets import set_of
 from tasks.core.intervals import GROUPS, LEVELS, Labels, calibrate, half_widths, key, labelled, row_scale

@@ -26,6 +26,9 @@ AUTOMATIC = COMPLAINTS | {WEEKLY, NEW_DATA_POINTS}
 
 COOL_DOWN = 10
 """Sessions after a training that answered a complaint in which nobody complains."""
+REMEMBERED = 30
+"""Sessions for which a complaint holds up the same one until what it is about was over in between. After them
+it is made again, if nothing came of it: nobody has to look back farther."""
 
 
 class Entry(Protocol):
@@ -174,6 +177,16 @@ def may_complain(past: Past, reason: str, days: Collection[date], day: date) -> 
     since = max([past.newest(reason), *(end for end in answered if end)])
     later = sum(since < one <= day for one in set(days))
     return day > past.trained_to and (since == date.min or later >= COOL_DOWN)
+
+
+def remembered(days: Collection[date], asked: date) -> bool:
+    """Tell whether a complaint about sessions up to `asked` still holds up the same one.
+
+    Args:
+        days: sessions, those that are looked back at.
+        asked: the newest session that was complained of.
+    """
+    return any(one <= asked for one in days) and sum(asked < one for one in set(days)) < REMEMBERED
 
 
 def rearmed(levels: Sequence[float], below: float, sessions: int) -> bool:

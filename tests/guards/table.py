@@ -576,7 +576,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a version that stays bad is complained of once",
         "tasks/monitoring.py",
-        "if excess is None or (asked > begin and not RULE.is_calm(levels, record)):",
+        "if excess is None or (told and not RULE.is_calm(levels, record)):",
         "if excess is None:",
         f"{UNIT}/test_monitoring.py::test_a_version_that_stays_bad_is_complained_of_once",
     ),

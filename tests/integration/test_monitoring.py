@@ -128,3 +128,17 @@ def test_a_claim_has_one_owner_among_many_at_once(servers: Settings, numbers: tu
     with ThreadPoolExecutor(2) as threads:
         mine, theirs = threads.map(claim, numbers)
     assert all(a != b for a, b in zip(mine, theirs, strict=True))
+
+
+def test_errors_that_nobody_looks_back_at_are_forgotten(servers: Settings) -> None:
+    """Counted from the newest session of the flow; those of other flows stay, and so does what is near."""
+    where, flow, other = engine(servers), uuid.uuid4().hex, uuid.uuid4().hex
+    days = [FIRST - timedelta(days=ago) for ago in (0, 400, 401, 2_000)]
+    rows = [state.WindowInput("errors", 0, n, str(n), "A", day, {}) for n, day in enumerate(days)]
+    for name in (flow, other):
+        state.append_window(where, name, rows)
+    assert state.prune_window(where, flow, timedelta(days=400)) == 2
+    ends = {("errors", 0): len(rows)}
+    assert [row.date for row in state.window(where, flow, date.min, ends)] == [days[1], days[0]]
+    assert len(state.window(where, other, date.min, ends)) == len(rows)
+    assert state.prune_window(where, uuid.uuid4().hex, timedelta(days=400)) == 0

@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from events.envelope import Event, Metadata, encode
-from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, ErrorComputed, PredictionExpired
+from events.payloads import (
+    AlertAcknowledged,
+    AlertRaised,
+    AlertResolved,
+    ErrorComputed,
+    PredictionExpired,
+    PredictionMade,
+)
 from infra.bootstrap import Loop
 from infra.database import alert_state, connection, facts, outbox
 from infra.errors import StopError, TryAgainError
@@ -27,11 +35,14 @@ from tasks.core.alert_rules import AlertRule
 from tasks.core.alerting import AlertManager
 from tasks.notifying import enqueue
 from tasks.settled_alerts import Settler
+from tasks.settled_models import ModelSettler
 from tasks.telling import deliver
 from tasks.watcher import PRODUCER, Watcher
 from tests.desk import Desk
+from tests.model_books import promoted, trained
 from tests.reading_side import project_records
 from tests.receivers import Webhook, webhook
+from tests.topic_in_memory import Log
 
 FLOW = (("flow", "monitor"),)
 
@@ -312,6 +323,46 @@ def test_a_share_that_errs_less_ends_its_alert(loop: Loop, rule: str) -> None:
     project_records(loop, "errors", an_error(symbol, 7, 70.0), an_error(symbol, 8, 1.0))
     historic = AlertManager([per_error]).process([an_error(symbol, 7, 70.0)], date(2024, 4, 1))
     project_records(loop, "alerts", *(alert for _, alert in historic))
+    assert over() == []
+
+
+def test_an_alert_about_a_version_ends_when_the_one_in_office_predicts(loop: Loop, rule: str) -> None:
+    """Not while another one predicts in its place, nor by what was predicted before; once."""
+    broken, good = f"v{rule[-8:]}", f"w{rule[-8:]}"
+    serving = [trained(broken, date(2023, 1, 1))]
+    topic = Log("models", *serving)
+    view: Any = SimpleNamespace(database=loop.database, models=topic)
+    with connection.transaction(loop.database) as reading:
+        newest = reading.execute(text("SELECT max(date) FROM predictions")).scalar() or date(2031, 1, 1)
+    labels = {"model_version": broken}
+    raised = AlertRaised(
+        rule="model_refused", severity="critical", message="gone", alert_id=rule, labels=labels
+    )
+
+    def predict(version: str, ahead: int) -> None:
+        day = newest + timedelta(days=ahead)
+        said = PredictionMade(symbol="ZZ", date=day, predicted_close=1.0, model_version=version)
+        project_records(loop, "predictions", said)
+
+    def over() -> list[AlertResolved]:
+        return [one for _, one in ModelSettler(view).settled() if one.alert_id == rule]
+
+    predict(broken, 1)
+    project_records(loop, "alerts", raised)
+    assert over() == []
+    predict("v0", 2)
+    assert over() == []
+    topic.add(Event(datetime.now(UTC), "test", promoted(good), Metadata("no-term", "chain")))
+    topic.add(Event(datetime.now(UTC), "test", trained(good, date(2023, 1, 2)), Metadata("good", "chain")))
+    assert over() == []
+    predict(good, 3)
+    [resolved] = over()
+    assert (resolved.labels, resolved.severity) == (labels, "critical")
+    assert resolved.message == f"{good} is in office and predicts, model_refused of {broken} is over"
+    assert [name for name, _ in ModelSettler(view).settled()] == [
+        name for name, _ in ModelSettler(view).settled()
+    ]
+    project_records(loop, "alerts", resolved)
     assert over() == []
 
 

@@ -5,9 +5,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from bench import drift, market, report_drift
-from bench.drift import Table
-from tasks.core.drift import WEEK, Drift, Finding
+from bench import drift, drift_changes, market, report_drift
+from bench.drift_changes import Table
+from tasks.core.drift import Drift, Finding
+from tasks.core.drift_reference import WEEK
 from tasks.core.panel import Panel
 from tasks.core.simulator import simulate
 
@@ -29,7 +30,8 @@ def table(panel: Panel) -> Table:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a year be short."""
-    monkeypatch.setattr(drift, "KEPT", KEPT)
+    for module in (drift, drift_changes):
+        monkeypatch.setattr(module, "KEPT", KEPT)
 
 
 def column(table: Table, sessions: list[np.ndarray], name: str) -> np.ndarray:
@@ -45,12 +47,12 @@ def test_rows_follow_the_order_that_is_asked_for(table: Table) -> None:
     assert np.array_equal(values, np.concatenate([table.sessions[7], table.sessions[3]]), equal_nan=True)
 
 
-@pytest.mark.parametrize("name", list(drift.CHANGES))
+@pytest.mark.parametrize("name", list(drift_changes.CHANGES))
 def test_a_change_begins_with_its_week(table: Table, panel: Panel, name: str) -> None:
     """Five sessions with the same rows; the original stays as it was."""
     before = [one.copy() for one in table.sessions]
     kept = panel.values.copy()
-    found = drift.CHANGES[name](table, panel, 90)
+    found = drift_changes.CHANGES[name](table, panel, 90)
     assert [len(one) for one in found] == [len(one) for one in table.sessions[90 : 90 + WEEK]]
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, table.sessions, strict=True))
     assert np.array_equal(kept, panel.values, equal_nan=True)
@@ -58,9 +60,9 @@ def test_a_change_begins_with_its_week(table: Table, panel: Panel, name: str) ->
 
 def test_a_level_is_raised_in_ten_features(table: Table, panel: Panel) -> None:
     """Each by its deviation in the year before."""
-    found, same = np.concatenate(drift.level(table, panel, 90)), np.concatenate(table.sessions[90:95])
+    found, same = np.concatenate(drift_changes.level(table, panel, 90)), np.concatenate(table.sessions[90:95])
     raised = (found != same) & np.isfinite(same)
-    assert raised.any(axis=0).sum() <= drift.SHIFTED
+    assert raised.any(axis=0).sum() <= drift_changes.SHIFTED
     place = int(np.flatnonzero(raised.any(axis=0))[0])
     spread = np.nanstd(table.rows(range(90 - KEPT, 90))[1][:, place].astype(float), ddof=1)
     assert (found - same)[raised[:, place], place] == pytest.approx(spread, rel=1e-3)
@@ -69,15 +71,15 @@ def test_a_level_is_raised_in_ten_features(table: Table, panel: Panel) -> None:
 def test_restless_prices_move_half_as_much_again(table: Table, panel: Panel) -> None:
     """The range of a session is 1.5 times as wide in logarithms; a tenth is traded where it is thin."""
     same = table.sessions[90:95]
-    wide = column(table, drift.restless(table, panel, 90), "range_1")
+    wide = column(table, drift_changes.restless(table, panel, 90), "range_1")
     assert wide == pytest.approx(1.5 * column(table, same, "range_1"), nan_ok=True, abs=1e-6)
-    thin = column(table, drift.thin(table, panel, 90), "turnover_log")
+    thin = column(table, drift_changes.thin(table, panel, 90), "turnover_log")
     assert thin == pytest.approx(column(table, same, "turnover_log") - np.log(10), abs=1e-4)
 
 
 def test_a_tenth_of_the_trade_is_told_soon(table: Table, panel: Panel) -> None:
     """And the week as it was is not."""
-    thin = table.with_week(90, drift.thin(table, panel, 90))
+    thin = table.with_week(90, drift_changes.thin(table, panel, 90))
     reference = table.reference(range(90 - KEPT, 90))
     assert drift.soon(table, reference, 90) is None
     assert (drift.soon(thin, reference, 90) or 99) <= WEEK

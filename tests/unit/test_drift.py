@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasks.core import drift
-from tasks.core.drift import Drift, Finding, Limits, Reference
+from tasks.core import drift, drift_reference
+from tasks.core.drift import Drift, Finding, Limits
+from tasks.core.drift_reference import Reference
 
 NAMES = ["own", "moving", "market", "flag", "empty"]
 SESSIONS, SYMBOLS = 260, 40
@@ -32,7 +33,7 @@ def market(seed: int, sessions: int = SESSIONS) -> tuple[np.ndarray, np.ndarray]
 
 def last_week(days: np.ndarray) -> np.ndarray:
     """Rows of the newest week."""
-    return days > days.max() - drift.WEEK
+    return days > days.max() - drift_reference.WEEK
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_reference_is_what_the_year_was_like(reference: Reference) -> None:
     assert reference.edges[0] == pytest.approx(np.quantile(newest[:, 0], np.linspace(0.1, 0.9, 9)))
     assert reference.shares[0] == pytest.approx([0.1] * 10 + [0.0], abs=1e-3)
     assert (reference.edges[3], reference.shares[4]) == ([0.0], [0.0, 1.0])
-    weeks = newest[:, 1].reshape(50, drift.WEEK, SYMBOLS).mean(axis=2).mean(axis=1)
+    weeks = newest[:, 1].reshape(50, drift_reference.WEEK, SYMBOLS).mean(axis=2).mean(axis=1)
     assert reference.centres[1][drift.MEAN] == pytest.approx(weeks.mean())
     assert reference.spreads[1][drift.MEAN] == pytest.approx(weeks.std(ddof=1))
     assert reference.weeks[1][drift.MEAN] == 50
@@ -98,14 +99,14 @@ def test_a_week_is_tested_as_one_more_of_the_reference() -> None:
     reference = Reference.of(days, values[:, :1], NAMES[:1])
     assert reference is not None
     newer, fresh = market(3)
-    week = fresh[last_week(newer), 0].reshape(drift.WEEK, SYMBOLS)
+    week = fresh[last_week(newer), 0].reshape(drift_reference.WEEK, SYMBOLS)
     levels = [week.mean(), week.std(axis=1).mean()]
     [centre], [spread] = (np.array(one, dtype=float) for one in (reference.centres, reference.spreads))
     t = (levels - centre[:2]) / (spread[:2] * np.sqrt(1 + 1 / 50))
     expected = stats.false_discovery_control([*(2 * stats.t.sf(np.abs(t), 49)), 1.0])
     [found] = drift.compare(reference, newer, fresh[:, :1])
     assert found.p_value == pytest.approx(expected.min())
-    assert found.statistic == drift.STATISTICS[expected.argmin()]
+    assert found.statistic == drift_reference.STATISTICS[expected.argmin()]
 
 
 def test_nothing_happens_where_nothing_happens(reference: Reference) -> None:
@@ -175,7 +176,7 @@ def test_order_and_history_change_nothing(reference: Reference) -> None:
 def test_what_goes_where_it_goes_is_not_judged() -> None:
     """Calendar, rupees, ranks and lags are left out; the rest keeps its order."""
     names = ["ret_1", "weekday", "rank_ret_1", "vwap_gap_lag1", "close_log", "mkt_mean"]
-    assert drift.judged(names) == ["ret_1", "mkt_mean"]
+    assert drift_reference.judged(names) == ["ret_1", "mkt_mean"]
 
 
 @pytest.mark.parametrize(

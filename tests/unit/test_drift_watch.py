@@ -18,7 +18,8 @@ from infra.settings import Settings
 from tasks import drift_watch
 from tasks.core.cards import POOLED, Card
 from tasks.core.catalogue import LEARNED
-from tasks.core.drift import LIMITS, WEEK, Finding
+from tasks.core.drift import LIMITS, Finding
+from tasks.core.drift_reference import WEEK
 from tasks.core.drift_watch import SPAN, begun, look, noted
 from tasks.core.features import FEATURE_SET, compute
 from tasks.core.panel import Panel
@@ -294,9 +295,10 @@ def test_a_drift_is_news_where_nobody_was_told(
 
 
 def test_two_sessions_are_looked_at_or_all_since_a_complaint() -> None:
-    """At most SPAN; a complaint of an earlier term is none of this one."""
+    """Fewer than SPAN; then it is forgotten. A complaint of an earlier term is none of this one."""
     days = [date.fromordinal(738_000 + n) for n in range(60)]
     assert look(days, date.min, days[3]) == (2, False)
     assert look(days, days[40], days[3]) == (19, True)
-    assert look(days, days[5], days[3]) == (SPAN, True)
+    assert look(days, days[-SPAN], days[3]) == (SPAN - 1, True)
+    assert look(days, days[-SPAN - 1], days[3]) == look(days, days[5], days[3]) == (2, False)
     assert look(days, days[3], days[3]) == (2, False)

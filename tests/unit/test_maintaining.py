@@ -12,6 +12,7 @@ from events.payloads import ModelPromoted, ModelTrained
 from flows import maintain as flow
 from infra import prefect_runs
 from infra.cli import main
+from infra.database import state
 from infra.errors import ReplanError
 from infra.feature_upkeep import Known, Statistics, Upkeep
 from tasks import maintaining
@@ -40,6 +41,7 @@ class FakeLoop:
         """Put payloads on the topic."""
         self.payloads, self.conflicts = payloads, conflicts
         self.models = self.feature_table = self
+        self.database = None
         self.asked: list[Any] = []
 
     def refresh(self) -> int:
@@ -98,7 +100,9 @@ def test_the_run_shows_the_table_before_and_after_and_what_it_holds(monkeypatch:
     loop, shown = FakeLoop(trained("v1", 9)), dict[str, Any]()
     monkeypatch.setattr(flow, "connect", lambda: loop)
     monkeypatch.setattr(flow, "create_table_artifact", lambda **told: shown.update({told.pop("key"): told}))
+    monkeypatch.setattr(state, "prune_window", lambda *asked: len(asked))
     told = flow.maintain.fn(keep_days=7)
+    assert told["errors_forgotten"] == 3
     assert loop.asked == [(timedelta(7), {9})]
     assert [row["when"] for row in shown["maintain-table"]["table"]] == ["before", "after"]
     assert shown["maintain-table"]["table"][1].items() >= asdict(SIZE).items()

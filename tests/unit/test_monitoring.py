@@ -12,8 +12,19 @@ from events.payloads import ErrorComputed, ModelRetrainingTriggered, ModelTraine
 from infra.database import state
 from infra.kafka.records import Because, Place, Received
 from tasks import monitoring
-from tasks.core.triggering import DRIFT_FEATURES, SUSTAINED_ERROR, WEEKLY, Asked, Past
-from tasks.monitoring import FLOW, _because, _is_ours, _judge, _levels, retraining_due, standing
+from tasks.core.calendar import by_rules
+from tasks.core.triggering import DRIFT_FEATURES, REMEMBERED, SUSTAINED_ERROR, WEEKLY, Asked, Past
+from tasks.monitoring import (
+    FLOW,
+    KEPT,
+    LOOK_BACK,
+    _because,
+    _is_ours,
+    _judge,
+    _levels,
+    retraining_due,
+    standing,
+)
 
 DAY = date(2024, 3, 3)
 BEFORE = DAY - timedelta(1)
@@ -98,8 +109,14 @@ def test_a_second_complaint_about_a_version_has_an_id_of_its_own() -> None:
     names = [
         _because(Past(asked=past), told(1, DAY)).id for past in ((), (asked(DAY),), (asked(DAY), asked(DAY)))
     ]
-    assert names[0] == CAUSE.id
     assert len(set(names)) == 3
+    assert _because(Past(), told(2, DAY)).id == names[0]
+
+
+def test_a_training_begins_new_claims() -> None:
+    """A partition that claimed a complaint and never published it holds others up until then."""
+    weeks = [Past(trained=(trained(), trained("v2", DAY + timedelta(n), WEEKLY))) for n in range(2)]
+    assert len({_because(past, told(1, DAY)).id for past in weeks}) == 2
 
 
 def test_five_bad_sessions_are_complained_of() -> None:
@@ -139,6 +156,22 @@ def test_a_version_that_stays_bad_is_complained_of_once() -> None:
     assert judged(past, rows(*[4.0] * 20)) is None
     assert judged(past, rows(4.0, *[3.0] * 15, *[4.0] * 5)) is None
     assert judged(past, rows(4.0, *[2.0] * 9, *[4.0] * 5)) is not None
+
+
+def test_a_complaint_that_nothing_came_of_is_made_again() -> None:
+    """After thirty sessions: who looks back so far, and no farther, needs to know of no calm before."""
+    past = Past(asked=(asked(DAY),), trained=(trained(),))
+    assert judged(past, rows(*[4.0] * 30)) is None
+    assert judged(past, rows(*[4.0] * 31)) is not None
+    assert judged(past, [row for row in rows(*[4.0] * 20) if row.date > DAY]) is not None
+
+
+def test_it_looks_back_as_far_as_a_complaint_is_remembered() -> None:
+    """Through the festivals of autumn, too: from Dashain to Tihar and on the exchange is closed for weeks."""
+    calendar, days = by_rules(), [date(2023, 10, 2)]
+    while len(days) <= REMEMBERED:
+        days.append(calendar.next_session(days[-1]))
+    assert days[-1] - days[0] < LOOK_BACK < KEPT
 
 
 def test_after_a_training_that_answered_a_complaint_it_is_quiet_for_ten_sessions() -> None:

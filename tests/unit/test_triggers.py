@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import pytest
+from prefect.states import Failed
 
 from events.envelope import Event, Metadata, decode
 from events.payloads import (
@@ -15,7 +16,7 @@ from events.payloads import (
     Payload,
 )
 from flows import schedule_retraining
-from infra.errors import UsageError
+from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError, UsageError
 from infra.kafka.records import Outgoing, Run
 from infra.kafka.work import Work
 from infra.settings import Settings
@@ -122,7 +123,7 @@ def test_a_history_that_is_loaded_before_anybody_asked_asks_for_nothing(
 def ask(world: World, reason: str, today: date, monkeypatch: pytest.MonkeyPatch) -> str:
     """Ask now."""
     monkeypatch.setattr(triggers, "Source", lambda *_: Publisher(world))
-    return triggers.ask(cast("Any", world), reason, today)
+    return triggers.ask.fn(cast("Any", world), reason, today)
 
 
 def test_the_same_reason_is_asked_for_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +169,32 @@ def test_a_session_that_is_dated_after_today_counts_for_nothing(monkeypatch: pyt
     """It would be the newest that was asked for, and no count would begin until that day."""
     world = World([*DAYS[:3], FAR, DAYS[3]], trained(DAYS[0]))
     assert days_of(counted(world, 0, 5, monkeypatch)) == [DAYS[3]]
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (TryAgainError("the broker is away"), True),
+        (OutcomeUnknownError("no answer"), True),
+        (UsageError("ingest prices first"), False),
+        (SupersededError("another one asks"), False),
+    ],
+)
+def test_an_outage_does_not_cost_the_week(error: Exception, again: bool) -> None:
+    """It is asked again for half an hour, each time after twice as long; what a person has to mend is not."""
+    assert triggers.is_outage(None, None, Failed(data=error)) is again
+    assert triggers.ask.retry_condition_fn is triggers.is_outage
+    assert triggers.ask.retry_delay_seconds == [30, 60, 120, 240, 480, 960]
+    assert len(triggers.ask.retry_delay_seconds) == triggers.ask.retries
+
+
+def test_the_week_asks_by_the_task_that_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by nothing beside it."""
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(schedule_retraining, "connect", lambda: "loop")
+    monkeypatch.setattr(schedule_retraining, "ask", lambda *told: str(asked.append(told)))
+    schedule_retraining.schedule_retraining.fn()
+    assert [told[:2] for told in asked] == [("loop", WEEKLY)]
 
 
 def test_without_sessions_there_is_nothing_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
