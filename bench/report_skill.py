@@ -22,10 +22,11 @@ holds the same figures, and absolute errors of every line. Here {rows:,} rows of
 to the next is bounce, staleness and limits carried over, which nobody can trade on.
 
 Every forecast is of a session that its model has not seen. The years are walked through one by one: trained
-on all sessions before a year, forecast that year. In the last test a model is trained anew every 60
-sessions. As in the product, the newest 120 sessions before are kept from fitting, and calibrate the
-intervals; one session more is left out as an embargo. Choices (features, learners, weights) rest on the
-years alone.
+on all sessions before a year, forecast that year; the last one goes on to the end of the history. Periods
+are named for the sessions that forecasts are made from; each is about the next one. In the last test a model
+is trained anew every 60 sessions. As in the product, the newest 120 sessions before are kept from fitting,
+and calibrate the intervals; one session more is left out as an embargo. Choices (features, learners,
+weights) rest on the years alone.
 
 **Skill** is the share of persistence's error that is saved, persistence being "the close stays": RMSE and
 MAE of returns, then of the close in rupees. **Rank IC** is the rank correlation within a session, with the
@@ -95,7 +96,19 @@ def page(figures: dict[str, Any]) -> str:
         groups = {name: one for name, one in told[period].items() if name not in {"kind", CLEAN, ALL}}
         text += "".join(_line(name, one) for name, one in groups.items())
     text += _absolute(figures) + _took(figures)
-    return text + machine("one process at a time", *(f"{n} {version(n)}" for n in ("scikit-learn", "numpy")))
+    return text + str(figures["machine"])
+
+
+def measured_on() -> str:
+    """Tell when and on what it was measured."""
+    return machine("one process at a time", *(f"{n} {version(n)}" for n in ("scikit-learn", "numpy")))
+
+
+def label(figures: dict[str, Any], period: str) -> str:
+    """Name a period by what it spans: a year that goes on into the next one says until when."""
+    spans = {name: (since, until) for fold in figures["folds"].values() for name, since, until in fold}
+    _, until = spans.get(period, ("", period))
+    return period if not period.isdecimal() or until[:4] == period else f"{period} to {until[:7]}"
 
 
 def reached(figures: dict[str, Any]) -> list[float | None]:
@@ -133,7 +146,7 @@ def amiss(one: Measured, level: str) -> float:
 def _period(figures: dict[str, Any], period: str, population: str) -> str:
     found = {name: told[period][population] for name, told in figures["periods"].items()}
     sessions = next(iter(found.values()))["sessions"]
-    text = f"\n### {period}: {sessions:,} sessions\n\n| | {COLUMNS}\n|---|{RULE}\n"
+    text = f"\n### {label(figures, period)}: {sessions:,} sessions\n\n| | {COLUMNS}\n|---|{RULE}\n"
     return text + "".join(_line(CANDIDATES[name].told, one) for name, one in found.items())
 
 
@@ -164,7 +177,7 @@ def _absolute(figures: dict[str, Any]) -> str:
         low, high = (100 * one.get(f"skill_{end}", float("nan")) for end in ("low", "high"))
         cells.append(f"{100 * one['skill_rmse_return']:.2f} ({low:.2f} to {high:.2f})")
         cells += [f"{100 * one[f'width_{level}']:.1f} %" for level in LEVELS]
-        text += f"| {period} | {' | '.join(cells)} |\n"
+        text += f"| {label(figures, period)} | {' | '.join(cells)} |\n"
     return text
 
 
@@ -176,5 +189,5 @@ def _took(figures: dict[str, Any]) -> str:
     for fold, blend in figures["took"]["blend"].items():
         cells = [figures["took"][name][fold] for name in CANDIDATES]
         both = [f"{one['training_seconds']:.1f} / {one['prediction_ms']:.1f}" for one in cells]
-        text += f"| {fold} | {blend['rows']:,.0f} | {' | '.join(both)} |\n"
+        text += f"| {label(figures, fold)} | {blend['rows']:,.0f} | {' | '.join(both)} |\n"
     return text

@@ -1,8 +1,9 @@
 """`make skill`: forecasts of sessions that were not learned from, over real history, beside persistence.
 
-Each fold is a process of its own. What it forecast is kept in the folder of `--work`, and what is there is
-not done again; without one everything is done, and the folder is removed. Nothing is chosen here, and the
-last test is left alone unless it is asked for.
+Each fold is a process of its own. What it forecast is kept in the folder of `--work`, below the name of all
+that it depends on (`bench.skill_key`), and what is there is not done again: nothing of other code or files.
+Without a folder everything is done, and nothing is kept. Nothing is chosen here, and the last test is left
+alone unless it is asked for.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import pandas as pd
 from bench import report_skill
 from bench.processes import part, say
 from bench.skill_fold import CANDIDATES, days_of, folds_of
+from bench.skill_key import basis
 from bench.skill_measures import measures, populations
 from bench.skill_rows import load
 
@@ -58,6 +60,7 @@ def run(work: Path, *, last_test: bool) -> dict[str, Any]:
         "market": market,
         "folds": {kind: [list(map(str, fold)) for fold in _spans(some)] for kind, some in folds.items()},
         "peak": max([market["peak"], *peaks]),
+        "machine": report_skill.measured_on(),
         "took": {name: took_by(work, name, [*chain(*names.values())]) for name in CANDIDATES},
         "periods": {name: measured(work, name, names) for name in CANDIDATES},
     }
@@ -110,9 +113,13 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help="write docs/reference/skill.md and skill.json")
     parser.add_argument("--work", type=Path, help="keep features and forecasts there, and use what is there")
+    parser.add_argument("--page", action="store_true", help="write the page again from skill.json, and end")
     options = parser.parse_args()
+    if options.page:
+        report_skill.PAGE.write_text(report_skill.page(orjson.loads(report_skill.FIGURES.read_bytes())))
+        return
     with tempfile.TemporaryDirectory(prefix="nepse-skill-") as temporary:
-        work = options.work or Path(temporary)
+        work = (options.work or Path(temporary)) / basis(last_test=options.last_test)
         work.mkdir(parents=True, exist_ok=True)
         figures = run(work, last_test=options.last_test)
     page = report_skill.page(figures)
