@@ -87,8 +87,7 @@ def train(  # noqa: PLR0913  (all but the rows are by name)
         seed: Of the learners; the same rows and seed give the same model.
         feature_set: Name of the feature set, noted on the card.
         learn: Fits the estimator.
-        newest: All rows of the newest sessions, those without a known outcome included, that drift is
-            measured from; `rows` without it.
+        newest: All rows of the newest sessions, whatever came: drift is measured from them; `rows` if None.
 
     Raises:
         NotTrainableError: no rows, too few sessions, or a target that never changes.
@@ -239,9 +238,9 @@ def _calibrated(model: TrainedModel, held: TrainingRows) -> TrainedModel:
 
 
 def _reference(model: TrainedModel, known: TrainingRows, newest: TrainingRows) -> dict[str, Any]:
-    """Note what the newest sessions were like, and what the model says of those that it was not fitted on.
+    """Note what the newest sessions were like, all of their rows, as newer ones are looked at.
 
-    All rows of a session count, whatever came of them: so are those seen that are held against it.
+    And what the model says of those that it was not fitted on.
     """
     days, names = known.keys["date"].drop_duplicates().iloc[-KEPT:], model.card.features
     seen = newest.where(newest.keys["date"].isin(days).to_numpy(dtype=np.bool_))
