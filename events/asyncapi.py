@@ -21,6 +21,15 @@ _SCHEMAS = "#/components/schemas/"
 _KAFKA = "0.5.0"  # version of the Kafka bindings
 _LETTER = "DeadLetter"
 _OPERATIONS = {"send": "publish", "receive": "follow"}
+_TRACED = "TraceHeaders"
+_TRACE = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+    "description": "The trace that the event belongs to (https://www.w3.org/TR/trace-context/). Ours is named"
+    " by the correlation id; what another writer names is kept in what follows from its event.",
+}
+_REFUSAL = ("letter_id", "reason", "error_class", "source_topic", "source_partition", "source_offset")
+_REFUSED_BY = ("flow", "run_id", "attempt")
 
 Json = dict[str, Any]
 
@@ -49,7 +58,8 @@ def document(topics: Mapping[str, Topic] = TOPICS, payloads: Mapping[str, type[P
             "messages": {
                 name: _message(topic, name) for topic in topics.values() for name in _carried(topic)
             },
-            "schemas": dict(entry for payload in payloads.values() for entry in _schemas(payload)),
+            "schemas": dict(entry for payload in payloads.values() for entry in _schemas(payload))
+            | {_TRACED: _headers(), f"{_LETTER}Headers": _headers(*_REFUSAL, *_REFUSED_BY)},
         },
     }
 
@@ -84,14 +94,23 @@ def _message(topic: Topic, name: str) -> Json:
             "name": name,
             "summary": summary,
             "contentType": "application/octet-stream",
+            "headers": {"$ref": f"{_SCHEMAS}{_LETTER}Headers"},
             "bindings": bindings,
         }
     return {
         "name": name,
         "summary": (PAYLOADS[name].__doc__ or name).splitlines()[0],
+        "headers": {"$ref": f"{_SCHEMAS}{_TRACED}"},
         "payload": {"$ref": f"{_SCHEMAS}{name}Event"},
         "bindings": bindings,
     }
+
+
+def _headers(*named: str) -> Json:
+    """Describe a record's headers: those that are always there, and the trace."""
+    always = {name: {"type": "string"} for name in named}
+    told: Json = {"type": "object", "properties": {**always, "traceparent": _TRACE}}
+    return {**told, "required": list(named)} if named else told
 
 
 def _schemas(payload: type[Payload]) -> Iterator[tuple[str, Json]]:

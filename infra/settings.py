@@ -106,6 +106,12 @@ class Settings(BaseSettings):
         default=[], description="More Apprise URLs; as channels they are called url_1, url_2 and so on."
     )
 
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Collector of traces over OTLP/HTTP; `/v1/traces` is added. No spans without it.",
+    )
+
     dask: str | None = Field(
         None,
         description="Where backfills compute: a Dask scheduler's address, or 'local' for workers of its own;"

@@ -1,16 +1,15 @@
 """A person decides which version serves: a promotion or a rollback, told on the models topic."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from events.envelope import Event, Metadata, derive_id, encode
+from events.envelope import derive_id
 from events.payloads import ModelPromoted
 from infra.bootstrap import Loop
 from infra.errors import RejectError, UsageError
-from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
-from infra.kafka.work import CODE_VERSION
+from infra.kafka.work import beginning, record_of
 from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.feature_sets import set_of
 from tasks.core.features import FEATURE_SET
@@ -126,9 +125,8 @@ def first_session(loop: Loop) -> date | None:
 def _publish(loop: Loop, source: Source, promoted: ModelPromoted) -> None:
     change = f"{promoted.model_version} after {promoted.previous_version}"
     event_id = derive_id(PRODUCER, change, str(loop.models.refresh()))
-    metadata = Metadata(event_id, event_id, promoted.schema_version, None, CODE_VERSION)
-    event = Event(datetime.now(UTC), PRODUCER, promoted, metadata)
-    source.publish([Outgoing("models", loop.settings.model_name.encode(), encode(event))])
+    metadata = beginning(promoted, event_id)
+    source.publish([record_of("models", PRODUCER, promoted, metadata, loop.settings.model_name)])
 
 
 def _told(promoted: ModelPromoted) -> str:

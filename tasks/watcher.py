@@ -18,6 +18,7 @@ from infra.kafka.records import Outgoing
 from infra.kafka.scanning import published_since
 from infra.kafka.source import Source
 from infra.kafka.work import CODE_VERSION
+from infra.trace_context import source_headers
 from tasks.alerting import rules_of
 from tasks.core.alert_events import payload_of, recalled_life, stored_life
 from tasks.core.alert_life import Change, Key, Life, acknowledged, step
@@ -213,4 +214,6 @@ def _payload(one: News) -> Any:
 
 
 def _outgoing(one: News) -> Outgoing:
-    return Outgoing("alerts", _payload(one).key.encode(), one.event.encode())
+    payload = _payload(one)
+    trace = source_headers(PRODUCER, "alerts", str(payload.alert_id))
+    return Outgoing("alerts", payload.key.encode(), one.event.encode(), trace)

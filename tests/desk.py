@@ -68,15 +68,16 @@ class Desk:
         offset = self.admin_group.committed(TopicPartition("features", 0))
         return None if offset is None else int(offset)
 
-    def feed(self, *values: bytes | FeaturesComputed) -> OffsetRange:
+    def feed(
+        self, *values: bytes | FeaturesComputed, headers: Iterable[tuple[str, bytes]] = ()
+    ) -> OffsetRange:
         """Commit records to partition 0 and give the range from the group's progress to behind them."""
         start = self.at or 0
         producer = self.pool.new_producer(f"feed-{uuid.uuid4().hex}").producer
         producer.begin_transaction()
         for value in values:
-            last = producer.send(
-                "features", value=value if isinstance(value, bytes) else event(value), partition=0
-            )
+            written = value if isinstance(value, bytes) else event(value)
+            last = producer.send("features", value=written, headers=list(headers), partition=0)
         producer.commit_transaction()
         await_visible(self.admin_group, {TopicPartition("features", 0): last.get(timeout=10).offset})
         producer.close()

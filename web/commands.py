@@ -17,6 +17,7 @@ from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.settings import Settings
 from infra.stack import probes
+from infra.trace_context import source_headers
 from web.problems import RefusedError
 
 PRODUCER = "web"
@@ -68,7 +69,8 @@ class Acknowledgements:
         metadata = Metadata(event_id, correlation or event_id, payload.schema_version)
         event = encode(Event(datetime.now(UTC), PRODUCER, payload, metadata))
         with self._lock:
-            self._send(Outgoing("alerts", payload.key.encode(), event))
+            trace = source_headers(PRODUCER, "alerts", metadata.correlation_id)
+            self._send(Outgoing("alerts", payload.key.encode(), event, trace))
         return event_id
 
     def _send(self, record: Outgoing) -> None:

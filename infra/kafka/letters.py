@@ -17,6 +17,7 @@ from infra.kafka.log import Log
 from infra.kafka.reading import read_ranges
 from infra.kafka.records import Place
 from infra.settings import Settings
+from infra.trace_context import HEADER
 
 TOPIC = "dead-letters"
 REDRIVER = "redrive"
@@ -55,6 +56,8 @@ class Letter:
     resolved: bool = False
     traceback: str | None = None
     """The end of the first failure's traceback; None where there was none to tell."""
+    traceparent: str | None = None
+    """The trace that the original came in; None where its headers named none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the letter as JSON types, without its bytes."""
@@ -82,6 +85,7 @@ def letter_of(record: LetterRecord) -> Letter | None:
             value=record.value,
             original_bytes=int(said.get("original_bytes", kept)),
             traceback=said.get("traceback"),
+            traceparent=said.get(HEADER),
         )
     except (KeyError, ValueError):
         return None

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from events.envelope import Event, derive_id
 from events.payloads import OffsetRange, Payload
+from infra.trace_context import carried, read
 
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
@@ -140,6 +141,8 @@ def dead_letter(
     headers = [(name, text.encode(errors="replace")[:HEADER_BYTES]) for name, text in facts.items()]
     if traceback:
         headers.append(("traceback", traceback.encode(errors="replace")[-HEADER_BYTES:]))
+    if trace := read(carried(record.headers)):
+        headers += trace.headers  # who tries the letter again goes on in its trace
     return Outgoing("dead-letters", key, value, tuple(headers))
 
 

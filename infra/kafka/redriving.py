@@ -15,7 +15,9 @@ from infra.kafka.reading import await_visible, committed
 from infra.kafka.records import Outgoing, Run
 from infra.kafka.slices import transactional_id
 from infra.kafka.transaction import transact
-from infra.kafka.work import Fetched, Work, beginning
+from infra.kafka.work import Fetched, Work, beginning, record_of
+from infra.trace_context import HEADER
+from infra.tracing import processed
 from infra.wiring import Route
 
 REASON_LENGTH = 1_000
@@ -23,7 +25,7 @@ REASON_LENGTH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A refused record as the client would hand it over; a letter does not keep the headers."""
+    """A refused record as the client would hand it over; of the headers a letter keeps the trace."""
 
     topic: str
     partition: int
@@ -50,6 +52,7 @@ class Redrive:
         self._warm: WarmProducer | None = None
         self._at: dict[Any, int] = {}
         self._outgoing: list[Outgoing] = []
+        self._through: list[Work] = []
         self._resolved: list[str] = []
         self._tried: list[OffsetRange] = []
 
@@ -63,7 +66,8 @@ class Redrive:
         """Make the letter's original a slice of one record; the other side of a pair is as far as it came."""
         ranges = [self._range(letter, topic, number) for topic, number in self._at]
         at = int(letter.at.timestamp() * 1000)
-        record = Kept(*letter.place, at, letter.key, original(self._reader, letter))
+        trace = ((HEADER, letter.traceparent.encode()),) if letter.traceparent else ()
+        record = Kept(*letter.place, at, letter.key, original(self._reader, letter), trace)
 
         def fetch(wanted: list[OffsetRange]) -> Fetched:
             return [record], wanted
@@ -82,6 +86,7 @@ class Redrive:
         event = LetterResolved(letter_id=letter.id, attempt=letter.attempts + 1, run_id=self._run.run_id)
         self._resolved.append(letter.id)
         self._tried += work.ranges
+        self._through.append(work)
         self._outgoing += [*work.outgoing, self._told(work, event, RESOLVED)]
 
     def count_attempt(self, letter: Letter, work: Work, reason: str) -> None:
@@ -92,7 +97,7 @@ class Redrive:
 
     def _told(self, work: Work, event: Payload, subject: str) -> Outgoing:
         event_id = derive_id(REDRIVER, event.key, subject)
-        return work.envelop("redrives", event, beginning(event, event_id, event.key))
+        return record_of("redrives", work.run.flow, event, beginning(event, event_id, event.key))
 
     def commit(self) -> None:
         """Publish what followed from all letters, with what happened to each. Raises like `transact`."""
@@ -104,6 +109,8 @@ class Redrive:
             await_visible(self._reader, self._transact(warm))
         finally:
             warm.discard()  # the live slices go on with their own
+        for work in self._through:
+            processed(work)
 
     def _transact(self, warm: WarmProducer) -> dict[Any, int]:
         """Leave an entry in the ledger where something went through: it says where that lies."""

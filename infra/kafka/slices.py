@@ -18,7 +18,8 @@ from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible, committed, read_bounded
 from infra.kafka.records import Outgoing, Run, ranges_label
 from infra.kafka.transaction import Progress, transact
-from infra.kafka.work import CODE_VERSION, Work, beginning
+from infra.kafka.work import CODE_VERSION, Work, beginning, record_of
+from infra.tracing import processed
 
 
 def transactional_id(flow: str, spots: Sequence[OffsetRange | TopicPartition]) -> str:
@@ -122,12 +123,13 @@ class Slice(Work):
         self.committed_at = datetime.now(UTC)
         self._pool.return_producer(self._id, warm)
         await_visible(self._reader, written)
+        processed(self)
 
     def _ledger_record(self, entry: SliceCommitted, outputs: list[OffsetRange]) -> Outgoing:
         """Complete the ledger entry with where the outputs lie, which is known once they are sent."""
         entry_id = derive_id(self.run.flow, ranges_label(self.ranges), "slice")
         told = entry.model_copy(update={"outputs": outputs})
-        return self.envelop("slices", told, beginning(told, entry_id))
+        return record_of("slices", self.run.flow, told, beginning(told, entry_id))
 
     def abandon(self) -> None:
         """Take step 7: no transaction is open here, but this producer is not to be used again."""

@@ -1,5 +1,6 @@
 """Publishing without input offsets: ingestion, schedules and people at a terminal."""
 
+import time
 from collections.abc import Iterable
 
 from kafka import TopicPartition
@@ -9,6 +10,7 @@ from infra.kafka.pool import Pool, WarmProducer
 from infra.kafka.reading import await_visible
 from infra.kafka.records import Outgoing
 from infra.kafka.transaction import Closing, transact
+from infra.tracing import published
 
 
 class Source:
@@ -21,7 +23,7 @@ class Source:
     def __init__(self, pool: Pool, name: str) -> None:
         """Nothing is sent before `open`."""
         self._pool = pool
-        self._name = f"source.{name}"
+        self._producer, self._name = name, f"source.{name}"
         self._warm: WarmProducer | None = None
 
     def open(self) -> None:
@@ -39,10 +41,11 @@ class Source:
         if warm is None:
             message = f"{self._name} is not open, or failed before: open it and look what is committed"
             raise StopError(message)
-        batch = list(records)
+        batch, began = list(records), time.time_ns()
         if batch or closing:
             written = transact(self._pool.settings, warm, batch, closing=closing)
             self._await(written, warm)
+            published(self._pool.settings, self._producer, batch, began)
         self._warm = warm
         return len(batch)
 

@@ -1,5 +1,6 @@
 """What a flow sees of its slice: events to read, and places for what follows from them."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from events.topics import TOPICS
 from infra.faults import reach
 from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, letter_id, partition_of
 from infra.settings import Settings
+from infra.trace_context import Trail, source_headers
 
 CODE_VERSION = version("nepse-loop")
 
@@ -30,7 +32,8 @@ def beginning(payload: Payload, event_id: str, correlation_id: str = "") -> Meta
 def record_of(topic: str, producer: str, payload: Payload, metadata: Metadata, key: str = "") -> Outgoing:
     """Make the record of an event that happens now; `key` is for a payload that has none of its own."""
     event = Event(datetime.now(UTC), producer, payload, metadata)
-    return Outgoing(topic, (payload.key or key).encode(), encode(event))
+    trace = source_headers(producer, topic, metadata.correlation_id)
+    return Outgoing(topic, (payload.key or key).encode(), encode(event), trace)
 
 
 class Record(Protocol):
@@ -74,6 +77,8 @@ class Work:
         """Up to where the flow had come; beyond `starts` where a letter is tried again."""
         self.counts: dict[str, int] = {}
         self.oldest: datetime | None = None
+        self.began = time.time_ns()
+        self.trail = Trail(run.flow, self.starts)
         self.outgoing: list[Outgoing] = []
         self._fetch = fetch
         self._records: list[Record] = []
@@ -116,6 +121,7 @@ class Work:
             return None
         if topic.spread and self._misplaced(record, event):
             return None
+        self.trail.follow(record, event.metadata.correlation_id)
         return Received(event, _place(record), record.key, record.value or b"")
 
     def _misplaced(self, record: Record, event: Event[Payload]) -> bool:
@@ -135,8 +141,10 @@ class Work:
         return metadata.event_id
 
     def envelop(self, topic: str, payload: Payload, metadata: Metadata) -> Outgoing:
-        """Make a record of an event of this flow, now."""
-        return record_of(topic, self.run.flow, payload, metadata, self.settings.model_name)
+        """Make a record of an event of this flow, now, in the trace of what it follows from."""
+        event = Event(datetime.now(UTC), self.run.flow, payload, metadata)
+        key = payload.key or self.settings.model_name
+        return Outgoing(topic, key.encode(), encode(event), self.trail.headers(metadata))
 
     def reject(self, received: Received[Payload], reason: str, error: BaseException | None = None) -> None:
         """Make a record that was read, but can't be processed, a dead letter."""
