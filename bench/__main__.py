@@ -13,12 +13,14 @@ from bench import (
     features,
     join,
     models,
+    readers,
     report,
     report_alerts,
     report_backfill,
     report_features,
     report_join,
     report_models,
+    report_readers,
 )
 from bench.processes import part
 from bench.servers import servers
@@ -27,6 +29,8 @@ from infra.settings import inherited_environment
 SLICES = 100
 FULL = 500_000
 """Pairs from which on the join's targets count."""
+READERS = 100
+"""Readers from which on the API's targets count."""
 
 
 STORM = 10_000
@@ -84,12 +88,22 @@ def measure_models(options: argparse.Namespace) -> Measured:
     return Measured(asdict(figures), report_models.part(figures), [] if options.sessions else missed)
 
 
+def measure_readers(options: argparse.Namespace) -> Measured:
+    """Measure how long readers of the API wait."""
+    sizes = readers.Sizes(options.readers, options.seconds, options.sessions or readers.SESSIONS)
+    figures = readers.measure(sizes)
+    missed = report.missed(report_readers.TARGETS, report_readers.reached(figures))
+    whole = sizes.readers >= READERS and not options.sessions
+    return Measured(asdict(figures), report_readers.part(figures), missed if whole else [])
+
+
 TOPICS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "join": measure_join,
     "features": measure_features,
     "backfill": measure_backfill,
     "alerts": measure_alerts,
     "models": measure_models,
+    "readers": measure_readers,
 }
 
 
@@ -105,6 +119,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--shocks", type=int, default=5, help="alerts: prices that jump, a minute apart")
     parser.add_argument("--storm", type=int, default=STORM, help="alerts: errors at once")
     parser.add_argument("--step", type=int, default=1, help="features: groupby.apply gets every n-th symbol")
+    parser.add_argument("--readers", type=int, default=READERS, help="readers: how many ask once a second")
+    parser.add_argument("--seconds", type=float, default=60, help="readers: for how long")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     return parser
 

@@ -28,6 +28,18 @@ class Route:
     """How long a run may take before its sensor is unhealthy, where the setting's time is too short."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A flow of the loop: what a sensor reads for it, and to which topics it writes."""
+
+    flow: str
+    description: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    sensor: str | None
+    """None: it begins by a clock or by hand."""
+
+
 @cache
 def deployments() -> list[dict[str, Any]]:
     """Read the deployments of prefect.yaml in their order."""
@@ -56,6 +68,22 @@ def routes() -> tuple[Route, ...]:
             topics = tuple(parameters.pop("topics"))
             found.append(Route(deployment["name"], topics=topics, **parameters))
     return tuple(found)
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    """List the flows that go on by themselves, as prefect.yaml does; a tag names each of their topics."""
+    by_flow = {route.flow: route for route in routes()}
+    tagged = [one for one in deployments() if {"step", "watch"} & set(one.get("tags", []))]
+    return tuple(_step(one, by_flow.get(one["name"])) for one in tagged)
+
+
+def _step(deployment: dict[str, Any], route: Route | None) -> Step:
+    topics = [tag.removeprefix("topic:") for tag in deployment["tags"] if tag.startswith("topic:")]
+    reads = route.topics if route else ()
+    writes = tuple(topic for topic in topics if topic not in reads)
+    told = deployment["description"]
+    return Step(deployment["name"], told, reads, writes, route.name if route else None)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from tasks.projections import READ_SIDE, follow_features, follow_read_side
 STALLED_SECONDS = 120.0
 LOOK_SECONDS = 0.25
 CLEARINGS = 10
-LATEST = "latest_features"
 FEATURES = "features"
 
 TABLES: dict[str, str] = {
@@ -34,6 +33,8 @@ TABLES: dict[str, str] = {
     "slice_ranges": "slices",
 }
 """By table the topic whose records it holds."""
+ONE_EACH: dict[str, str] = {"latest_features": FEATURES, "alerts_standing": "alerts"}
+"""By table that holds one row of each symbol, or of each alert, the topic that it follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def rebuild_read_side(settings: Settings) -> list[Rebuilt]:
     limits = dict.fromkeys(ends, 0) | projected.positions(engine, READ_SIDE, ends)
     before = _digests(engine, limits)
     kept = {table: (topic, firsts) for table, topic in TABLES.items()}
-    dropping.drop(engine, READ_SIDE, kept, [LATEST])
+    dropping.drop(engine, READ_SIDE, kept, list(ONE_EACH))
     _follow(
         lambda stop: follow_read_side(settings, stop),
         lambda: projected.positions(engine, READ_SIDE, ends),
@@ -76,8 +77,8 @@ def rebuild_read_side(settings: Settings) -> list[Rebuilt]:
     )
     after = _digests(engine, limits)
     now = projected.positions(engine, READ_SIDE, ends)
-    moved = any(now.get(place, 0) != at for place, at in limits.items() if place[0] == FEATURES)
-    return [_compared(table, before[table], after[table], limits, moved=moved) for table in before]
+    moved = {place[0] for place, at in limits.items() if now.get(place, 0) != at}
+    return [_compared(table, before[table], after[table], limits, moved) for table in before]
 
 
 def _bounds(settings: Settings, topics: tuple[str, ...]) -> tuple[Offsets, Offsets]:
@@ -87,19 +88,19 @@ def _bounds(settings: Settings, topics: tuple[str, ...]) -> tuple[Offsets, Offse
 
 
 def _digests(engine: Engine, limits: Offsets) -> dict[str, dropping.Digest]:
-    topics = {**TABLES, LATEST: FEATURES}
+    topics = {**TABLES, **ONE_EACH}
     return {table: dropping.digest(engine, table, topic, limits) for table, topic in topics.items()}
 
 
 def _compared(
-    table: str, before: dropping.Digest, after: dropping.Digest, limits: Offsets, *, moved: bool
+    table: str, before: dropping.Digest, after: dropping.Digest, limits: Offsets, moved: Collection[str]
 ) -> Rebuilt:
-    """Compare a table; one row a symbol says nothing of earlier ones once newer ones have come."""
+    """Compare a table; one row of each says nothing of earlier ones once newer ones have come."""
     figures = (table, before.rows, after.rows, before.value, after.value)
     if not any(limits.values()):
         return Rebuilt(*figures, same=None, note="not compared: nothing was projected before")
-    if table == LATEST and moved:
-        return Rebuilt(*figures, same=None, note="not compared: features moved, or was not projected whole")
+    if (topic := ONE_EACH.get(table)) in moved:
+        return Rebuilt(*figures, same=None, note=f"not compared: {topic} moved, or was not projected whole")
     return Rebuilt(*figures, same=before == after)
 
 

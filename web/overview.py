@@ -1,16 +1,28 @@
 """How the whole system stands, as the read side and the sensors' own words tell."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from events.topics import TOPICS, Topic
 from infra.database.reads import alerts, letters, pipeline
-from infra.database.reads.pipeline import Commit, Spot
+from infra.database.reads.pipeline import Spot
 from infra.database.reads.progress import Positions
 from infra.kafka.topics import partitions
 from infra.settings import Settings
 from infra.stack.conditions import conditions
-from infra.wiring import routes
+from infra.wiring import routes, steps
+from tasks.core.shapes import SHAPES
+from web import flow_lines
 from web.service import Service
+
+_ELSEWHERE = {"FeaturesComputed": "latest_features"}
+TABLES = {
+    topic.name: tuple({SHAPES[one].table if one in SHAPES else _ELSEWHERE[one]: None for one in topic.events})
+    for topic in TOPICS.values()
+} | {"dead-letters": ("dead_letters",)}
+"""By topic the tables of the read side that hold its events."""
 
 
 def overview(service: Service, offsets: Positions) -> dict[str, Any]:
@@ -22,16 +34,32 @@ def overview(service: Service, offsets: Positions) -> dict[str, Any]:
     Raises:
         TryAgainError: the database is away.
     """
-    spots = spots_of(service.settings)
-    commits = pipeline.newest_slices(service.engine, spots)
+    settings, told = service.settings, conditions(service.settings)
+    lines, now = _lines(service, offsets), datetime.now(UTC)
+    open_letters = letters.still_open(service.engine)
+    last = pipeline.last_events(service.engine, TABLES)
     return {
-        "topics": service.version.by_topic(),
-        "flows": [line(service.settings, spot, commits, offsets) for spot in spots],
-        "sensors": [_sensor(one) for one in conditions(service.settings)],
-        "open_letters": letters.still_open(service.engine),
+        "topics": [_topic(settings, topic, service.version.by_topic(), last) for topic in TOPICS.values()],
+        "flows": [
+            flow_lines.flow(settings, step, lines[step.flow], told, now)
+            | {"open_letters": open_letters.get(step.flow, 0)}
+            for step in steps()
+        ],
+        "sensors": [_sensor(one) for one in told],
+        "open_letters": open_letters,
         "alerts": alerts.counts(service.engine),
-        "links": {"prefect": service.settings.prefect_ui, "mlflow": service.settings.mlflow_ui},
+        "links": {"prefect": settings.prefect_ui, "mlflow": settings.mlflow_ui},
     }
+
+
+def _lines(service: Service, offsets: Positions) -> dict[str, list[flow_lines.Line]]:
+    """List how far each flow is on each partition, by flow."""
+    engine, spots = service.engine, spots_of(service.settings)
+    commits = pipeline.newest_slices(engine, spots)
+    found: dict[str, list[flow_lines.Line]] = defaultdict(list)
+    for spot, moments in zip(spots, pipeline.moments(engine, commits, spots, TABLES), strict=True):
+        found[spot[0]].append(flow_lines.line(service.settings, spot, commits.get(spot), moments, offsets))
+    return found
 
 
 def spots_of(settings: Settings) -> list[Spot]:
@@ -44,20 +72,16 @@ def spots_of(settings: Settings) -> list[Spot]:
     ]
 
 
-def line(
-    settings: Settings, spot: Spot, commits: Mapping[Spot, Commit], offsets: Positions
+def _topic(
+    settings: Settings, topic: Topic, reached: Mapping[str, int], last: Mapping[str, datetime]
 ) -> dict[str, Any]:
-    """Compare a flow's newest slice on a partition with what the read side knows of it."""
-    flow, topic, number = spot
-    known, commit = offsets.get((topic, number), 0), commits.get(spot)
-    lag = max(0, known - (commit.end if commit else 0))
     return {
-        "flow": flow,
-        "topic": topic,
-        "partition": number,
-        "lag": lag,
-        "last_commit": commit.at if commit else None,
-        "run": settings.run_page(commit.run_id) if commit else None,
+        "topic": topic.name,
+        "events": topic.events,
+        "key": topic.key,
+        "partitions": partitions(settings, topic.name),
+        "offsets": reached.get(topic.name, 0),
+        "last_event": last.get(topic.name),
     }
 
 

@@ -2,9 +2,17 @@
 
 from datetime import date as Date  # noqa: N812  (shapes have a field of that name)
 from datetime import datetime
-from typing import Any
+
+from pydantic import Field
 
 from web.shapes import Shape
+
+
+class ModelLink(Shape):
+    """A model version, and its page in MLflow; persistence has none."""
+
+    version: str
+    url: str | None
 
 
 class FlowLine(Shape):
@@ -14,16 +22,64 @@ class FlowLine(Shape):
     topic: str
     partition: int
     lag: int
+    waiting_since: datetime | None
+    """When the oldest event was made that waits."""
     last_commit: datetime | None
+    latency_s: float | None
+    """Seconds from the oldest event of the newest slice to that slice's end."""
     run: str | None
+    """The page of the run that committed last."""
+    models: list[ModelLink]
+
+
+class Flow(Shape):
+    """A flow: from which topics to which, how it is, and how far it is on each partition."""
+
+    flow: str
+    description: str
+    reads: list[str]
+    writes: list[str]
+    sensor: str | None
+    state: str | None
+    """stopped, stuck, paused, lagging, working, idle (nothing ever came) or well; null: it has no sensor."""
+    why: str | None
+    lag: int
+    waiting_since: datetime | None
+    last_commit: datetime | None
+    latency_s: float | None
+    run: str | None
+    models: list[ModelLink]
+    open_letters: int
+    partitions: list[FlowLine]
+
+
+class TopicLine(Shape):
+    """A topic; `offsets` is how far the read side has read it, over all partitions."""
+
+    topic: str
+    events: list[str]
+    key: str
+    partitions: int
+    offsets: int
+    last_event: datetime | None
+
+
+class SensorLine(Shape):
+    """What a copy of a sensor on this machine says of itself."""
+
+    sensor: str
+    copy_: str = Field(alias="copy")
+    state: str
+    why: str
+    since: str
 
 
 class Pipeline(Shape):
     """Topics, flows and sensors as they are now."""
 
-    topics: dict[str, int]
-    flows: list[FlowLine]
-    sensors: list[dict[str, Any]]
+    topics: list[TopicLine]
+    flows: list[Flow]
+    sensors: list[SensorLine]
     open_letters: dict[str, int]
     alerts: dict[str, int]
     links: dict[str, str]

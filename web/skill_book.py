@@ -1,8 +1,9 @@
 """The sums of each session's errors by model version, kept in memory and renewed where errors came."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -10,6 +11,8 @@ from infra.database.reads import skill
 from infra.database.reads.progress import Positions
 from infra.database.reads.skill import Sums
 
+Key = tuple[date, str]
+"""A session and a model version."""
 AT_ONCE = 40
 """Sessions of one query: it stays far below the reader's time-out."""
 
@@ -17,42 +20,46 @@ AT_ONCE = 40
 class SkillBook:
     """Sums by (session, version); summing three years takes about a second, a session some milliseconds."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Nothing is summed before the first `read`."""
-        self._engine = engine
+    def __init__(self, engine: Engine, offsets: Callable[[], Positions]) -> None:
+        """Nothing is summed before the first `read`; `offsets` tells up to where the read side is."""
+        self._engine, self._offsets = engine, offsets
         self._lock = threading.Lock()
-        self._sums: dict[tuple[date, str], Sums] = {}
-        self._at: dict[int, int] | None = None
+        self._known = _Known({}, {})
 
-    def read(self, offsets: Positions) -> dict[tuple[date, str], Sums]:
+    def read(self) -> Mapping[Key, Sums]:
         """Give all sums, those of sessions with errors since the last call made anew.
 
-        Args:
-            offsets: up to where the read side is, as it was told before this call.
+        They are replaced together or not at all: after a failure the next call begins where this one did.
 
         Raises:
             TryAgainError: the database is away.
         """
-        now = {partition: at for (topic, partition), at in offsets.items() if topic == "errors"}
-        with self._lock:
-            if self._at != now:
-                self._renew(self._days_since(now))
-                self._at = now
-            return dict(self._sums)
+        with self._lock:  # the offsets are asked within: a reader who waited does not come with older ones
+            now = {number: at for (topic, number), at in self._offsets().items() if topic == "errors"}
+            if self._known.at != now:
+                self._known = self._renewed(self._known, now)
+            return self._known.sums
 
-    def _days_since(self, now: dict[int, int]) -> list[date]:
-        """List what changed; everything, where the read side was made anew."""
-        before = self._at
-        if before is None or any(now.get(partition, 0) < at for partition, at in before.items()):
-            self._sums.clear()
-            return skill.days(self._engine)
-        return skill.changed(self._engine, {partition: before.get(partition, 0) for partition in now})
+    def _renewed(self, known: "_Known", now: dict[int, int]) -> "_Known":
+        """Sum what changed; everything, where nothing was summed or the read side was made anew."""
+        if not known.at or any(now.get(number, 0) < at for number, at in known.at.items()):
+            return _Known(now, self._summed(skill.days(self._engine)))
+        days = set(skill.changed(self._engine, {number: known.at.get(number, 0) for number in now}))
+        kept = {key: sums for key, sums in known.sums.items() if key[0] not in days}
+        return _Known(now, kept | self._summed(days))
 
-    def _renew(self, days: Iterable[date]) -> None:
+    def _summed(self, days: Iterable[date]) -> dict[Key, Sums]:
+        found: dict[Key, Sums] = {}
         for some in _pieces(list(days)):
-            found = skill.daily(self._engine, some)
-            gone = set(some)
-            self._sums = {key: sums for key, sums in self._sums.items() if key[0] not in gone} | found
+            found |= skill.daily(self._engine, some)
+        return found
+
+
+class _Known(NamedTuple):
+    """The sums, and up to which offset of each partition of `errors` they reach."""
+
+    at: dict[int, int]
+    sums: dict[Key, Sums]
 
 
 def _pieces(days: list[date]) -> Iterable[list[date]]:

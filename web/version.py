@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 
@@ -10,8 +11,12 @@ from infra.errors import TryAgainError
 
 POLL_SECONDS = 0.25
 AWAY_SECONDS = 1.0
+LONGEST_SECONDS = 30.0
+"""The longest pause, after many failures that are faults of ours."""
 CODE = version("nepse-loop")
 NOT_ASKED = "the database was not asked yet: try again in a moment"
+FAULT = "a fault of the server: its log says more; it is tried again"
+_log = logging.getLogger(__name__)
 
 
 class Version:
@@ -25,6 +30,7 @@ class Version:
         """Nothing is known before the first poll."""
         self._read = read
         self._trouble: str | None = NOT_ASKED
+        self._faults = 0
         self.news = asyncio.Event()
         """Set at the next change; take it before looking, so that none is missed."""
         self._offsets: Positions = {}
@@ -54,18 +60,28 @@ class Version:
         return sums
 
     async def follow(self) -> None:
-        """Poll until cancelled; a database that is away is asked again, less often."""
+        """Poll until cancelled, whatever happens; after a failure less often."""
         while True:
             await self.poll()
-            await asyncio.sleep(AWAY_SECONDS if self._trouble else POLL_SECONDS)
+            await asyncio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        """Give the seconds until the next question: a fault of ours is asked about ever less often."""
+        if self._trouble is None:
+            return POLL_SECONDS
+        return min(LONGEST_SECONDS, AWAY_SECONDS * 2.0 ** min(self._faults, 10))
 
     async def poll(self) -> None:
         """Ask once, and wake up whoever waits if something is different."""
         before = (self._trouble, self._offsets)
         try:
             self._offsets, self._trouble = await asyncio.to_thread(self._read), None
+            self._faults = 0
         except TryAgainError as error:
             self._trouble = str(error)
+        except Exception:  # noqa: BLE001  (whatever it is: without the next question nobody would get an answer)
+            self._trouble, self._faults = FAULT, self._faults + 1
+            _log.exception("the read side's offsets are not known, for the %d. time", self._faults)
         if (self._trouble, self._offsets) != before:
             told, self.news = self.news, asyncio.Event()
             told.set()

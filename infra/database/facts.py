@@ -8,19 +8,17 @@ from sqlalchemy import Engine, text
 
 from events.payloads import ErrorComputed
 from infra.database.connection import transaction
+from infra.database.revisions import NEWEST_FIRST, standing_errors
 
-_ERRORS = """
+_ERRORS = f"""
     WITH days AS (SELECT DISTINCT date FROM errors ORDER BY date DESC LIMIT :sessions),
-    standing AS (
-        SELECT DISTINCT ON (symbol, date, as_of) * FROM errors WHERE date IN (SELECT date FROM days)
-        ORDER BY symbol, date, as_of, revision DESC, "offset" DESC
-    )
+    standing AS ({standing_errors("*", "date IN (SELECT date FROM days)")})
     SELECT coalesce(model_version, ''), date, avg(abs_error), avg(abs(pct_error)),
            avg(CASE WHEN within_95 THEN 0.0 WHEN NOT within_95 THEN 1.0 END),
            sum(abs_error) FILTER (WHERE baseline_error IS NOT NULL) / nullif(sum(abs(baseline_error)), 0)
     FROM standing WHERE NOT retracted AND abs_error < 1e15 AND abs(coalesce(baseline_error, 0)) < 1e15
     AND abs(coalesce(pct_error, 0)) < 1e15 GROUP BY 1, 2 ORDER BY 1, 2
-"""
+"""  # noqa: S608  (our own words)
 _LETTERS = """
     SELECT left(coalesce(flow, ''), 64), count(*) FROM dead_letters WHERE "timestamp" >= :since
     GROUP BY 1 ORDER BY 1
@@ -33,7 +31,7 @@ _REACHED = """
     SELECT coalesce(sum(next_offset), 0) FROM unnest(CAST(:topics AS text[])) AS t (topic)
     LEFT JOIN positions USING (topic) GROUP BY t.topic ORDER BY t.topic
 """
-_DOUBTED = """
+_DOUBTED = f"""
     WITH newest AS (
         SELECT DISTINCT ON (alert_id) * FROM alerts
         WHERE alert_id IS NOT NULL AND symbol IS NOT NULL AND "timestamp" >= :since
@@ -44,12 +42,12 @@ _DOUBTED = """
            e.pct_error, e.within_95
     FROM newest AS s
     CROSS JOIN LATERAL (
-        SELECT * FROM errors WHERE symbol = s.symbol ORDER BY date DESC, revision DESC, "offset" DESC LIMIT 1
+        SELECT * FROM errors WHERE symbol = s.symbol ORDER BY date DESC, {NEWEST_FIRST} LIMIT 1
     ) AS e
     WHERE s.event_type = 'AlertRaised' AND NOT coalesce((s.payload ->> 'historic')::boolean, false)
       AND e.date > s.date AND NOT e.retracted
     ORDER BY s.alert_id
-"""
+"""  # noqa: S608  (our own words)
 
 
 class Doubted(NamedTuple):

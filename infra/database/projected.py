@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.database import tables
+from infra.database import alerts_standing, tables
 from infra.database.bulk import Keep, copy_rows
 from infra.database.connection import transaction
 from infra.errors import ReplanError
@@ -53,13 +53,17 @@ def store(
     """
     with transaction(engine) as connection:
         _advance(connection, projector, starts, ends)
-        return sum(
+        stored = sum(
             copy_rows(
                 connection, tables.metadata.tables[name], columns, values, _KEEP.get(name, _FIRST_EVENT)
             )
             for name, (columns, values) in rows.items()
             if values
         )
+        _, told = rows.get("alerts", ((), ()))
+        if told:
+            alerts_standing.add(connection, [offset for _, offset, *_ in told])
+        return stored
 
 
 def _advance(connection: Connection, projector: str, starts: Positions, ends: Positions) -> None:

@@ -10,18 +10,14 @@ from sqlalchemy import text
 from events.payloads import (
     ActualAvailable,
     AlertAcknowledged,
-    AlertRaised,
     AlertResolved,
-    ErrorComputed,
-    FeaturesComputed,
     LetterResolved,
     LetterRetried,
-    ModelTrained,
     OffsetRange,
     PredictionMade,
     SliceCommitted,
 )
-from infra.database import connection, tables
+from infra.database import alerts_standing, connection, tables
 from infra.database.lookups import Lookups
 from infra.database.reads import alerts, letters, market, models, newest, pipeline, progress, skill
 from infra.database.reads.newest import Cut
@@ -29,10 +25,24 @@ from infra.errors import TryAgainError
 from infra.kafka.records import Place
 from infra.settings import Settings
 from tasks.projections import READ_SIDE
-from tests.reading_side import ReadSide, Record, read_side
+from tests.api_rows import (
+    ALERT,
+    ANSWERS,
+    LETTER,
+    NOW,
+    closed,
+    committed,
+    erred,
+    letter,
+    predicted,
+    raised,
+    trained,
+    vector,
+)
+from tests.reading_side import ReadSide, Record, event, read_side
 from tests.web_client import Reader
-from web import shapes, shapes_models, shapes_operations
 from web.app import API, create_app
+from web.overview import TABLES
 
 pytestmark = pytest.mark.stack
 
@@ -48,23 +58,9 @@ def side(servers: Settings) -> Iterator[ReadSide]:
         yield made
 
 
-def predicted(symbol: str, as_of: date, close: float, **more: Any) -> PredictionMade:
-    """What was said about the day after."""
-    known = {"model_version": "v1", "last_close": 500.0, "as_of": as_of, "date": as_of + timedelta(1)} | more
-    return PredictionMade(symbol=symbol, predicted_close=close, **known)
-
-
 def foreign(symbol: str) -> PredictionMade:
     """A prediction that does not tell what it was made from."""
     return PredictionMade(symbol=symbol, date=DAYS[1], predicted_close=1.0, model_version="v1")
-
-
-def erred(symbol: str, day: date, error: float, **more: Any) -> ErrorComputed:
-    """An error beside persistence's, which is twice as large."""
-    known = {"model_version": "v1", "as_of": day - timedelta(1), "baseline_error": 2 * error} | more
-    return ErrorComputed(
-        symbol=symbol, date=day, predicted=1.0, actual=1.0, error=error, abs_error=abs(error), **known
-    )
 
 
 def closes(page: newest.Page) -> list[tuple[str, date, float]]:
@@ -149,12 +145,6 @@ def test_sessions_with_new_errors_are_named(side: ReadSide) -> None:
     assert set(skill.changed(side.engine, {0: 2, 2: 0})) == {DAYS[3]}
 
 
-def raised(alert_id: str | None, **more: Any) -> AlertRaised:
-    """An alert of one rule."""
-    known = {"rule": "absolute_error", "severity": "warning", "message": "m", "value": 60.0} | more
-    return AlertRaised(alert_id=alert_id, **known)
-
-
 def standing(side: ReadSide, **wanted: Any) -> dict[str, tuple[str, int]]:
     """State and number of raises of the alerts that are found."""
     found = alerts.listed(side.engine, before=2**62, limit=100, **wanted)
@@ -178,6 +168,68 @@ def test_an_alert_lives_until_it_is_resolved_and_again_after_a_new_raise(side: R
     assert alerts.counts(side.engine) == {"open": 2, "acknowledged": 0, "resolved": 0}
 
 
+def test_an_alert_stands_as_its_events_say_however_they_came_in_batches(
+    servers: Settings, side: ReadSide
+) -> None:
+    """One by one, all together, or read again from the alerts that are there."""
+    answered = AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram")
+    over = [AlertResolved(rule="absolute_error", alert_id=name, message="over") for name in "ab"]
+    story = [raised("a"), over[1], raised("b", severity="critical"), answered, raised(None), raised("a")]
+    story += [over[0], raised("a", symbol="NICA", historic=True), over[1], raised("b"), raised("a")]
+    for one in story:
+        side.tell("alerts", one)
+    with read_side(servers) as other:
+        other.tell("alerts", *story)
+        expected = _standing_rows(other)
+    assert len(expected) == 3
+    assert _standing_rows(side) == expected
+    with side.writer.begin() as open_:
+        open_.execute(text("TRUNCATE alerts_standing"))
+        alerts_standing.fill(open_)
+        alerts_standing.fill(open_)
+    assert _standing_rows(side) == expected
+
+
+def _standing_rows(side: ReadSide) -> list[tuple[Any, ...]]:
+    """All that is kept of each alert; of one without an id its name is another in each database."""
+    query = "SELECT * FROM alerts_standing ORDER BY raised"
+    with side.writer.begin() as open_:
+        rows = [tuple(row) for row in open_.execute(text(query))]
+    return [(name if len(name) == 1 else "its own", *rest) for name, *rest in rows]
+
+
+def test_an_alert_that_is_projected_again_counts_once(side: ReadSide) -> None:
+    """A repeat of an event lies behind it, and is left out."""
+    again = [Record("alerts", 0, offset, written) for written in [event(raised("a"))] for offset in (0, 1)]
+    side.project(iter(again[:1]))
+    side.project(iter(again[1:]))
+    assert standing(side) == {"a": ("open", 1)}
+
+
+def test_alerts_are_listed_page_by_page_whatever_else_is_asked(side: ReadSide) -> None:
+    """By severity, too; one that was only ever resolved is none."""
+    side.tell("alerts", *(raised(f"a{n}", severity="critical" if n % 2 else "info") for n in range(6)))
+    side.tell("alerts", AlertResolved(rule="absolute_error", alert_id="never", message="over"))
+    found, before = list[str](), 2**62
+    for _ in range(3):
+        page = alerts.listed(side.engine, before=before, limit=1, severity="critical")
+        found += [row["alert_id"] for row in page]
+        before = page[-1]["raised_offset"]
+    assert found == ["a5", "a3", "a1"]
+    assert alerts.one(side.engine, "never") is None
+    assert alerts.counts(side.engine)["open"] == 6
+
+
+def test_what_stands_in_for_the_queries_has_their_columns(side: ReadSide) -> None:
+    """Tests without a database tell the same of alerts and letters as those with one."""
+    side.tell("alerts", raised("a1"))
+    side.project(iter([letter(0)]))
+    (alert,) = alerts.listed(side.engine, before=9, limit=1)
+    (line,) = letters.listed(side.engine, before=9, limit=1)
+    assert alert.keys() == ALERT.keys()
+    assert line.keys() == LETTER.keys()
+
+
 def test_alerts_are_found_by_rule_and_symbol_and_history_when_asked(side: ReadSide) -> None:
     """One that has no id stands for itself."""
     side.tell("alerts", raised(None, symbol="NABIL"), raised("h", historic=True), raised("r", rule="lag"))
@@ -189,13 +241,6 @@ def test_alerts_are_found_by_rule_and_symbol_and_history_when_asked(side: ReadSi
     assert alerts.one(side.engine, "nobody's") is None
     (older, _) = alerts.listed(side.engine, before=2, limit=9, historic=True)
     assert older["alert_id"] == "h"
-
-
-def letter(offset: int, flow: str = "predict") -> Record:
-    """A dead letter."""
-    told = {"letter_id": f"l{offset}", "flow": flow, "reason": "first", "source_topic": "features"}
-    headers = tuple((name, value.encode()) for name, value in told.items())
-    return Record("dead-letters", 0, offset, b"\x00raw", b"k", headers=headers)
 
 
 def test_a_letter_has_its_story(side: ReadSide) -> None:
@@ -218,13 +263,6 @@ def test_a_letter_has_its_story(side: ReadSide) -> None:
     assert letters.one(side.engine, "l9") is None
 
 
-def committed(start: int, end: int, made: int) -> SliceCommitted:
-    """A slice of predict."""
-    read = OffsetRange(topic="features", partition=1, start=start, end=end)
-    outputs = [OffsetRange(topic="predictions", partition=1, start=made, end=made + end - start)]
-    return SliceCommitted(flow="predict", group="predict", ranges=[read], run_id=f"r{start}", outputs=outputs)
-
-
 def test_the_ledger_is_found_by_what_slices_read_and_made(side: ReadSide) -> None:
     """The slice of a record, at both ends of its range; and each flow's newest."""
     side.tell("slices", committed(0, 5, 100), committed(5, 9, 105), committed(9, 20, 109))
@@ -236,6 +274,38 @@ def test_the_ledger_is_found_by_what_slices_read_and_made(side: ReadSide) -> Non
     spots = [("predict", "features", 1), ("predict", "features", 0)]
     found = pipeline.newest_slices(side.engine, spots)
     assert {spot: (one.end, one.run_id) for spot, one in found.items()} == {spots[0]: (20, "r9")}
+
+
+def test_what_waits_and_how_long_a_slice_took_is_found(side: ReadSide) -> None:
+    """The oldest event behind the newest slice, and the oldest within it; of features what is still held."""
+    side.tell("predictions", *(predicted("A", day, 1.0) for day in DAYS[:4]))
+    side.tell("features", vector("NABIL", FIRST), partition=1)
+    empty = OffsetRange(topic="actuals", partition=0, start=0, end=0)
+    ranges = [OffsetRange(topic="predictions", partition=0, start=0, end=3), empty]
+    entry = SliceCommitted(flow="join-errors", group="g", ranges=ranges, run_id="r", model_versions=["v7"])
+    side.tell("slices", entry)
+    spots = [
+        ("join-errors", "predictions", 0),
+        ("join-errors", "actuals", 0),
+        ("predict", "features", 1),
+        ("predict", "features", 0),
+    ]
+    commits = pipeline.newest_slices(side.engine, spots)
+    joined, closes = commits[spots[0]], commits[spots[1]]
+    assert (joined.end, joined.models, joined.began, joined.stopped, joined.worked_at) == (
+        3,
+        ["v7"],
+        0,
+        3,
+        joined.at,
+    )
+    assert (closes.end, closes.began, closes.worked_at) == (0, None, None)
+    found = pipeline.moments(side.engine, commits, spots, TABLES)
+    quiet = pipeline.Moments(None, None)
+    assert found == [pipeline.Moments(NOW, NOW), quiet, pipeline.Moments(NOW, None), quiet]
+    assert pipeline.last_events(side.engine, TABLES) == dict.fromkeys(
+        ("predictions", "features", "slices"), NOW
+    )
 
 
 def test_readers_can_not_write_and_do_not_wait(side: ReadSide) -> None:
@@ -254,38 +324,17 @@ def test_tables_that_are_not_there_yet_ask_for_patience(side: ReadSide) -> None:
         progress.positions(side.engine, READ_SIDE)
 
 
-@pytest.mark.parametrize(
-    ("path", "shape"),
-    [
-        ("symbols", shapes.Listing[shapes.SymbolLine]),
-        ("sessions", shapes.Listing[date]),
-        ("symbols/NABIL", shapes.SymbolPage),
-        ("predictions", shapes.OfSession[shapes.Prediction]),
-        ("actuals?symbol=NABIL", shapes.OfSession[shapes.Actual]),
-        ("errors", shapes.OfSession[shapes.ErrorLine]),
-        ("models", shapes.Listing[shapes_models.Model]),
-        ("models/v1/skill", shapes_models.Skill),
-        ("leaderboard", shapes_models.Leaderboard),
-        ("leaderboard?by=model", shapes_models.Leaderboard),
-        ("pipeline", shapes_operations.Pipeline),
-        ("letters", shapes.Listing[shapes_operations.Letter]),
-        ("letters/l0", shapes_operations.WholeLetter),
-        ("alerts", shapes.Listing[shapes_operations.Alert]),
-        ("alerts/a", shapes_operations.Alert),
-    ],
-)
+@pytest.mark.parametrize(("path", "shape"), ANSWERS)
 def test_rows_of_a_real_database_have_the_declared_shapes(
     servers: Settings, side: ReadSide, path: str, shape: Any
 ) -> None:
     """With something in each list."""
     side.tell("predictions", predicted("NABIL", FIRST, 510.0, interval_80=(500.0, 520.0)))
-    side.tell("actuals", ActualAvailable(symbol="NABIL", date=DAYS[1], actual_close=505.0))
+    side.tell("actuals", closed("NABIL", DAYS[1], 505.0))
     side.tell("errors", erred("NABIL", DAYS[1], 5.0))
-    side.tell("features", FeaturesComputed(symbol="NABIL", date=FIRST, features={"RSI": 50.0, "ATR": None}))
-    side.tell(
-        "models", ModelTrained(model_version="v1", performance={}, features_used=[], artifact_location="s")
-    )
-    side.tell("alerts", raised("a"))
+    side.tell("features", vector("NABIL", FIRST))
+    side.tell("models", trained())
+    side.tell("alerts", raised("a1"))
     side.tell("slices", committed(0, 5, 100))
     side.project(iter([letter(0)]))
     with Reader(create_app(servers, side.engine)) as reader:
@@ -298,16 +347,13 @@ def test_rows_of_a_real_database_have_the_declared_shapes(
 def test_what_is_said_of_versions_comes_in_its_order(side: ReadSide) -> None:
     """With payloads as they are."""
     for version in ("v1", "v2"):
-        side.tell(
-            "models",
-            ModelTrained(model_version=version, performance={}, features_used=[], artifact_location="s"),
-        )
+        side.tell("models", trained(version))
     assert [row["payload"]["model_version"] for row in models.told(side.engine)] == ["v1", "v2"]
 
 
 def test_symbols_and_sessions_are_listed_in_pages(side: ReadSide) -> None:
     """Symbols by name, sessions from the newest on."""
-    side.tell("features", *(FeaturesComputed(symbol=s, date=FIRST, features={}) for s in "CAB"))
+    side.tell("features", *(vector(s, FIRST) for s in "CAB"))
     side.tell("predictions", *(predicted("A", day, 1.0) for day in DAYS))
     assert [row["symbol"] for row in market.symbols(side.engine, "A", 1)] == ["B"]
     assert market.sessions(side.engine, DAYS[3], 2) == [DAYS[2], DAYS[1]]

@@ -1,7 +1,7 @@
 """The API's answers without a database: shapes as declared, pages, problems, tokens."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,124 +10,38 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
 from events.payloads import AlertAcknowledged
+from events.topics import TOPICS
 from infra.database import latest
 from infra.database.reads import alerts, letters, market, models, newest, pipeline, skill
 from infra.database.reads.newest import Cut, Page
-from infra.database.reads.pipeline import Commit
+from infra.database.reads.pipeline import Commit, Moments, Spot
 from infra.errors import RejectError, TryAgainError
 from infra.settings import Settings, load_settings
 from infra.stack import probes
+from infra.stack.conditions import Condition
+from tests.api_rows import (
+    ACTUAL,
+    ALERT,
+    ANSWERS,
+    BEFORE,
+    DAY,
+    ERROR,
+    HOSTILE,
+    LETTER,
+    NOW,
+    PREDICTION,
+    TRAINED,
+    VECTOR,
+)
 from tests.web_client import Reader
-from web import overview, shapes, shapes_models, shapes_operations
+from web import overview, shapes
 from web.app import API, create_app
 from web.routes import operations
 
-DAY, BEFORE = date(2024, 3, 4), date(2024, 3, 3)
-NOW = datetime(2024, 3, 4, 11, tzinfo=UTC)
 TOKEN = "the-token"  # noqa: S105
 ALLOWED = {"authorization": f"Bearer {TOKEN}"}
-HOSTILE = '<img src=x onerror="alert(1)">\u202e'
-
-PLACED = {
-    "partition": 1,
-    "offset": 12,
-    "event_id": "e",
-    "timestamp": NOW,
-    "correlation_id": "c",
-    "revision": 0,
-}
-PREDICTION = {
-    "symbol": "NABIL",
-    "date": DAY,
-    "as_of": BEFORE,
-    "predicted_close": 510.0,
-    "last_close": 500.0,
-    "low_80": 500.0,
-    "high_80": 520.0,
-    "low_95": 490.0,
-    "high_95": 530.0,
-    "model_version": "v1",
-    **PLACED,
-}
-ACTUAL = {"symbol": "NABIL", "date": DAY, "actual_close": 505.0, "previous_date": BEFORE, **PLACED}
-ERROR = {
-    "symbol": "NABIL",
-    "date": DAY,
-    "as_of": BEFORE,
-    "predicted": 510.0,
-    "actual": 505.0,
-    "error": 5.0,
-    "abs_error": 5.0,
-    "pct_error": 0.99,
-    "baseline_error": -5.0,
-    "within_95": True,
-    "model_version": "v1",
-    **PLACED,
-}
-LETTER = {
-    "letter_id": "l1",
-    "flow": "predict",
-    "reason": HOSTILE,
-    "error_class": "RejectError",
-    "offset": 4,
-    "source_topic": "features",
-    "source_partition": 0,
-    "source_offset": 7,
-    "run_id": "r",
-    "timestamp": NOW,
-    "size": 3,
-    "attempts": 1,
-    "resolved": False,
-}
-ALERT = {
-    "alert_id": "a1",
-    "rule": "absolute_error",
-    "state": "open",
-    "severity": "warning",
-    "message": HOSTILE,
-    "symbol": "NABIL",
-    "date": DAY,
-    "value": 60.0,
-    "threshold": 50.0,
-    "unit": "NPR",
-    "labels": {},
-    "runbook": None,
-    "historic": False,
-    "times": 2,
-    "first_raised": NOW,
-    "last_raised": NOW,
-    "resolved_at": None,
-    "acknowledged_by": None,
-    "note": None,
-    "correlation_id": "c",
-    "raised_offset": 9,
-}
-VECTOR = {
-    "symbol": "NABIL",
-    "date": DAY,
-    "feature_set": "2",
-    "last_close": 505.0,
-    "revision": 0,
-    "features": {"RSI": 55.0},
-    "offset": 3,
-    "event_id": "f",
-}
+QUIET = Moments(None, None)
 SUMS = (2, 8.0, 4.0, 16.0, 5.0, 2, 1)
-TRAINED = {
-    "event_id": "m",
-    "event_type": "ModelTrained",
-    "model_version": "v1",
-    "timestamp": NOW,
-    "offset": 0,
-    "payload": {
-        "model_version": "v1",
-        "promoted": True,
-        "training_end": "2024-03-01",
-        "performance": {"mape": 1.5},
-        "features_used": [],
-        "artifact_location": "s3://m",
-    },
-}
 
 
 class Tables:
@@ -140,6 +54,9 @@ class Tables:
         self.alert: dict[str, Any] | None = ALERT
         self.letter: dict[str, Any] | None = LETTER | {"headers": {"k": "v"}, "key": b"\x00", "value": None}
         self.away = False
+        self.commits = {("predict", "features", 0): Commit(5, NOW, "r", ["v1"], 3, 5, NOW)}
+        self.moments: dict[Spot, Moments] = {}
+        self.conditions: list[Condition] = []
         fakes: dict[tuple[Any, str], Callable[..., Any]] = {
             (newest, "of_symbol"): self._symbol,
             (newest, "of_session"): self._session,
@@ -158,12 +75,15 @@ class Tables:
             (letters, "listed"): lambda _, **wanted: self._note(wanted) or [LETTER],
             (letters, "one"): lambda *_: self.letter,
             (letters, "still_open"): lambda _: {"predict": 1},
-            (pipeline, "newest_slices"): lambda *_: {("predict", "features", 0): Commit(5, NOW, "r")},
-            (overview, "conditions"): lambda _: [],
+            (pipeline, "newest_slices"): lambda *_: self.commits,
+            (pipeline, "moments"): lambda _, __, spots, ___: [self.moments.get(one, QUIET) for one in spots],
+            (pipeline, "last_events"): lambda *_: {"features": NOW},
+            (overview, "conditions"): lambda _: self.conditions,
         }
         for (module, name), fake in fakes.items():
             monkeypatch.setattr(module, name, fake)
         monkeypatch.setattr("web.service.positions", self._positions)
+        monkeypatch.setattr(operations, "FRESH_SECONDS", 1e-9)  # what a test changes is seen at once
 
     def _positions(self, *_: object) -> dict[tuple[str, int], int]:
         if self.away:
@@ -212,29 +132,7 @@ def client(app: FastAPI) -> Iterator[Reader]:
         yield client
 
 
-@pytest.mark.parametrize(
-    ("path", "shape"),
-    [
-        ("symbols", shapes.Listing[shapes.SymbolLine]),
-        ("sessions", shapes.Listing[date]),
-        ("symbols/NABIL", shapes.SymbolPage),
-        ("predictions", shapes.OfSession[shapes.Prediction]),
-        ("predictions?symbol=NABIL&from=2024-01-01&to=2024-12-31", shapes.OfSession[shapes.Prediction]),
-        ("actuals?date=2024-03-04", shapes.OfSession[shapes.Actual]),
-        ("errors?limit=1", shapes.OfSession[shapes.ErrorLine]),
-        ("models", shapes.Listing[shapes_models.Model]),
-        ("models/v1", shapes_models.Model),
-        ("models/v1/skill", shapes_models.Skill),
-        ("leaderboard", shapes_models.Leaderboard),
-        ("leaderboard?by=model&sessions=5", shapes_models.Leaderboard),
-        ("pipeline", shapes_operations.Pipeline),
-        ("health", shapes_operations.Health),
-        ("letters", shapes.Listing[shapes_operations.Letter]),
-        ("letters/l1", shapes_operations.WholeLetter),
-        ("alerts?state=open", shapes.Listing[shapes_operations.Alert]),
-        ("alerts/a1", shapes_operations.Alert),
-    ],
-)
+@pytest.mark.parametrize(("path", "shape"), ANSWERS)
 def test_every_answer_has_the_shape_that_is_declared(
     client: Reader, path: str, shape: type[BaseModel]
 ) -> None:
@@ -345,7 +243,7 @@ def test_bytes_of_a_letter_are_told_as_base64_and_cut(client: Reader, tables: Ta
     """Whatever they are; four megabytes are not sent to a page."""
     assert tables.letter is not None
     tables.letter = tables.letter | {"value": b"\xff" * 100_000}
-    told = client.get(f"{API}/letters/l1").json()
+    told = client.get(f"{API}/letters/l0").json()
     assert told["key_base64"] == "AA=="
     assert (told["truncated"], len(told["value_base64"])) == (True, 87_384)
 
@@ -361,15 +259,66 @@ def test_versions_are_told_with_their_role_and_what_they_did(client: Reader) -> 
     assert (found[0]["training"]["mape"], found[0]["trained_at"][:10]) == (1.5, "2024-03-04")
 
 
-def test_a_flow_lags_by_what_the_read_side_knows_beyond_its_newest_slice(client: Reader) -> None:
-    """Where it never committed, by all of it; of an unknown topic nothing waits."""
-    flows = {
-        (f["flow"], f["topic"], f["partition"]): f for f in client.get(f"{API}/pipeline").json()["flows"]
-    }
-    assert flows["predict", "features", 0]["lag"] == 2
-    assert flows["predict", "features", 0]["run"].endswith("/runs/flow-run/r")
-    assert flows["join-errors", "predictions", 0]["lag"] == 3
-    assert flows["monitor", "errors", 1]["lag"] == 0
+def flow(client: Reader, name: str) -> Any:
+    """What the pipeline tells of a flow."""
+    found = client.get(f"{API}/pipeline").json()["flows"]
+    return next(one for one in found if one["flow"] == name)
+
+
+def test_a_flow_lags_where_an_event_waits(client: Reader, tables: Tables) -> None:
+    """By what the read side knows beyond its newest slice; a marker, which is no event, waits for nobody."""
+    assert flow(client, "predict")["lag"] == 0
+    tables.moments = {("predict", "features", 0): Moments(NOW, NOW - timedelta(seconds=1.5))}
+    tables.moments["join-errors", "predictions", 0] = Moments(NOW, None)
+    found = flow(client, "predict")
+    assert (found["lag"], found["waiting_since"][:10], found["latency_s"]) == (2, "2024-03-04", 1.5)
+    assert found["run"].endswith("/runs/flow-run/r")
+    assert found["models"] == [
+        {"version": "v1", "url": "http://127.0.0.1:5000/#/models/nepse-close/versions/1"}
+    ]
+    joined = flow(client, "join-errors")
+    assert (joined["lag"], joined["last_commit"], joined["run"]) == (3, None, None)
+    assert [(one["topic"], one["partition"]) for one in joined["partitions"]][:2] == [
+        ("predictions", 0),
+        ("predictions", 1),
+    ]
+
+
+def test_a_flow_is_as_well_as_its_progress_and_its_sensor_say(client: Reader, tables: Tables) -> None:
+    """In one word, with the reason; where none reads for it there is nothing to judge."""
+    spot = ("predict", "features", 0)
+    assert flow(client, "predict")["state"] == "well"
+    assert flow(client, "monitor")["state"] == "idle"
+    assert flow(client, "ingest")["state"] is None
+    found = list[str]()
+    for seconds in (1, 20, 400):
+        now = datetime.now(UTC)
+        tables.commits = {spot: Commit(5, now - timedelta(seconds=seconds), "r")}
+        tables.moments = {spot: Moments(now - timedelta(seconds=seconds), None)}
+        found.append(flow(client, "predict")["state"])
+    assert found == ["working", "lagging", "stuck"]
+    assert "nothing was committed for 400 s" in flow(client, "predict")["why"]
+    tables.moments = {}
+    for state in ("paused", "stopped"):
+        tables.conditions = [Condition("sensor-predict", "here", state, HOSTILE, "since then", 1, None)]
+        assert flow(client, "predict")["state"] == state
+    assert HOSTILE in flow(client, "predict")["why"]
+
+
+def test_the_pipelines_diagram_is_that_of_the_wiring(client: Reader) -> None:
+    """Every topic that flows write to or read from, and which do."""
+    told = client.get(f"{API}/pipeline").json()
+    topics = {one["topic"]: one for one in told["topics"]}
+    assert set(topics) == set(TOPICS)
+    assert (topics["features"]["partitions"], topics["features"]["offsets"]) == (3, 7)
+    assert topics["features"]["last_event"][:10] == "2024-03-04"
+    edges = {one["flow"]: (one["reads"], one["writes"]) for one in told["flows"]}
+    assert edges["predict"] == (["features", "models"], ["predictions", "shadows", "alerts"])
+    assert edges["join-errors"] == (["predictions", "actuals"], ["errors"])
+    assert edges["ingest"] == ([], ["raw-data", "actuals"])
+    assert edges["watch"] == ([], ["alerts"])
+    written = {topic for _, writes in edges.values() for topic in writes}
+    assert written == set(TOPICS) - {"slices", "dead-letters", "redrives"}
 
 
 def test_a_lineage_is_walked_for_a_symbol_with_a_slash(
@@ -406,7 +355,7 @@ def test_the_document_names_every_path_and_its_shape(client: Reader) -> None:
 
 COMMANDS = [
     ("alerts/a1/acknowledge", {"by": "ram"}),
-    ("letters/l1/redrive", None),
+    ("letters/l0/redrive", None),
     ("models/v1/promote", {"reason": "better"}),
 ]
 
@@ -433,7 +382,7 @@ def test_where_no_token_is_set_nobody_may(settings: Settings, tables: Tables) ->
     assert not tables.away
     app = create_app(settings.model_copy(update={"api_token": SecretStr("")}), nowhere)
     with Reader(app) as client:
-        answer = client.post(f"{API}/letters/l1/redrive", headers={"authorization": "Bearer "})
+        answer = client.post(f"{API}/letters/l0/redrive", headers={"authorization": "Bearer "})
     assert answer.status_code == 403
     assert "NEPSE_API_TOKEN" in answer.json()["detail"]
 
@@ -455,6 +404,36 @@ def test_an_acknowledgement_is_published_once_for_a_raise(
     assert len(sent) == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"by": "ra\0m"}, "body.by: the control character U+0000"),
+        ({"by": "ram", "note": "a\x1b[31m"}, "body.note: the control character U+001B"),
+        ({"by": "ram", "note": "a\nb"}, "body.note: the control character U+000A"),
+        ({"by": "\u202emar"}, "body.by: the control character U+202E"),
+    ],
+)
+def test_control_characters_are_refused(
+    client: Reader, app: FastAPI, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], named: str
+) -> None:
+    """With a sentence; nothing is published."""
+    monkeypatch.setattr(app.state.service.acknowledgements, "publish", lambda *_: 1 / 0)
+    answer = client.post(f"{API}/alerts/a1/acknowledge", json=said, headers=ALLOWED)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(named)
+
+
+def test_who_writes_nepali_is_not_refused(
+    client: Reader, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its joiner is no control character."""
+    sent: list[Any] = []
+    monkeypatch.setattr(app.state.service.acknowledgements, "publish", lambda *told: sent.append(told) or "")
+    said = {"by": "राम", "note": "गर्\u200dदै छु"}
+    answer = client.post(f"{API}/alerts/a1/acknowledge", json=said, headers=ALLOWED)
+    assert (answer.status_code, sent[0][0].note) == (202, said["note"])
+
+
 def test_a_letter_is_tried_again_by_a_run(
     client: Reader, tables: Tables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -467,16 +446,16 @@ def test_a_letter_is_tried_again_by_a_run(
         return {"id": "one"}
 
     monkeypatch.setattr(probes, "get_json", answer)
-    done = client.post(f"{API}/letters/l1/redrive", headers=ALLOWED)
+    done = client.post(f"{API}/letters/l0/redrive", headers=ALLOWED)
     assert (done.status_code, done.json()["url"][-9:]) == (202, "w-run/one")
     assert asked[0][0].endswith("/api/deployments/name/redrive/redrive")
     assert asked[1][0].endswith("/api/deployments/one/create_flow_run")
-    assert asked[1][1]["parameters"] == {"ids": ["l1"]}
+    assert asked[1][1]["parameters"] == {"ids": ["l0"]}
     assert '"command":"redrive"' in caplog.text
     assert TOKEN not in caplog.text
     assert tables.letter is not None
     tables.letter = tables.letter | {"resolved": True}
-    assert client.post(f"{API}/letters/l1/redrive", headers=ALLOWED).status_code == 409
+    assert client.post(f"{API}/letters/l0/redrive", headers=ALLOWED).status_code == 409
 
 
 def test_a_promotion_is_a_run_as_well(client: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

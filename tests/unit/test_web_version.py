@@ -12,7 +12,7 @@ from infra.errors import TryAgainError
 from tests.web_client import Reader
 from web import problems
 from web.answers import KEPT, Answers
-from web.version import Version, happened
+from web.version import AWAY_SECONDS, LONGEST_SECONDS, POLL_SECONDS, Version, happened
 
 Offsets = dict[tuple[str, int], int]
 
@@ -69,6 +69,54 @@ def test_nothing_is_known_before_the_first_poll_nor_while_the_database_is_away(t
     tables.away = False
     asyncio.run(fresh.poll())
     assert fresh.by_topic() == {"errors": 7, "alerts": 3}
+
+
+def test_whatever_fails_the_next_question_is_asked(
+    tables: Tables, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a line in the log, ever less often, and at most so much less; readers are told to come again."""
+    answers: list[Any] = [ZeroDivisionError("a fault"), ValueError("another"), tables.read()]
+    version, pauses = Version(lambda: told(answers.pop(0))), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if not answers:
+            raise asyncio.CancelledError
+        with pytest.raises(TryAgainError, match="its log says more"):
+            version.by_topic()
+
+    def told(answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("web.version.asyncio.sleep", pause)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(version.follow())
+    assert pauses == [2 * AWAY_SECONDS, 4 * AWAY_SECONDS, POLL_SECONDS]
+    assert version.by_topic() == {"errors": 7, "alerts": 3}
+    assert "a fault" in caplog.text
+    assert "another" in caplog.text
+
+
+def test_a_fault_that_stays_is_asked_about_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses do not grow for ever."""
+
+    def fails() -> Offsets:
+        raise ZeroDivisionError
+
+    version, pauses = Version(fails), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 20:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("web.version.asyncio.sleep", pause)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(version.follow())
+    assert pauses[-1] == LONGEST_SECONDS
+    assert pauses == sorted(pauses)
 
 
 def test_news_are_told_to_who_waits_and_only_then(tables: Tables) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from typing import Annotated
+from unicodedata import category
 
 from fastapi import APIRouter, Depends, Header
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from events.fields import LONGEST_NAME
 from events.payloads import AlertAcknowledged
@@ -27,17 +29,40 @@ router = APIRouter(
 )
 
 
+def _plain(text: str) -> str:
+    """Refuse what can't be stored (NUL), or would change how what stands around it is shown.
+
+    Joiners, which Devanagari needs, are no such characters.
+
+    Raises:
+        PydanticCustomError: with a sentence for who wrote it.
+    """
+    found = next((one for one in text if category(one) in {"Cc", "Cs", "Zl", "Zp"} or one in _TURNING), None)
+    if found is not None:
+        kind, message = (
+            "control_character",
+            "the control character {code} has no place here: write plain text",
+        )
+        raise PydanticCustomError(kind, message, {"code": f"U+{ord(found):04X}"})
+    return text
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows."""
+Plain = AfterValidator(_plain)
+
+
 class Acknowledgement(BaseModel):
     """Who looks after an alert, and what they say about it."""
 
-    by: str = Field(min_length=1, max_length=LONGEST_NAME)
-    note: str | None = Field(None, max_length=1_000)
+    by: Annotated[str, Plain] = Field(min_length=1, max_length=LONGEST_NAME)
+    note: Annotated[str, Plain] | None = Field(None, max_length=1_000)
 
 
 class Promotion(BaseModel):
     """Why a version is put into office."""
 
-    reason: str = Field(min_length=1, max_length=1_000)
+    reason: Annotated[str, Plain] = Field(min_length=1, max_length=1_000)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", status_code=202)

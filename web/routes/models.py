@@ -1,7 +1,8 @@
 """Endpoints about model versions: what was trained, who serves, and how good they were."""
 
 from collections import defaultdict
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,6 +16,7 @@ from tasks.core.offices import Offices, is_repeat, key_of
 from web import items, shapes
 from web import shapes_models as told
 from web.service import Here, Service
+from web.skill_book import Key
 
 router = APIRouter(tags=["models"])
 
@@ -25,19 +27,17 @@ Sessions = Annotated[int, Query(ge=1, le=250, description="Over how many of the 
 @router.get("/models", response_model=shapes.Listing[told.Model])
 async def list_models(service: Here, request: Request) -> Response:
     """List every version, the newest first, with what its training said and how it did since."""
-    offsets = service.version.offsets
     return await service.answer(
-        request, TOPICS, lambda: {"items": _models(service, service.skill.read(offsets)), "next": None}
+        request, TOPICS, lambda: {"items": _models(service, service.skill.read()), "next": None}
     )
 
 
 @router.get("/models/{version}", response_model=told.Model)
 async def show_model(service: Here, request: Request, version: str) -> Response:
     """Tell of one version."""
-    offsets = service.version.offsets
 
     def make() -> Any:
-        every = _models(service, service.skill.read(offsets))
+        every = _models(service, service.skill.read())
         found = next((one for one in every if one["model_version"] == version), None)
         if found is None:
             raise RejectError(versions.why_unknown(_offices(models.told(service.engine)), version))
@@ -49,10 +49,9 @@ async def show_model(service: Here, request: Request, version: str) -> Response:
 @router.get("/models/{version}/skill", response_model=told.Skill)
 async def show_skill(service: Here, request: Request, version: str) -> Response:
     """Tell how a version did on each session, oldest first, beside persistence on the same pairs."""
-    offsets = service.version.offsets
 
     def make() -> Any:
-        sums = {day: one for (day, name), one in service.skill.read(offsets).items() if name == version}
+        sums = {day: one for (day, name), one in service.skill.read().items() if name == version}
         lines = [{"date": day, **items.measured([sums[day]])} for day in sorted(sums)]
         return {"model_version": version, "overall": items.measured(sums.values()), "items": lines}
 
@@ -67,14 +66,13 @@ async def show_leaderboard(
     sessions: Sessions = 20,
 ) -> Response:
     """Rank symbols over the newest sessions, or versions over theirs, by skill."""
-    offsets = service.version.offsets
 
     def make() -> Any:
         sums: dict[str, list[skill.Sums]] = defaultdict(list)
         if by == "symbol":
             sums.update({name: [one] for name, one in skill.by_symbol(service.engine, sessions).items()})
         else:
-            for (_, name), one in _newest(service.skill.read(offsets), sessions).items():
+            for (_, name), one in _newest(service.skill.read(), sessions).items():
                 sums[name].append(one)
         lines = [{"name": name, **items.measured(some)} for name, some in sums.items()]
         return {"by": by, "sessions": sessions, "items": sorted(lines, key=_rank)}
@@ -82,7 +80,7 @@ async def show_leaderboard(
     return await service.answer(request, ("errors",), make)
 
 
-def _newest(sums: dict[tuple[date, str], skill.Sums], sessions: int) -> dict[tuple[date, str], skill.Sums]:
+def _newest(sums: Mapping[Key, skill.Sums], sessions: int) -> dict[Key, skill.Sums]:
     """Keep the newest sessions."""
     days = set(sorted({day for day, _ in sums})[-sessions:])
     return {key: one for key, one in sums.items() if key[0] in days}
@@ -93,7 +91,7 @@ def _rank(line: items.Item) -> tuple[bool, float, str]:
     return (not known, -line["skill"] if known else 0.0, line["name"])
 
 
-def _models(service: Service, sums: dict[tuple[date, str], skill.Sums]) -> list[items.Item]:
+def _models(service: Service, sums: Mapping[Key, skill.Sums]) -> list[items.Item]:
     """Describe every version, persistence last: what was said of it, and how it did since."""
     of: dict[str, list[skill.Sums]] = defaultdict(list)
     for (_, version), summed in sums.items():

@@ -62,6 +62,7 @@ class AlertFilter(BaseModel):
     state: Literal["open", "acknowledged", "resolved"] | None = None
     rule: str | None = Field(None, max_length=200)
     symbol: str | None = Field(None, max_length=64)
+    severity: str | None = Field(None, max_length=64)
     historic: bool = Field(default=False, description="Also those found while history was worked off.")
     limit: paging.Limit = paging.USUAL
     after: paging.After = None
@@ -69,7 +70,7 @@ class AlertFilter(BaseModel):
     @property
     def conditions(self) -> dict[str, Any]:
         """Give the query's conditions."""
-        wanted = self.model_dump(include={"state", "rule", "symbol", "historic"})
+        wanted = self.model_dump(include={"state", "rule", "symbol", "severity", "historic"})
         return wanted | {"before": paging.number_of(self.after, NEWEST)}
 
 

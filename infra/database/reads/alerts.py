@@ -1,87 +1,73 @@
 """Alerts as they stand: what was raised, how often, and whether somebody looks after it or it is over."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, not_, select, text
 
+from infra.database.alerts_standing import alerts_standing
 from infra.database.connection import reading
 from infra.database.reads.newest import Found
 
 STATES = ("open", "acknowledged", "resolved")
 
-# An alert is all events of one id; an older writer gave none, and there each raise stands for itself.
-# The topic has one partition: a larger offset is later.
-_LIVES = """
-    SELECT coalesce(alert_id, event_id) AS alert_id,
-        count(*) FILTER (WHERE event_type = 'AlertRaised') AS times,
-        min(timestamp) FILTER (WHERE event_type = 'AlertRaised') AS first_raised,
-        max("offset") FILTER (WHERE event_type = 'AlertRaised') AS raised,
-        coalesce(max("offset") FILTER (WHERE event_type = 'AlertResolved'), -1) AS resolved,
-        coalesce(max("offset") FILTER (WHERE event_type = 'AlertAcknowledged'), -1) AS acknowledged
-    FROM alerts GROUP BY 1
-"""
-_STANDING = f"""
-    SELECT l.alert_id, l.times, l.first_raised, a.timestamp AS last_raised, l.raised AS raised_offset,
-        CASE WHEN l.resolved > l.raised THEN 'resolved'
-            WHEN l.acknowledged > l.resolved THEN 'acknowledged' ELSE 'open' END AS state,
-        a.rule, a.symbol, a.date, a.message, a.payload ->> 'severity' AS severity,
+# three records of `alerts` for each row of a page: the newest raise, and what ended or answered it
+_TOLD = """
+    SELECT s.alert_id, s.times, s.first_raised, a.timestamp AS last_raised, s.raised AS raised_offset,
+        s.state, s.rule, s.symbol, a.date, a.message, s.severity,
         (a.payload ->> 'value')::double precision AS value,
-        (a.payload ->> 'threshold')::double precision AS threshold, a.payload ->> 'unit' AS unit,
-        coalesce((a.payload ->> 'historic')::boolean, false) AS historic,
-        coalesce(a.payload -> 'labels', '{{}}'::jsonb) AS labels, a.payload ->> 'runbook' AS runbook,
-        a.correlation_id,
-        CASE WHEN l.resolved > l.raised THEN r.timestamp END AS resolved_at,
-        CASE WHEN l.acknowledged > l.resolved THEN k.payload ->> 'by' END AS acknowledged_by,
-        CASE WHEN l.acknowledged > l.resolved THEN k.payload ->> 'note' END AS note
-    FROM ({_LIVES}) AS l
-    JOIN alerts AS a ON a.partition = 0 AND a."offset" = l.raised
-    LEFT JOIN alerts AS r ON r.partition = 0 AND r."offset" = l.resolved
-    LEFT JOIN alerts AS k ON k.partition = 0 AND k."offset" = l.acknowledged
-"""  # noqa: S608  (our own column names)
-_LISTED = f"""
-    SELECT * FROM ({_STANDING}) AS s
-    WHERE (CAST(:state AS text) IS NULL OR s.state = :state)
-        AND (CAST(:rule AS text) IS NULL OR s.rule = :rule)
-        AND (CAST(:symbol AS text) IS NULL OR s.symbol = :symbol)
-        AND (:historic OR NOT s.historic) AND s.raised_offset < :before
-    ORDER BY s.raised_offset DESC LIMIT :most
-"""  # noqa: S608
-_ONE = f"SELECT * FROM ({_STANDING}) AS s WHERE s.alert_id = :alert_id"  # noqa: S608
-_COUNTS = f"""
-    SELECT s.state, count(*) FROM ({_STANDING}) AS s WHERE NOT s.historic GROUP BY s.state
-"""  # noqa: S608
+        (a.payload ->> 'threshold')::double precision AS threshold, a.payload ->> 'unit' AS unit, s.historic,
+        coalesce(a.payload -> 'labels', '{}'::jsonb) AS labels, a.payload ->> 'runbook' AS runbook,
+        a.correlation_id, CASE WHEN s.resolved > s.raised THEN r.timestamp END AS resolved_at,
+        CASE WHEN s.acknowledged > s.resolved THEN k.payload ->> 'by' END AS acknowledged_by,
+        CASE WHEN s.acknowledged > s.resolved THEN k.payload ->> 'note' END AS note
+    FROM unnest(CAST(:ids AS text[])) AS w (alert_id)
+    JOIN alerts_standing AS s USING (alert_id)
+    JOIN alerts AS a ON a.partition = 0 AND a."offset" = s.raised
+    LEFT JOIN alerts AS r ON r.partition = 0 AND r."offset" = s.resolved
+    LEFT JOIN alerts AS k ON k.partition = 0 AND k."offset" = s.acknowledged
+    ORDER BY s.raised DESC
+"""
 
 
-def listed(  # noqa: PLR0913  (each is a condition)
-    engine: Engine,
-    *,
-    before: int,
-    limit: int,
-    state: str | None = None,
-    rule: str | None = None,
-    symbol: str | None = None,
-    historic: bool = False,
+def listed(
+    engine: Engine, *, before: int, limit: int, historic: bool = False, **wanted: str | None
 ) -> list[Found]:
     """List alerts by their newest raise, newest first, whose newest raise lies before an offset.
+
+    Args:
+        engine: the database.
+        before: the offset.
+        limit: most rows.
+        historic: also those found while history was worked off.
+        wanted: of which state, rule, symbol or severity; None takes every one.
 
     Raises:
         TryAgainError: the database is away.
     """
-    wanted = {"state": state, "rule": rule, "symbol": symbol, "historic": historic}
-    return _rows(engine, _LISTED, **wanted, before=before, most=limit)
+    told = alerts_standing.c
+    query = select(told.alert_id).where(told.raised >= 0, told.raised < before)
+    query = query.where(*(told[name] == value for name, value in wanted.items() if value is not None))
+    if not historic:
+        query = query.where(not_(told.historic))
+    with reading(engine) as connection:
+        ids = connection.execute(query.order_by(told.raised.desc()).limit(limit)).scalars().all()
+    return _told(engine, ids)
 
 
 def one(engine: Engine, alert_id: str) -> Found | None:
     """Find an alert by its id; raises as `listed` does."""
-    return next(iter(_rows(engine, _ONE, alert_id=alert_id)), None)
+    return next(iter(_told(engine, [alert_id])), None)
 
 
 def counts(engine: Engine) -> dict[str, int]:
     """Count alerts by state, without those found while history was worked off."""
-    found = {row["state"]: row["count"] for row in _rows(engine, _COUNTS)}
+    told = alerts_standing.c
+    query = select(told.state, func.count()).where(not_(told.historic), told.raised >= 0)
+    with reading(engine) as connection:
+        found = {str(state): int(count) for state, count in connection.execute(query.group_by(told.state))}
     return {state: found.get(state, 0) for state in STATES}
 
 
-def _rows(engine: Engine, query: str, **values: Any) -> list[Found]:
+def _told(engine: Engine, ids: Sequence[str]) -> list[Found]:
     with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(text(query), values).mappings()]
+        return [dict(row) for row in connection.execute(text(_TOLD), {"ids": list(ids)}).mappings()]

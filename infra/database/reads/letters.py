@@ -12,13 +12,13 @@ _STORY = """
         l.timestamp, l.size, l."offset", coalesce(s.why, l.reason) AS reason,
         greatest(1, coalesce(s.attempts, 1)) AS attempts, coalesce(s.resolved, false) AS resolved
     FROM dead_letters AS l
-    LEFT JOIN (
-        SELECT letter_id, max(attempt) FILTER (WHERE event_type = 'LetterRetried') AS attempts,
+    LEFT JOIN LATERAL (
+        SELECT max(attempt) FILTER (WHERE event_type = 'LetterRetried') AS attempts,
             bool_or(event_type = 'LetterResolved') AS resolved,
             (array_agg(payload ->> 'reason' ORDER BY partition DESC, "offset" DESC)
                 FILTER (WHERE event_type = 'LetterRetried'))[1] AS why
-        FROM redrives GROUP BY letter_id
-    ) AS s USING (letter_id)
+        FROM redrives AS e WHERE e.letter_id = l.letter_id
+    ) AS s ON true
 """
 _LISTED = f"""
     SELECT * FROM ({_STORY}) AS s
@@ -30,7 +30,12 @@ _ONE = f"""
     SELECT s.*, d.headers, d.key, d.value FROM ({_STORY}) AS s JOIN dead_letters AS d USING (letter_id)
     WHERE s.letter_id = :letter_id
 """  # noqa: S608
-_OPEN = f"SELECT coalesce(flow, ''), count(*) FROM ({_STORY}) AS s WHERE NOT resolved GROUP BY 1"  # noqa: S608
+_OPEN = """
+    SELECT coalesce(l.flow, ''), count(*) FROM dead_letters AS l
+    WHERE NOT EXISTS (
+        SELECT FROM redrives AS e WHERE e.letter_id = l.letter_id AND e.event_type = 'LetterResolved'
+    ) GROUP BY 1
+"""
 
 
 def listed(

@@ -9,9 +9,22 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Date, Engine, Select, Table, func, literal_column, not_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Engine,
+    Select,
+    Table,
+    func,
+    literal_column,
+    not_,
+    select,
+    text,
+    tuple_,
+)
 
 from infra.database.connection import reading
+from infra.database.revisions import NEWEST_FIRST
 
 Found = dict[str, Any]
 """A row by column name."""
@@ -77,11 +90,9 @@ def _newest(
     table: Table, key: Sequence[ColumnElement[Any]], where: Sequence[ColumnElement[bool]], *, backwards: bool
 ) -> Select[Any]:
     """Select the newest revision of each key, in the order of the keys, with the keys' parts named."""
-    told = table.c
-    later = (told.revision.desc(), told.partition.desc(), told.offset.desc())
     named = (part.label(f"{KEY}{number}") for number, part in enumerate(key))
     ordered = [part.desc() if backwards else part for part in key]
-    return select(table, *named).where(*where).distinct(*key).order_by(*ordered, *later)
+    return select(table, *named).where(*where).distinct(*key).order_by(*ordered, text(NEWEST_FIRST))
 
 
 def _page(engine: Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> Page:

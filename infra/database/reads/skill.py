@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from infra.database.connection import reading
+from infra.database.revisions import standing_errors
 
 _SUMS = """
     count(*) FILTER (WHERE baseline_error IS NOT NULL),
@@ -15,17 +16,16 @@ _SUMS = """
     coalesce(sum(baseline_error * baseline_error), 0), coalesce(sum(abs(baseline_error)), 0),
     count(within_95), count(*) FILTER (WHERE within_95)
 """
-_NEWEST = """
-    SELECT DISTINCT ON (symbol, date, as_of) symbol, date, coalesce(model_version, '') AS version,
-        error, abs_error, baseline_error, within_95, retracted
-    FROM errors WHERE date = ANY(:days)
-    ORDER BY symbol, date, as_of, revision DESC, partition DESC, "offset" DESC
-"""
+_STANDING = standing_errors(
+    "symbol, date, coalesce(model_version, '') AS version, error, abs_error, baseline_error, within_95,"
+    " retracted",
+    "date = ANY(:days)",
+)
 _DAILY = f"""
-    SELECT date, version, {_SUMS} FROM ({_NEWEST}) AS newest WHERE NOT retracted GROUP BY date, version
-"""  # noqa: S608  (our own column names)
+    SELECT date, version, {_SUMS} FROM ({_STANDING}) AS s WHERE NOT retracted GROUP BY date, version
+"""  # noqa: S608  (our own words)
 _BY_SYMBOL = f"""
-    SELECT symbol, {_SUMS} FROM ({_NEWEST}) AS newest WHERE NOT retracted GROUP BY symbol
+    SELECT symbol, {_SUMS} FROM ({_STANDING}) AS s WHERE NOT retracted GROUP BY symbol
 """  # noqa: S608
 _CHANGED = """
     SELECT DISTINCT e.date

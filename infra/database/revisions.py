@@ -1,0 +1,17 @@
+"""Which of several records of a thing holds: the newest revision, and of equal ones the later place."""
+
+NEWEST_FIRST = 'revision DESC, partition DESC, "offset" DESC'
+"""How records of one key are ordered, the one that holds first; it may say that nothing does."""
+
+
+def standing_errors(columns: str, where: str) -> str:
+    """Write the query of the errors that hold: one a symbol, session and session that was predicted from.
+
+    Args:
+        columns: of `errors`, `retracted` among them where those that were taken back are to be left out.
+        where: which errors; it has to keep all revisions of an error or none.
+    """
+    return f"""
+        SELECT DISTINCT ON (symbol, date, as_of) {columns} FROM errors WHERE {where}
+        ORDER BY symbol, date, as_of, {NEWEST_FIRST}
+    """  # noqa: S608  (our own words)
