@@ -272,12 +272,15 @@ def same(found: list[Rebuilt]) -> dict[str, bool | None]:
 
 def test_a_rebuilt_read_side_is_the_same(market: Market) -> None:
     """Every table, with what no event has written left alone."""
+    said = AlertRaised(rule="r", alert_id="a", severity="warning", message="m")
+    market.publish(*(outgoing("alerts", said, f"raise {number}") for number in range(3)))
     project(market.settings)
     found = rebuild_read_side(market.settings)
     assert set(same(found).values()) == {True}
     rows = {one.table: one.rows_after for one in found}
     assert (rows["predictions"], rows["errors"], rows["sessions"]) == (2 * len(SYMBOLS) + 1, len(SYMBOLS), 2)
     assert (rows["dead_letters"], rows["latest_features"]) == (1, len(SYMBOLS) + 1)
+    assert (rows["alerts"], rows["alerts_standing"]) == (3, 1)
 
 
 def test_a_rebuild_beside_a_projector_ends_well(market: Market) -> None:
