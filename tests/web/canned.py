@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from infra.database import latest
 from infra.database.reads import alerts, letters, market, models, newest, pipeline, skill
 from infra.database.reads.newest import Cut, Page
-from infra.database.reads.pipeline import Commit
+from infra.database.reads.pipeline import Commit, Moments
 from tasks.core.lineage import unknown_symbol
 from web import overview
 
@@ -140,6 +140,8 @@ class Canned:
             (letters, "one"): lambda _, key: next((x for x in self.letters if x["letter_id"] == key), None),
             (letters, "still_open"): lambda _: {"predict": len(self.letters)},
             (pipeline, "newest_slices"): lambda *_: {("predict", "features", 0): Commit(5, NOON, "r")},
+            (pipeline, "moments"): lambda _, __, spots, ___: [Moments(None, None)] * len(spots),
+            (pipeline, "last_events"): lambda *_: {"predictions": NOON},
             (overview, "conditions"): lambda _: [],
         }
 
