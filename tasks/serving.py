@@ -50,6 +50,7 @@ class ModelBook:
         entries = loop.models.between(0, loop.models.refresh())
         self.offices = Offices((entry.place.offset, entry.payload) for entry in entries)
         self.in_shadow = self.offices.in_shadow()
+        """The versions that predict beside the one in office: the challenger, and the newest."""
         self._serving: dict[date, tuple[Term, ...]] = {}
 
     def choose(self, target: date, feature_set: str | None, names: Container[str]) -> Choice:

@@ -123,6 +123,16 @@ def test_who_takes_office_is_judged_no_more() -> None:
     assert [one.version for one in found.in_shadow()] == ["v4"]
 
 
+def test_what_is_said_once_more_changes_nothing() -> None:
+    """A training that answers a later request was promoted when it was told first, and is no newer one."""
+    first, second = trained("v1", day(10)), trained("v2", day(20), promoted=False)
+    once = offices(first, second)
+    again = offices(first, second, first.model_copy(update={"promoted": False, "why": "not trained again"}))
+    assert again.terms == once.terms
+    assert again.trainings == once.trainings
+    assert [one.version for one in again.in_shadow()] == ["v2"]
+
+
 def test_two_trainings_of_one_name_are_two() -> None:
     """A registry that was begun anew numbers from v1 again."""
     found = offices(trained("v1", day(10), b"first"), trained("v1", day(20), b"second"))
