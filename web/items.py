@@ -4,12 +4,15 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.database.reads.intervals import Fallen
 from tasks.core.lineage import run_url
 from tasks.core.skill_over_time import Sums, measures
 
 Row = Mapping[str, Any]
 Item = dict[str, Any]
 
+EXPECTED = (0.025, 0.075, 0.4, 0.4, 0.075, 0.025)
+"""Shares of closes that fall into the parts of `Fallen`, if intervals keep what they say."""
 SHOWN_BYTES = 64 * 1024
 """Bytes of an original that are handed out."""
 
@@ -75,6 +78,27 @@ def alert(row: Row) -> Item:
 def measured(sums: Iterable[Iterable[float]]) -> Item:
     """Tell what sums of errors measure together."""
     return measures(Sums(*one) for one in sums)._asdict()  # type: ignore[arg-type]
+
+
+def calibration(found: Fallen) -> Item:
+    """Tell of each part of the intervals which share of closes should have fallen there, and did."""
+    sessions, judged, *counts = found
+    parts = zip(Fallen._fields[2:], EXPECTED, counts, strict=True)
+    within_80 = found.under + found.over
+    return {
+        "sessions": sessions,
+        "judged": judged,
+        "coverage_80": _share(within_80, judged),
+        "coverage_95": _share(within_80 + found.below_80 + found.above_80, judged),
+        "items": [
+            {"part": name, "expected": expected, "observed": _share(count, judged), "count": count}
+            for name, expected, count in parts
+        ],
+    }
+
+
+def _share(count: int, judged: int) -> float | None:
+    return count / judged if judged else None
 
 
 def _picked(row: Row, names: Iterable[str]) -> Item:

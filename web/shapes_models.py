@@ -35,9 +35,11 @@ class Leaderboard(Shape):
 
 
 class SkillLine(Measured):
-    """A version on one session."""
+    """A version on one session, and over the 20 sessions that end with it."""
 
     date: Date
+    recent_skill: float | None
+    recent_coverage_95: float | None
 
 
 class Skill(Shape):
@@ -46,6 +48,40 @@ class Skill(Shape):
     model_version: str
     overall: Measured
     items: list[SkillLine]
+
+
+class ShadowLine(Measured):
+    """A version in shadow on one session; `baseline` and `skill` are against what was served."""
+
+    date: Date
+
+
+class Shadow(Shape):
+    """A version in shadow, session by session, beside what was served of the same closes."""
+
+    model_version: str
+    overall: Measured
+    items: list[ShadowLine]
+
+
+class IntervalPart(Shape):
+    """A part of the range that closes fall in: the share that should, and that did."""
+
+    part: str
+    expected: float
+    observed: float | None
+    count: int
+
+
+class Calibration(Shape):
+    """Where closes fell within what was said of them, from below the interval of 95 % to above it."""
+
+    model_version: str
+    sessions: int
+    judged: int
+    coverage_80: float | None
+    coverage_95: float | None
+    items: list[IntervalPart]
 
 
 class Model(Shape):

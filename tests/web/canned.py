@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from infra.database import latest
-from infra.database.reads import alerts, letters, market, models, newest, pipeline, skill
+from infra.database.reads import alerts, intervals, letters, market, models, newest, pipeline, shadows, skill
+from infra.database.reads.intervals import Fallen
 from infra.database.reads.newest import Cut, Page
 from infra.database.reads.pipeline import Commit, Moments
-from tasks.core.lineage import unknown_symbol
 from web import overview
 
 Row = dict[str, Any]
@@ -51,6 +51,10 @@ class Canned:
         self.offsets = {("features", 0): 7, ("predictions", 0): 3, ("actuals", 0): 2, ("errors", 0): 2}
         self.trouble: Exception | None = None
         chance = random.Random(7)
+        self.models = [
+            trained(number, "v2" if number == 0 else f"v{number + 2}", self.days, chance)
+            for number in range(3)
+        ]
         for number, symbol in enumerate(symbols):
             self._play(symbol, 150.0 + 60 * number, chance)
 
@@ -64,18 +68,20 @@ class Canned:
         """Walk a price at random; each session is predicted from the one before."""
         for at, (day, before) in enumerate(zip(self.days[1:], self.days, strict=False)):
             version = "v3" if at >= SESSIONS // 2 else "v2"
-            forecast = self.predict(symbol, (before, day), close, chance.gauss(0, 0.012), version=version)
-            close_before, close = close, max(20.0, round(close * (1 + chance.gauss(0.0004, 0.016)), 1))
+            move = chance.gauss(0.0004, 0.016)
+            said = 0.3 * move + chance.gauss(0, 0.005)  # a model that knows a little
+            forecast = self.predict(symbol, (before, day), close, said, version=version)
+            close_before, close = close, max(20.0, round(close * (1 + move), 1))
             self.close(symbol, (before, day), close)
             self._judge(forecast, close, close - close_before)
-        self.predict(symbol, (self.days[-1], self.next_day), close, chance.gauss(0, 0.014))
+        self.predict(symbol, (self.days[-1], self.next_day), close, chance.gauss(0, 0.016))
         self.vectors[symbol] = vector(symbol, self.days[-1], close, chance)
 
     def predict(
         self, symbol: str, days: tuple[date, date], close: float, move: float, *, version: str = "v3"
     ) -> Row:
         """Say what is expected of a session from the one before, and how sure."""
-        forecast = close * (1 + move)
+        forecast, width = close * (1 + move), 0.014 + 0.002 * (len(symbol) + ord(symbol[-1]) % 5)
         row = {
             **placed("p", symbol, days[1]),
             "symbol": symbol,
@@ -83,10 +89,10 @@ class Canned:
             "date": days[1],
             "predicted_close": forecast,
             "last_close": close,
-            "low_80": forecast * 0.98,
-            "high_80": forecast * 1.02,
-            "low_95": forecast * 0.966,
-            "high_95": forecast * 1.036,
+            "low_80": forecast * (1 - width),
+            "high_80": forecast * (1 + width),
+            "low_95": forecast * (1 - 1.7 * width),
+            "high_95": forecast * (1 + 1.75 * width),
             "model_version": version,
         }
         self.predictions.append(row)
@@ -132,6 +138,8 @@ class Canned:
             (skill, "days"): lambda _: self.days[::-1],
             (skill, "changed"): lambda *_: self.days[-1:],
             (skill, "daily"): self._daily,
+            (intervals, "fallen"): self._fallen,
+            (shadows, "daily"): self._shadowed,
             (skill, "by_symbol"): lambda *_: {},
             (alerts, "listed"): lambda _, **wanted: self.alerts[: wanted["limit"]],
             (alerts, "one"): lambda _, key: next((a for a in self.alerts if a["alert_id"] == key), None),
@@ -174,6 +182,15 @@ class Canned:
                 found[key] = tuple(map(sum, zip(found.get(key, (0,) * 7), summed(row), strict=True)))
         return found
 
+    def _fallen(self, _: Engine, version: str, __: int) -> Fallen:
+        judged = sum(row["model_version"] == version for row in self.errors)
+        inside = [round(judged * part) for part in (0.03, 0.09, 0.36, 0.42, 0.07)]
+        return Fallen(60, judged, *inside, judged - sum(inside)) if judged else Fallen(0, *(0,) * 7)
+
+    def _shadowed(self, engine: Engine, _: str, most: int) -> dict[date, tuple[Any, ...]]:
+        sums = {day: one for (day, _), one in self._daily(engine, self.days[-most:]).items()}
+        return {day: (one[0], one[1] * 0.93, one[2] * 0.96, one[1], one[2]) for day, one in sums.items()}
+
 
 NOON = datetime.combine(LAST, time(6, 15), UTC)
 
@@ -209,6 +226,30 @@ def vector(symbol: str, day: date, close: float, chance: random.Random) -> Row:
     return told | {"features": features, "offset": 3, "event_id": f"f-{symbol}"}
 
 
+def trained(at: int, version: str, days: list[date], chance: random.Random) -> Row:
+    """Say that a version was trained; the last one waits for its turn."""
+    names = ("return_1", "return_5", "RSI_14", "MACD", "volatility_20", "volume_ratio", "ATR_14", "OBV")
+    payload = {
+        "model_version": version,
+        "promoted": at < 2,
+        "why": "better than persistence on the hold-out" if at < 2 else "no clear difference to v3",
+        "training_start": "2022-01-02",
+        "training_end": str(days[0] if at < 2 else days[-20]),
+        "holdout_start": "2023-06-01",
+        "performance": {"mape": 1.34 - at / 20, "rmse_return": 0.0171 - at / 5000},
+        "baseline_performance": {"rmse_return": 0.0174},
+        "features_used": list(names),
+        "feature_set": "2",
+        "artifact_location": "s3://models/m",
+        "reasons": ["mean absolute error above 3 % for 5 sessions"],
+        "importance": {name: round(4 * chance.random() ** 2, 2) for name in names},
+        "code_version": "0.1.0",
+        "data_version": 41 + at,
+    }
+    place = {"event_id": f"m{at}", "event_type": "ModelTrained", "model_version": version, "offset": at}
+    return place | {"timestamp": datetime.combine(days[at], time(10), UTC), "payload": payload}
+
+
 def summed(row: Row) -> tuple[float, ...]:
     """Sum one error as the database does."""
     error, base = row["error"], row["baseline_error"]
@@ -223,11 +264,6 @@ def _cut(rows: list[Row], cut: Cut, key: Callable[[Row], Any]) -> Page:
     more = len(rows) > cut.limit
     shown = rows[: cut.limit]
     return Page(shown, (key(shown[-1]), shown[-1]["date"]) if more else None)
-
-
-def explain(canned: Canned, symbol: str) -> str:
-    """Say that nobody knows a symbol."""
-    return unknown_symbol(symbol, canned.vectors)
 
 
 @contextmanager

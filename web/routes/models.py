@@ -1,14 +1,14 @@
 """Endpoints about model versions: what was trained, who serves, and how good they were."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from events.payloads import PAYLOADS, ModelTrained
-from infra.database.reads import models, skill
+from infra.database.reads import intervals, models, shadows, skill
 from infra.errors import RejectError
 from tasks.core import versions
 from tasks.core.lineage import model_url
@@ -21,6 +21,9 @@ from web.skill_book import Key
 router = APIRouter(tags=["models"])
 
 TOPICS = ("models", "errors")
+USUAL = 60
+RECENT = 20
+"""Sessions that are measured together, where skill is told over time."""
 Sessions = Annotated[int, Query(ge=1, le=250, description="Over how many of the newest sessions.")]
 
 
@@ -52,10 +55,37 @@ async def show_skill(service: Here, request: Request, version: str) -> Response:
 
     def make() -> Any:
         sums = {day: one for (day, name), one in service.skill.read().items() if name == version}
-        lines = [{"date": day, **items.measured([sums[day]])} for day in sorted(sums)]
+        lines = [line | recent for line, recent in zip(_by_session(sums), _recent(sums), strict=True)]
         return {"model_version": version, "overall": items.measured(sums.values()), "items": lines}
 
     return await service.answer(request, ("errors",), make)
+
+
+@router.get("/models/{version}/calibration", response_model=told.Calibration)
+async def show_calibration(
+    service: Here, request: Request, version: str, sessions: Sessions = USUAL
+) -> Response:
+    """Tell where the closes of a version's newest sessions fell within its intervals."""
+    return await service.answer(
+        request,
+        ("predictions", "errors"),
+        lambda: {
+            "model_version": version,
+            **items.calibration(intervals.fallen(service.engine, version, sessions)),
+        },
+    )
+
+
+@router.get("/models/{version}/shadow", response_model=told.Shadow)
+async def show_shadow(service: Here, request: Request, version: str, sessions: Sessions = USUAL) -> Response:
+    """Tell how a version did in shadow, session by session (oldest first), beside what was served."""
+
+    def make() -> Any:
+        sums = shadows.daily(service.engine, version, sessions)
+        overall = items.measured(sums.values())
+        return {"model_version": version, "overall": overall, "items": _by_session(sums)}
+
+    return await service.answer(request, ("shadows", "errors"), make)
 
 
 @router.get("/leaderboard", response_model=told.Leaderboard)
@@ -78,6 +108,18 @@ async def show_leaderboard(
         return {"by": by, "sessions": sessions, "items": sorted(lines, key=_rank)}
 
     return await service.answer(request, ("errors",), make)
+
+
+def _by_session(sums: Mapping[date, Iterable[float]]) -> list[items.Item]:
+    return [{"date": day, **items.measured([sums[day]])} for day in sorted(sums)]
+
+
+def _recent(sums: Mapping[date, skill.Sums]) -> list[items.Item]:
+    """Measure each session together with those before it: what one session says is mostly chance."""
+    every = [sums[day] for day in sorted(sums)]
+    spans = (every[max(0, at - RECENT) : at] for at in range(1, len(every) + 1))
+    measured = [items.measured(span) for span in spans]
+    return [{"recent_skill": one["skill"], "recent_coverage_95": one["coverage_95"]} for one in measured]
 
 
 def _newest(sums: Mapping[Key, skill.Sums], sessions: int) -> dict[Key, skill.Sums]:

@@ -42,6 +42,16 @@ export async function post(path, body, token) {
 // A name within a path: slashes of symbols stay (`NICAD85/86`), all else is escaped.
 export const part = (text) => String(text).split("/").map(encodeURIComponent).join("/");
 
+// What a page's address names behind its prefix, as in `/symbol/NABIL`; "" where it names nothing.
+export function named(prefix) {
+  const text = location.pathname.startsWith(`${prefix}/`) ? location.pathname.slice(prefix.length + 1) : "";
+  try {
+    return decodeURIComponent(text).trim();
+  } catch {
+    return text; // no escapes that anybody could read
+  }
+}
+
 function address(path, parameters) {
   const told = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
   const query = new URLSearchParams(told).toString();

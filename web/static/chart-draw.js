@@ -15,7 +15,7 @@ export function drawn(picture, texts, options, state, view) {
   const { width, height, window } = view;
   const inner = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const shown = state.series.map((series) => ({ ...series, points: within(series.points, view) }));
-  const roomy = shown.some(({ kind }) => kind === "bars") ? padded(window, 0.03) : padded(window, 0.01);
+  const roomy = options.x.kind === "names" ? padded(window, 0.5 / Math.max(1, window[1] - window[0])) : shown.some(({ kind }) => kind === "bars") ? padded(window, 0.03) : padded(window, 0.01);
   const x = linear(roomy, [inner.left, inner.right]);
   const y = linear(heights(shown, options), [inner.bottom, inner.top]);
   const scene = { x, y, inner, view, options };
@@ -44,14 +44,14 @@ function axes({ x, y, inner, view, options }, window) {
   const high = y.invert(inner.top);
   const rows = marks([low, high], Math.max(2, Math.round((inner.bottom - inner.top) / 48)));
   const count = Math.max(2, Math.floor((inner.right - inner.left) / MARK_PIXELS));
-  const columns = options.x.kind === "date" ? dayMarks(window, count) : marks(window, count);
+  const columns = { date: () => dayMarks(window, count), names: () => options.x.names.map((_, at) => at), number: () => marks(window, count) }[options.x.kind]();
   const long = window[1] - window[0] > YEAR_MS;
-  const across = (at) => (options.x.kind === "date" ? sessionText(at, long) : (options.x.format?.(at) ?? String(at)));
+  const across = { date: (at) => sessionText(at, long), names: (at) => options.x.names[at], number: (at) => options.x.format?.(at) ?? String(at) }[options.x.kind];
   const format = options.y.mark ?? options.y.format ?? String;
   return svg("g", { class: "axes" },
     rows.map((at) => svg("line", { class: at === 0 ? "zero" : "grid", x1: inner.left, x2: inner.right, y1: y(at), y2: y(at) })),
     rows.map((at) => svg("text", { x: inner.left - 8, y: y(at) + 4, "text-anchor": "end" }, format(at))),
-    columns.map((at) => svg("text", { x: x(at), y: view.height - 7, "text-anchor": anchor(x(at), inner) }, across(at))));
+    columns.filter((at) => at >= window[0] && at <= window[1]).map((at) => svg("text", { x: x(at), y: view.height - 7, "text-anchor": anchor(x(at), inner) }, across(at))));
 }
 
 function anchor(pixel, { left, right }) {
@@ -78,13 +78,13 @@ const SHAPES = {
       const lower = sides.map(([place, point]) => [place, y(point.low)]).reverse();
       return `${run([...upper, ...lower])}Z`;
     }).join("");
-    return svg("path", { class: `band tone-${series.tone}`, d: path });
+    return svg("path", { class: `band tone-${series.tone}${series.faint ? " faint" : ""}`, d: path });
   },
   bars(series, { x, y, inner, view: { at } }) {
     const room = ((inner.right - inner.left) / Math.max(1, series.points.length)) * BAR_PART;
     const wide = Math.max(1, Math.min(MOST_BAR, room));
     return svg("g", {}, series.points.filter(({ y: value }) => known(value)).map((point) => {
-      const tone = typeof series.tone === "function" ? series.tone(point) : series.tone;
+      const tone = series.toneOf?.(point) ?? series.tone;
       const [top, bottom] = [y(point.y), y(0)].sort((a, b) => a - b);
       return svg("rect", { class: `bar tone-${tone}`, x: round(x(at(point)) - wide / 2), width: round(wide), y: round(top), height: round(Math.max(1, bottom - top)) });
     }));
@@ -92,7 +92,7 @@ const SHAPES = {
   points(series, { x, y, view: { at } }) {
     const size = series.points.length > 200 ? 1.6 : 3;
     return svg("g", {}, series.points.filter(({ y: value }) => known(value)).map((point) =>
-      svg("circle", { class: `point tone-${typeof series.tone === "function" ? series.tone(point) : series.tone}`, cx: round(x(at(point))), cy: round(y(point.y)), r: size })));
+      svg("circle", { class: `point tone-${series.toneOf?.(point) ?? series.tone}`, cx: round(x(at(point))), cy: round(y(point.y)), r: size })));
   },
   rule(series, { y, inner }) {
     return svg("line", { class: `line dashed tone-${series.tone}`, x1: inner.left, x2: inner.right, y1: y(series.y), y2: y(series.y) });

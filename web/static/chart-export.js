@@ -85,14 +85,15 @@ function columnsOf(series) {
   });
 }
 
-function rowsOf(columns) {
+function rowsOf(columns, { kind }) {
   const places = [...new Set(columns.flatMap(({ values }) => [...values.keys()]))];
-  return places.sort((a, b) => (typeof a === "number" ? a - b : a < b ? -1 : 1)).map((x) => [x, ...columns.map(({ values }) => values.get(x) ?? null)]);
+  if (kind !== "names") places.sort((a, b) => (typeof a === "number" ? a - b : a < b ? -1 : 1));
+  return places.map((x) => [x, ...columns.map(({ values }) => values.get(x) ?? null)]);
 }
 
 export function csv({ x }, series) {
   const columns = columnsOf(series);
-  const lines = [[x.title ?? "x", ...columns.map(({ title }) => title)], ...rowsOf(columns)];
+  const lines = [[x.title ?? "x", ...columns.map(({ title }) => title)], ...rowsOf(columns, x)];
   return `${lines.map((line) => line.map(quoted).join(",")).join("\r\n")}\r\n`;
 }
 
@@ -105,7 +106,8 @@ function quoted(value) {
 
 export function tableOf({ title, x, y }, series) {
   const columns = columnsOf(series);
-  const rows = rowsOf(columns).reverse();
+  const rows = rowsOf(columns, x);
+  if (x.kind === "date") rows.reverse();
   const format = (value) => (value === null ? UNKNOWN : (y.format ?? String)(value));
   const where = (value) => (x.kind === "date" ? day(value) : (x.format?.(value) ?? String(value)));
   return h("div", { class: "table-scroll numbers", role: "region", tabindex: "0", "aria-label": `${title} as numbers` },

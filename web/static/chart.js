@@ -3,15 +3,15 @@
 //
 //   const chart = createChart({
 //     title: "Price", description: "One sentence on what to see.",
-//     x: { kind: "date" | "number", title: "Session", format },
+//     x: { kind: "date" | "number", title: "Session", format },   or { kind: "names", names: ["a", "b"], title }
 //     y: { title: "NPR", format: price, zero: true },         zero: the axis reaches 0
 //     height: 280,
 //   })
 //   place.append(chart.element);
 //   chart.set([
 //     { kind: "line", name: "Close", tone: "ink", points: [{ x: "2024-03-04", y: 505 }] },  y null: a gap
-//     { kind: "band", name: "95 %", tone: "accent", points: [{ x, low, high }] },
-//     { kind: "bars", name: "Error", tone: "accent", points: [{ x, y }] },    from 0; tone(point) is possible
+//     { kind: "band", name: "95 %", tone: "accent", points: [{ x, low, high }] },   faint: true for outer ones
+//     { kind: "bars", name: "Error", tone: "accent", points: [{ x, y }] },    from 0; toneOf(point) for single ones
 //     { kind: "points", name: "Forecast", tone: "warm", points: [{ x, y }] },
 //     { kind: "rule", name: "Aimed at", tone: "muted", y: 0.95 },             a level; `dashed: true` for lines
 //   ])
@@ -26,6 +26,7 @@ import { extent } from "./scale.js";
 const STEP = 0.25;
 const LEAST_DRAG = 6;
 const HELP = "Left and right arrow keys read the values, plus and minus zoom, shift with an arrow key moves, 0 shows everything.";
+const marked = ({ dashed, faint }) => (dashed ? " dashed" : "") + (faint ? " faint" : "");
 let charts = 0;
 
 export function createChart(options) {
@@ -70,6 +71,7 @@ export function createChart(options) {
   }
 
   function at(point) {
+    if (options.x.kind === "names") return options.x.names.indexOf(point.x);
     return options.x.kind === "date" ? Date.parse(point.x) : point.x;
   }
 
@@ -110,8 +112,12 @@ export function createChart(options) {
     state.cursor = place;
     draw();
     const told = state.series.flatMap((one) => one.points?.filter((point) => at(point) === place).map((point) => said(one, point)) ?? []);
-    const where = options.x.kind === "date" ? day(new Date(place).toISOString()) : options.x.format?.(place) ?? String(place);
-    put(readout, h("strong", {}, where), told.map((text) => h("span", {}, text)));
+    put(readout, h("strong", {}, where(place)), told.map((text) => h("span", {}, text)));
+  }
+
+  function where(place) {
+    if (options.x.kind === "names") return options.x.names[place];
+    return options.x.kind === "date" ? day(new Date(place).toISOString()) : (options.x.format?.(place) ?? String(place));
   }
 
   function said(series, { y, low, high }) {
@@ -172,7 +178,7 @@ export function createChart(options) {
 
   function set(series) {
     state.series = series;
-    put(legend, series.map((one) => h("li", { class: `tone-${typeof one.tone === "function" ? "ink" : one.tone}` }, h("span", { class: `swatch ${one.kind}` }), one.name)));
+    put(legend, series.map((one) => h("li", { class: `tone-${one.tone}` }, h("span", { class: `swatch ${one.kind}${marked(one)}` }), one.name)));
     draw();
     if (details.open) put(numbers, tableOf(options, series));
   }

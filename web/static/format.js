@@ -18,7 +18,7 @@ const numbers = (digits, more = {}) =>
 const plain = { 0: numbers(0), 1: numbers(1), 2: numbers(2) };
 const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const moments = new Intl.DateTimeFormat("en-GB", {
-  timeZone: ZONE, day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+  timeZone: ZONE, day: "numeric", month: "numeric", year: "numeric", hour: "2-digit", minute: "2-digit",
 });
 const clock = new Intl.DateTimeFormat("en-GB", {
   timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit",
@@ -58,7 +58,9 @@ export const shortDay = (text) => day(text).replace(/\u00a0\d{4}$/, "");
 
 export function moment(text) {
   const at = new Date(text ?? NaN);
-  return Number.isNaN(at.getTime()) ? UNKNOWN : moments.format(at);
+  if (Number.isNaN(at.getTime())) return UNKNOWN;
+  const told = Object.fromEntries(moments.formatToParts(at).map(({ type, value }) => [type, value]));
+  return `${Number(told.day)}\u00a0${MONTHS[told.month - 1]}\u00a0${told.year}, ${told.hour}:${told.minute}`;
 }
 
 export function time(at = new Date()) {

@@ -3,4 +3,6 @@
 import { put } from "../dom.js";
 import { empty } from "../states.js";
 
-put(document.getElementById("content"), empty("Not there yet", "Until then the API tells it: see /api/v1."));
+const content = document.getElementById("content");
+content.setAttribute("aria-busy", "false");
+put(content, empty("Not there yet", "Until then the API tells it: see /api/v1."));

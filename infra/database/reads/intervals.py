@@ -1,0 +1,55 @@
+"""Where closes fell within what was said of them: counted in the database."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Engine, text
+
+from infra.database.connection import reading
+
+_NEWEST = """
+    SELECT DISTINCT ON (symbol, date, as_of) *
+    FROM {table} WHERE date IN (SELECT date FROM days)
+    ORDER BY symbol, date, as_of, revision DESC, partition DESC, "offset" DESC
+"""
+_FALLEN = f"""
+    WITH days AS (
+        SELECT DISTINCT date FROM errors WHERE model_version = :version ORDER BY date DESC LIMIT :sessions
+    ), said AS ({_NEWEST.format(table="predictions")}), met AS ({_NEWEST.format(table="errors")})
+    SELECT count(DISTINCT said.date), count(*),
+        count(*) FILTER (WHERE actual < low_95),
+        count(*) FILTER (WHERE actual >= low_95 AND actual < low_80),
+        count(*) FILTER (WHERE actual >= low_80 AND actual < predicted_close),
+        count(*) FILTER (WHERE actual >= predicted_close AND actual <= high_80),
+        count(*) FILTER (WHERE actual > high_80 AND actual <= high_95),
+        count(*) FILTER (WHERE actual > high_95)
+    FROM said JOIN met ON met.symbol = said.symbol AND met.date = said.date
+        AND met.as_of IS NOT DISTINCT FROM said.as_of
+    WHERE said.model_version = :version AND met.model_version = :version
+        AND NOT said.retracted AND NOT met.retracted
+        AND low_80 IS NOT NULL AND high_80 IS NOT NULL AND low_95 IS NOT NULL AND high_95 IS NOT NULL
+"""  # noqa: S608  (our own table names)
+
+
+class Fallen(NamedTuple):
+    """How many closes fell where, from below the interval of 95 % to above it."""
+
+    sessions: int
+    judged: int
+    below_95: int
+    below_80: int
+    under: int
+    """Within 80 %, below the forecast."""
+    over: int
+    above_80: int
+    above_95: int
+
+
+def fallen(engine: Engine, version: str, sessions: int) -> Fallen:
+    """Count the closes of a version's newest sessions; only predictions that told both intervals.
+
+    Raises:
+        TryAgainError: the database is away, or not done within its time.
+    """
+    with reading(engine) as connection:
+        row = connection.execute(text(_FALLEN), {"version": version, "sessions": sessions}).one()
+    return Fallen(*row)
