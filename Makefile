@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults real guards lint bench skill up down clean lock
+.PHONY: help demo test tools faults real guards lint bench skill up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -23,8 +23,17 @@ help:  ## show this list
 demo: $(READY)  ## the whole loop, live; DATA=<folder or URL> for real files, SESSIONS=<n> played live
 	@$(BIN)/nepse demo $(if $(DATA),--data "$(DATA)") $(if $(SESSIONS),--sessions $(SESSIONS))
 
-test: lint  ## everything that must pass: format, lint, types, layers, tests on real servers
+test: lint tools  ## everything that must pass: format, lint, types, layers, tests on real servers
 	@$(BIN)/pytest
+
+# A Chromium for the tests of the page, promtool for those of the rules; tests that miss theirs are skipped.
+tools:
+	@missing=$$(command -v "$${NEPSE_BROWSER:-chromium}" >/dev/null || echo chromium; \
+		command -v promtool >/dev/null || echo prometheus); \
+	[ -z "$$missing" ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || { \
+		echo "installing from Debian what tests need:" $$missing; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+			$$missing; } >/dev/null 2>&1 || echo "that failed: the tests that need it are skipped"; }
 
 faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
 	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md

@@ -69,7 +69,7 @@ class Canned:
         for at, (day, before) in enumerate(zip(self.days[1:], self.days, strict=False)):
             version = "v3" if at >= SESSIONS // 2 else "v2"
             move = chance.gauss(0.0004, 0.016)
-            said = 0.3 * move + chance.gauss(0, 0.005)  # a model that knows a little
+            said = 0.06 * move + chance.gauss(0, 0.003)  # a model that knows a little
             forecast = self.predict(symbol, (before, day), close, said, version=version)
             close_before, close = close, max(20.0, round(close * (1 + move), 1))
             self.close(symbol, (before, day), close)
@@ -81,7 +81,7 @@ class Canned:
         self, symbol: str, days: tuple[date, date], close: float, move: float, *, version: str = "v3"
     ) -> Row:
         """Say what is expected of a session from the one before, and how sure."""
-        forecast, width = close * (1 + move), 0.014 + 0.002 * (len(symbol) + ord(symbol[-1]) % 5)
+        forecast, width = close * (1 + move), 0.012 + 0.001 * (len(symbol) + ord(symbol[-1]) % 5)
         row = {
             **placed("p", symbol, days[1]),
             "symbol": symbol,

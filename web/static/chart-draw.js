@@ -42,7 +42,9 @@ function heights(shown, { y }) {
 function axes({ x, y, inner, view, options }, window) {
   const low = y.invert(inner.bottom);
   const high = y.invert(inner.top);
-  const rows = marks([low, high], Math.max(2, Math.round((inner.bottom - inner.top) / 48)));
+  const levels = Math.max(2, Math.round((inner.bottom - inner.top) / 48));
+  const few = marks([low, high], levels);
+  const rows = few.length < 3 ? marks([low, high], 2 * levels) : few;
   const count = Math.max(2, Math.floor((inner.right - inner.left) / MARK_PIXELS));
   const columns = { date: () => dayMarks(window, count), names: () => options.x.names.map((_, at) => at), number: () => marks(window, count) }[options.x.kind]();
   const long = window[1] - window[0] > YEAR_MS;

@@ -41,13 +41,14 @@ const calibrationChart = createChart({
   description: "Where closes fell within what was said of them, beside the share that should have fallen there.",
   x: { kind: "names", names: Object.values(SHORT), title: "Part of the range" },
   y: { format: percent, mark: (value) => percent(value).replace(".0", ""), zero: true },
-  height: 220,
+  height: 240,
 });
 const shadowChart = createChart({
   title: "Challenger and champion",
   description: "Root mean squared error in rupees on the same closes, session by session: the lower, the better.",
   x: { kind: "date", title: "Session" },
   y: { format: price, mark: whole, zero: true },
+  height: 240,
 });
 
 const versions = createTable({

@@ -94,7 +94,7 @@ function summary({ about, errors: judged }) {
     ["Forecast", price(prediction?.predicted_close), `for ${day(prediction?.date)}`],
     ["Expected move", h("span", { class: direction(prediction?.expected_move_pct) }, signedPercent(prediction?.expected_move_pct)), `by ${prediction?.model_version ?? "nobody"}`],
     ["80 % range", h("span", { class: "range" }, prediction?.low_80 ? `${price(prediction.low_80)} – ${price(prediction.high_80)}` : UNKNOWN), prediction?.low_95 ? `95 %: ${price(prediction.low_95)} – ${price(prediction.high_95)}` : null],
-    ["Mean absolute error", price(mean((row) => row.abs_error)), `persistence ${price(mean((row) => Math.abs(row.baseline_error ?? 0)))}, ${recent.length} sessions`],
+    ["Mean absolute error", price(mean((row) => row.abs_error)), `persistence ${price(mean((row) => Math.abs(row.baseline_error ?? 0)))}`],
     ["Closes in 95 % range", inside.length ? share(inside.filter((row) => row.within_95).length / inside.length) : UNKNOWN, `of ${inside.length} sessions`],
   ]);
 }
