@@ -5,16 +5,16 @@ from typing import NamedTuple
 from sqlalchemy import Engine, text
 
 from infra.database.connection import reading
+from infra.database.revisions import NEWEST_FIRST, standing_errors
 
-_NEWEST = """
-    SELECT DISTINCT ON (symbol, date, as_of) *
-    FROM {table} WHERE date IN (SELECT date FROM days)
-    ORDER BY symbol, date, as_of, revision DESC, partition DESC, "offset" DESC
-"""
+_OF_DAYS = "date IN (SELECT date FROM days)"
 _FALLEN = f"""
     WITH days AS (
         SELECT DISTINCT date FROM errors WHERE model_version = :version ORDER BY date DESC LIMIT :sessions
-    ), said AS ({_NEWEST.format(table="predictions")}), met AS ({_NEWEST.format(table="errors")})
+    ), said AS (
+        SELECT DISTINCT ON (symbol, date, as_of) * FROM predictions WHERE {_OF_DAYS}
+        ORDER BY symbol, date, as_of, {NEWEST_FIRST}
+    ), met AS ({standing_errors("*", _OF_DAYS)})
     SELECT count(DISTINCT said.date), count(*),
         count(*) FILTER (WHERE actual < low_95),
         count(*) FILTER (WHERE actual >= low_95 AND actual < low_80),
@@ -27,7 +27,7 @@ _FALLEN = f"""
     WHERE said.model_version = :version AND met.model_version = :version
         AND NOT said.retracted AND NOT met.retracted
         AND low_80 IS NOT NULL AND high_80 IS NOT NULL AND low_95 IS NOT NULL AND high_95 IS NOT NULL
-"""  # noqa: S608  (our own table names)
+"""  # noqa: S608  (our own words)
 
 
 class Fallen(NamedTuple):

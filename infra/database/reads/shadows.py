@@ -5,27 +5,25 @@ from datetime import date
 from sqlalchemy import Engine, text
 
 from infra.database.connection import reading
+from infra.database.revisions import NEWEST_FIRST, standing_errors
 
-_SUMS = """
+_OF_DAYS = "date IN (SELECT date FROM days)"
+_SUMS = f"""
     WITH days AS (
         SELECT DISTINCT date FROM shadow_predictions WHERE model_version = :version
         ORDER BY date DESC LIMIT :sessions
     ), said AS (
         SELECT DISTINCT ON (symbol, date, as_of) symbol, date, as_of, predicted_close, retracted
-        FROM shadow_predictions WHERE date IN (SELECT date FROM days) AND model_version = :version
-        ORDER BY symbol, date, as_of, revision DESC, partition DESC, "offset" DESC
-    ), met AS (
-        SELECT DISTINCT ON (symbol, date, as_of) symbol, date, as_of, actual, error, abs_error, retracted
-        FROM errors WHERE date IN (SELECT date FROM days)
-        ORDER BY symbol, date, as_of, revision DESC, partition DESC, "offset" DESC
-    )
+        FROM shadow_predictions WHERE {_OF_DAYS} AND model_version = :version
+        ORDER BY symbol, date, as_of, {NEWEST_FIRST}
+    ), met AS ({standing_errors("symbol, date, as_of, actual, error, abs_error, retracted", _OF_DAYS)})
     SELECT said.date, count(*), sum((predicted_close - actual) ^ 2), sum(abs(predicted_close - actual)),
         sum(error * error), sum(abs_error)
     FROM said JOIN met ON met.symbol = said.symbol AND met.date = said.date
         AND met.as_of IS NOT DISTINCT FROM said.as_of
     WHERE NOT said.retracted AND NOT met.retracted
     GROUP BY said.date
-"""
+"""  # noqa: S608  (our own words)
 
 Beside = tuple[int, float, float, float, float]
 """Pairs, squared and absolute errors of the shadow, and of what was served; rupees."""
