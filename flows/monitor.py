@@ -1,11 +1,13 @@
 """Step 5: errors are held against the alert rules, and against what the champion promised."""
 
+from collections import Counter
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
 from events.payloads import ErrorComputed, OffsetRange
+from infra import metrics
 from infra.bootstrap import Loop
 from infra.kafka.records import of_kind
 from infra.kafka.work import Work
@@ -32,6 +34,8 @@ def steps(loop: Loop, work: Work) -> Account:
         work.publish("alerts", alert, causes[id(error)], alert.rule)
     for cause, trigger in retraining_due(loop, received, work.ends, refusals(loop, work).open):
         work.publish("training", trigger, cause, trigger.reason)
+    for rule, many in Counter(alert.rule for _, alert in alerts).items():
+        metrics.ALERTS.labels(rule).inc(many)
     worst = sorted((alert for _, alert in alerts), key=lambda a: -(a.value or 0))[:10]
     rows = [(a.rule, a.symbol, a.date, a.value, a.threshold) for a in worst]
     told = table(("rule", "symbol", "session", "value", "threshold"), rows) if rows else ""

@@ -14,6 +14,7 @@ from events.payloads import OffsetRange
 from infra.feature_table import FeatureTable
 from infra.kafka.log import Log, PinnedLog, TopicLog
 from infra.kafka.pool import Pool
+from infra.logs import keep_secrets
 from infra.registry import Registry
 from infra.settings import Settings, load_settings
 from infra.store import Store
@@ -136,7 +137,9 @@ class Loop:
 
 @lru_cache(maxsize=4)
 def _connect(home: Path) -> Loop:
-    return Loop(load_settings(home))
+    settings = load_settings(home)
+    keep_secrets(settings)  # here, because also runs that the worker starts come through here
+    return Loop(settings)
 
 
 def connect(settings: Settings | None = None) -> Loop:

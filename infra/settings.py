@@ -40,6 +40,15 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the local servers listen on.")
     port_offset: int = Field(0, ge=0, le=46_000, description="Added to every default port.")
+    metrics_host: str | None = Field(
+        None, description="Address that metrics are served on; that of the local servers without it."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="Where this one process serves its metrics; 9101 to 9105 and the offset without it.",
+    )
     jars: Path = Field(Path(".jars"), description="Folder of the broker's jars, shared by all stacks.")
 
     parts: list[str] = Field([], description="Parts that the local stack runs; all of them without it.")

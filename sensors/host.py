@@ -17,7 +17,7 @@ from functools import partial
 from prefect.client.schemas.objects import State
 from prefect.states import Pending
 
-from infra import logs
+from infra import logs, metrics
 from infra.database.connection import create
 from infra.errors import StopError, SupersededError, TryAgainError
 from infra.prefect_orphans import close_orphans
@@ -51,6 +51,7 @@ def main(group: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: request_stop())
     expect_many_objects()
+    metrics.serve(settings, group)
     create(settings)
     threads = [_thread(settings, name) for name in deployment_names(TAGS[group])]
     for thread in threads:

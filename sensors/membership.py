@@ -17,6 +17,7 @@ from kafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from infra import metrics
 from infra.errors import StopError, SupersededError, TryAgainError, UnstableError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
@@ -61,6 +62,7 @@ class Membership:
         """Connect. Raises TryAgainError: no broker."""
         self.settings, self.route = settings, route
         self.polled, self.settled = 0.0, time.monotonic()
+        self.held: set[TopicPartition] = set()
         self.consumer: KafkaConsumer = clients.consumer(
             settings,
             group=route.flow,
@@ -124,6 +126,9 @@ class Membership:
         assigned = set(self.consumer.assignment())
         if fresh := assigned - self.consumer.paused():
             self.consumer.pause(*fresh)
+        if assigned != self.held:
+            metrics.REBALANCES.labels(self.route.flow).inc()
+            self.held = assigned
         return assigned
 
     def ends(self, spots: list[TopicPartition]) -> Offsets:

@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
+from infra import metrics
 from infra.errors import SupersededError, UnstableError
 from infra.kafka import checks
 from infra.running import stop_signal
@@ -96,6 +97,7 @@ class Sensor:
                     self._turn(member, lambda ranges: threads.submit(self.execute, ranges))
             finally:
                 # What the worker does goes on without us, and may take an hour.
+                metrics.OWNED.leave(self.route.flow)
                 threads.shutdown(wait=self.route.mode == "inline", cancel_futures=True)
                 member.close()
 
@@ -121,6 +123,7 @@ class Sensor:
         for unit in [u for u in self.work if u not in mine]:
             self.log.info("%s is no longer ours", unit)
             del self.work[unit]
+            metrics.OWNED.leave(self.route.flow, unit)
             self.diary.resumed(unit)
         for unit in mine:
             if unit not in self.work:
@@ -170,6 +173,7 @@ class Sensor:
             work.starts = work.starts or self._progress(member, work.unit)
             if any(ends[spot] < start for spot, start in work.starts.items()):
                 member.require_there(work.starts)  # or the ends were told before the progress
+            metrics.OWNED.see(self.route.flow, work.starts, ends)
             work.ranges = cut(work.unit, work.starts, ends, work.patience.next_limit)
         news = [work for work in ready if work.ranges]
         lingered = [self._lingered(work) for work in news]  # of all, since each notes when its news came

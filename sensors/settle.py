@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from kafka import TopicPartition
 
 from events.payloads import OffsetRange
+from infra import metrics
 from infra.errors import StopError, SupersededError
+from infra.kafka.records import ranges_label
+from infra.logs import about
 from infra.settings import Settings
 from infra.wiring import Route
 from sensors.diary import Diary, Logger
@@ -65,7 +68,9 @@ class Settling:
         if result.outcome is Outcome.DONE:
             self._done(work)
         else:
-            pause = self._failed(work, result)
+            metrics.RETRIES.labels(self.route.flow, result.outcome.value).inc()
+            with about(run_id=result.run_id, slice=ranges_label(work.ranges)):
+                pause = self._failed(work, result)
         work.not_before = time.monotonic() + pause
 
     def _done(self, work: Work) -> None:

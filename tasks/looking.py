@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from statistics import fmean
 
 from kafka.errors import KafkaError
@@ -19,11 +19,10 @@ from infra.stack.status import answers
 from infra.wiring import routes
 from tasks.core.alert_life import Key, Labels, Sample
 from tasks.core.alert_rules import PER_EVENT, AlertRule
-from tasks.core.calendar import EXCHANGE_TZ
+from tasks.core.calendar import CLOSE, EXCHANGE_TZ
 from tasks.sessions import sessions, targets
+from tasks.showing import Showing
 
-CLOSE = time(15)
-"""The exchange's close in Kathmandu."""
 _log = logging.getLogger(__name__)
 SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 
@@ -37,6 +36,7 @@ class Eyes:
         self._gauge = Gauge(loop.settings)
         self._away: dict[str, datetime] = {}
         self._progress: dict[str, Progress] | None = None
+        self._showing = Showing(loop)
 
     def look(self, rules: Iterable[AlertRule], standing: Iterable[Key], now: datetime) -> list[Sample]:
         """Measure every rule that is not about single events.
@@ -56,6 +56,7 @@ class Eyes:
             if seen is None:
                 seen = [(key.labels, None) for key in standing if key.rule == rule.name]
             found += [Sample(rule.name, labels, value) for labels, value in seen]
+        self._showing.show(self._standing, now)
         return found
 
     def close(self) -> None:

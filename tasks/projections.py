@@ -31,7 +31,14 @@ def follow_read_side(settings: Settings, stop: Event) -> None:
         projected.store(engine, READ_SIDE, rows, batch.starts, batch.ends)
         _tell(READ_SIDE, made.skipped)
 
-    follow(settings, tuple(TOPICS), lambda p: projected.positions(engine, READ_SIDE, p), apply, stop)
+    follow(
+        settings,
+        tuple(TOPICS),
+        lambda p: projected.positions(engine, READ_SIDE, p),
+        apply,
+        stop,
+        name="project-read-side",
+    )
 
 
 def follow_features(settings: Settings, stop: Event) -> None:
@@ -46,6 +53,7 @@ def follow_features(settings: Settings, stop: Event) -> None:
         lambda batch: _store_features(table, batch),
         stop,
         linger=FEATURE_LINGER,
+        name="project-features",
     )
 
 

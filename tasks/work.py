@@ -17,6 +17,7 @@ from infra.faults import reach
 from infra.kafka.records import Run, ranges_label
 from infra.kafka.slices import open_slice
 from infra.kafka.work import Work
+from infra.logs import about
 from infra.processes import executed_here, host_tag
 from infra.wiring import is_paired
 from tasks.core.grouping import apart
@@ -54,7 +55,7 @@ def process(flow: str, slices: list[OffsetRange], steps: Steps) -> State[Any]:
 
 
 def _one(loop: Loop, run: Run, ranges: list[OffsetRange], steps: Steps) -> Done:
-    with open_slice(loop.pool, run, ranges) as work:
+    with about(run_id=run.run_id, slice=ranges_label(ranges)), open_slice(loop.pool, run, ranges) as work:
         if work.done:
             return Done.before(work)
         seen = loop.as_of()

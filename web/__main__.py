@@ -2,7 +2,7 @@
 
 import uvicorn
 
-from infra import logs
+from infra import logs, metrics
 from infra.settings import load_settings
 from infra.stack.web import PORT as WEB_PORT
 from web.app import create_app
@@ -15,6 +15,7 @@ def main() -> None:
     """Listen where the settings say."""
     settings = load_settings()
     logs.configure(settings, "web", "uvicorn")
+    metrics.serve(settings, "web")
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.settings import Settings
 from web import problems
+from web.measured import Measured
 from web.routes import commands, market, models, operations, stream
 from web.service import Service
 from web.site import create_site
@@ -50,6 +51,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         app.include_router(one.router, prefix=API)
     app.include_router(create_site())  # last: it also answers whatever is nobody's
     app.add_middleware(Guarded)
+    app.add_middleware(Measured)
     return app
 
 

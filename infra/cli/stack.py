@@ -169,10 +169,12 @@ def _require_healthy(
 
 
 def _show_status(parts: "list[PartStatus]", sensors: "list[SensorStatus]") -> None:
-    table = Table("", "part", "version", "address", box=None, padding=(0, 2, 0, 0))
+    table = Table("", "part", "version", "address and metrics", box=None, padding=(0, 2, 0, 0))
     for part in parts:
         mark = MARKS["ready" if part["healthy"] else "restarting"]
-        table.add_row(mark, part["name"], part["version"], part["url"] or "")
+        table.add_row(
+            mark, part["name"], part["version"], "\n".join(filter(None, (part["url"], part["metrics"])))
+        )
     shared.out.print(table)
     lags = Table("", "sensor", "flow", "lag", "last commit", "why", box=None, padding=(0, 2, 0, 0))
     for sensor in sensors:

@@ -1,7 +1,7 @@
 """What alert rules ask of the read side."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Engine, text
@@ -74,6 +74,13 @@ def errors(engine: Engine, sessions: int) -> list[SessionErrors]:
     """Sum up the errors of the newest sessions, by version. Raises TryAgainError: the database is away."""
     with transaction(engine) as connection:
         return [SessionErrors(*row) for row in connection.execute(text(_ERRORS), {"sessions": sessions})]
+
+
+def newest_session(engine: Engine) -> date | None:
+    """Name the newest session that was told. Raises TryAgainError: the database is away."""
+    with transaction(engine) as connection:
+        found: date | None = connection.scalar(text("SELECT max(date) FROM sessions"))
+        return found
 
 
 def letters(engine: Engine, since: datetime) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -40,7 +41,7 @@ def bounded(
         except BaseException as error:  # noqa: BLE001  (handed to the caller below)
             failures.append(error)
 
-    worker = threading.Thread(target=run, name=what, daemon=True)
+    worker = threading.Thread(target=copy_context().run, args=(run,), name=what, daemon=True)
     worker.start()
     meanwhile()
     worker.join(seconds)

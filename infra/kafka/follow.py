@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from events.topics import TOPICS
+from infra import metrics
 from infra.errors import ReplanError, StopError, TryAgainError
 from infra.kafka import clients
 from infra.kafka.bounded import answered, close
@@ -60,6 +61,7 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
     stop: Event,
     *,
     linger: float = 0.03,
+    name: str = "projector",
 ) -> None:
     """Keep a projection up to date until `stop` is set.
 
@@ -71,6 +73,7 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
             away), ReplanError (the stored positions are not the batch's `starts`).
         stop: ends the loop, within a second or after the batch at hand.
         linger: seconds to wait for more once a record is there.
+        name: of the projector, for its metrics.
 
     Raises:
         StopError: the stored positions do not fit the topics; a person has to decide.
@@ -78,8 +81,9 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
     attempt = 0
     while not stop.is_set():
         try:
-            for batch in _batches(settings, topics, positions, stop, linger):
+            for batch in _batches(settings, topics, positions, stop, linger, name):
                 apply(batch)
+                metrics.taken(name, (record.value for record in batch.records))
                 attempt = 0
         except (TryAgainError, ReplanError, KafkaError) as error:
             attempt += 1
@@ -88,8 +92,8 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
             stop.wait(delay)
 
 
-def _batches(
-    settings: Settings, topics: Sequence[str], positions: ReadPositions, stop: Event, linger: float
+def _batches(  # noqa: PLR0913, PLR0917  (what `follow` was given)
+    settings: Settings, topics: Sequence[str], positions: ReadPositions, stop: Event, linger: float, name: str
 ) -> Generator[Batch, None, None]:
     """Read from the stored positions on; going on to the next batch means that the last one is stored."""
     reader = clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
@@ -101,11 +105,21 @@ def _batches(
         answered(seek, START_SECONDS, "where a projector's topics begin and end")
         while not stop.is_set():
             batch = _collect(reader, places, at, linger)
+            _show(name, reader, places, at)
             if batch.ends:  # also past what was aborted, or whoever waits for the end would wait for ever
                 yield batch
                 at |= batch.ends
     finally:
+        metrics.OWNED.leave(name)
         close(reader)
+
+
+def _show(
+    name: str, reader: KafkaConsumer, places: dict[tuple[str, int], TopicPartition], at: Positions
+) -> None:
+    """Tell the lag by what the last answers said of the partitions' ends."""
+    stands = {spot: at[place] for place, spot in places.items()}
+    metrics.OWNED.see(name, stands, {spot: reader.highwater(spot) or 0 for spot in stands})
 
 
 def _assign(reader: KafkaConsumer, topics: Sequence[str]) -> dict[tuple[str, int], TopicPartition]:

@@ -3,6 +3,7 @@
 The steps are numbered as in ARCHITECTURE.md, section "A slice, step by step".
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from events.envelope import derive_id
 from events.payloads import OffsetRange, SliceCommitted
+from infra import metrics
 from infra.errors import ReplanError
 from infra.faults import reach
 from infra.kafka.pool import Pool, WarmProducer
@@ -34,7 +36,7 @@ class Slice(Work):
     def __init__(self, run: Run, ranges: list[OffsetRange], pool: Pool, reader: KafkaConsumer) -> None:
         """Nothing is asked of the broker before `open`."""
         super().__init__(pool.settings, run, ranges, partial(read_bounded, reader, pool.settings.slice_bytes))
-        self.done = False
+        self.done, self._began = False, time.monotonic()
         self.committed_at: datetime | None = None
         self._pool, self._reader = pool, reader
         self._id = transactional_id(run.flow, ranges)
@@ -121,9 +123,16 @@ class Slice(Work):
         progress = Progress(self.run.flow, self.ends, self.run.run_id)
         written = transact(self.settings, warm, self.outgoing, progress, partial(self._ledger_record, entry))
         self.committed_at = datetime.now(UTC)
+        self._tell()
         self._pool.return_producer(self._id, warm)
         await_visible(self._reader, written)
         processed(self)
+
+    def _tell(self) -> None:
+        """Count what was committed, once a slice: a record costs no more than its length."""
+        flow, values = self.run.flow, (record.value for record in self._records)
+        metrics.read(flow, values, self.delay, time.monotonic() - self._began)
+        metrics.DEAD_LETTERS.labels(flow).inc(self.counts.get("rejected", 0))
 
     def _ledger_record(self, entry: SliceCommitted, outputs: list[OffsetRange]) -> Outgoing:
         """Complete the ledger entry with where the outputs lie, which is known once they are sent."""

@@ -12,6 +12,7 @@ from kafka.structs import OffsetAndMetadata
 
 from events.payloads import OffsetRange
 from events.topics import TOPICS
+from infra import metrics
 from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
 from infra.faults import reach
 from infra.kafka.bounded import bounded
@@ -55,7 +56,7 @@ def transact(
     """
     flow = progress.group if progress else str(warm.producer.config["transactional_id"])
     seconds = settings.transaction_timeout_ms / 1000
-    with _translated(warm):
+    with _translated(warm, flow):
         warm.producer.begin_transaction()  # step 6: not before everything is computed
         reach("transaction-begun", flow)
         written = _send_all(settings, warm.producer, records)
@@ -68,6 +69,7 @@ def transact(
         sent = partial(reach, "commit-sent", flow)
         bounded(warm.producer.commit_transaction, seconds, "commit_transaction", meanwhile=sent)
         reach("commit-acknowledged", flow)
+    metrics.published(flow, (record.value for record in records))
     warm.ended_at = {TopicPartition(*spot): end for spot, end in progress.ends.items()} if progress else {}
     return {spot: last for spot, (_, last) in written.items() if TOPICS[spot.topic].looked_up}
 
@@ -125,13 +127,14 @@ def _ranges(written: Written) -> list[OffsetRange]:
 
 
 @contextmanager
-def _translated(warm: WarmProducer) -> Iterator[None]:
+def _translated(warm: WarmProducer, flow: str) -> Iterator[None]:
     """Take step 7: abort on any failure, throw the producer away, and name the failure after what to do."""
     try:
         yield
     except BaseException as error:
-        fenced = _is_fenced(error)
-        if not fenced and not isinstance(error, OutcomeUnknownError):
+        fenced, unknown = _is_fenced(error), isinstance(error, OutcomeUnknownError)
+        metrics.ABORTS.labels(flow, "fenced" if fenced else "unknown" if unknown else "failed").inc()
+        if not fenced and not unknown:
             _abort(warm)
         warm.discard()  # pending offsets are never cleared: a next transaction would commit them too
         if fenced:

@@ -11,6 +11,7 @@ from events.payloads import OffsetRange, Payload
 from events.topics import TOPICS
 from infra.faults import reach
 from infra.kafka.records import Cause, Outgoing, Place, Received, Run, dead_letter, letter_id, partition_of
+from infra.logs import correlate
 from infra.settings import Settings
 from infra.trace_context import Trail, source_headers
 
@@ -104,6 +105,8 @@ class Work:
             self.oldest = datetime.fromtimestamp(min(r.timestamp for r in self._records) / 1000, UTC)
         accepted = [received for record in self._records if (received := self._accept(record))]
         reach("validated", self.run.flow)
+        if accepted:
+            correlate(accepted[0].correlation_id)
         return accepted
 
     def _accept(self, record: Record) -> Received[Payload] | None:

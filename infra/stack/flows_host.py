@@ -12,6 +12,7 @@ from infra.settings import PROJECT, Settings
 from infra.stack import probes
 from infra.stack.parts import Part
 from infra.stack.schedules import watch_landing
+from infra.telemetry.ports import address_of, port_of
 
 WORKER = "local-worker"
 HOSTS = ("forecasting", "judging", "telling", "projectors")
@@ -23,7 +24,7 @@ SERVERS = ("kafka", "s3", "postgres", "prefect", "mlflow")
 def parts(settings: Settings) -> list[Part]:
     """Describe what runs our flows; the deployments are left out when they are as they were."""
     deploy = [] if deployed(settings) else [_deploy()]
-    hosts = [_host(name) for name in HOSTS]
+    hosts = [_host(settings, name) for name in HOSTS]
     return [*deploy, _worker(settings), *hosts]
 
 
@@ -70,12 +71,14 @@ def _worker(settings: Settings) -> Part:
     )
 
 
-def _host(name: str) -> Part:
+def _host(settings: Settings, name: str) -> Part:
     return Part(
         name=name,
         command=(sys.executable, "-m", "sensors.host", name),
         version=version("nepse-loop"),
         modules=("sensors.host",),
+        metrics=address_of(settings, name),
+        ports={f"the metrics of {name}": port_of(settings, name)},
         nice=NICE[name],
         needs=(*SERVERS, "deploy"),
         before=lambda settings: ready_file(settings, name).unlink(missing_ok=True),

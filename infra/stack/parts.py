@@ -26,6 +26,8 @@ class Part:
     version: str
     ready: Hook
     url: str | None = None
+    metrics: str | None = None
+    """Where it tells its metrics, where it has any."""
     environment: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     needs: tuple[str, ...] = ()

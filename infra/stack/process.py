@@ -39,6 +39,15 @@ def rotate(file: Path) -> None:
         file.replace(file.with_suffix(".log.1"))
 
 
+def shorten(file: Path) -> None:
+    """Do the same while its process goes on writing: to the end of the file, which is then its beginning."""
+    if not file.exists() or file.stat().st_size <= LOG_BYTES:
+        return
+    with file.open("rb+") as log, file.with_suffix(".log.1").open("wb") as aside:
+        shutil.copyfileobj(log, aside)
+        log.truncate(0)  # what is written in this instant is lost
+
+
 def environment(settings: Settings, part: Part, token: str) -> dict[str, str]:
     """What a part gets: little of ours, this stack's addresses, its own, and the mark to find it by."""
     folder = settings.home.resolve() / "tmp"  # the shared one is full of names that other accounts own

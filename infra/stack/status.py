@@ -22,6 +22,7 @@ class PartStatus(TypedDict):
 
     name: str
     url: str | None
+    metrics: str | None
     healthy: bool
     version: str
 
@@ -47,7 +48,9 @@ def parts_status(settings: Settings) -> list[PartStatus]:
 
 def _status(settings: Settings, part: Part) -> PartStatus:
     healthy = _runs(settings, part) and answers(settings, part)
-    return PartStatus(name=part.name, url=part.url, healthy=healthy, version=part.version)
+    return PartStatus(
+        name=part.name, url=part.url, metrics=part.metrics, healthy=healthy, version=part.version
+    )
 
 
 def _runs(settings: Settings, part: Part) -> bool:

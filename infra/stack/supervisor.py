@@ -22,6 +22,7 @@ from infra.stack.parts import Part
 
 PROBE_SECONDS = 0.1
 HOOK_SECONDS = 120.0
+LOG_SECONDS = 10.0
 BACKOFF_SECONDS = (1, 2, 5, 10)
 CALM_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,12 +57,13 @@ class Supervisor:
         keepers = [asyncio.create_task(self._keep(part), name=part.name) for part in self.parts]
         everything = asyncio.create_task(self._announce_up())
         told = asyncio.create_task(self.stopping.wait())
+        tidying = asyncio.create_task(self._tidy_logs())
         failed: BaseException | None = None
         try:
             done, _ = await asyncio.wait([told, *keepers], return_when=asyncio.FIRST_COMPLETED)
             failed = next((error for task in done if (error := task.exception())), None)
         finally:
-            await self._wind_up([*keepers, everything, told], failed)
+            await self._wind_up([*keepers, everything, told, tidying], failed)
         if failed:
             raise failed
 
@@ -69,6 +71,16 @@ class Supervisor:
         for event in self.ready.values():
             await event.wait()
         self._note(phase="up")
+
+    async def _tidy_logs(self) -> None:
+        """Keep the logs from growing for as long as the stack runs."""
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            for part in self.parts:
+                try:
+                    await asyncio.to_thread(process.shorten, process.log_file(self.settings, part.name))
+                except OSError as error:  # a full disk, most likely: what runs goes on
+                    log.warning("the log of %s could not be shortened: %s", part.name, error)
 
     async def _wind_up(self, tasks: list["asyncio.Task[Any]"], failed: BaseException | None) -> None:
         self._note(phase="stopping", error=None if failed is None else str(failed))

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from infra.settings import Settings
 from infra.stack import probes
 from infra.stack.parts import Part
+from infra.telemetry.ports import address_of, port_of
 
 PORT = 8000
 NICE = 10
@@ -20,7 +21,8 @@ def parts(settings: Settings) -> list[Part]:
             version=version("nepse-loop"),
             url=settings.web_ui,
             modules=("web.app",),
-            ports={"the API": settings.port(PORT)},
+            metrics=address_of(settings, "web"),
+            ports={"the API": settings.port(PORT), "the metrics of the API": port_of(settings, "web")},
             nice=NICE,
             needs=("postgres",),
             ready=ready,

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 EXCHANGE_TZ = ZoneInfo("Asia/Kathmandu")
 """UTC+05:45, no daylight saving."""
+CLOSE = time(15)
+"""The exchange's close."""
 
 RULES_FILE = Path(__file__).with_name("calendar_rules.toml")
 

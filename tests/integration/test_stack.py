@@ -50,7 +50,7 @@ def test_status_has_the_promised_shape_and_all_is_healthy(stack: Settings, cli: 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"parts", "sensors"}
-    assert all(set(part) == {"name", "url", "healthy", "version"} for part in found["parts"])
+    assert all(set(part) == {"name", "url", "metrics", "healthy", "version"} for part in found["parts"])
     assert all(part["healthy"] for part in found["parts"])
     assert all(
         set(one) == {"name", "flow", "lag", "last_commit", "healthy", "why"} for one in found["sensors"]

@@ -11,6 +11,7 @@ from infra.errors import UsageError
 from infra.settings import PROJECT, load_settings
 from infra.stack import broker, health, setup
 from infra.stack.parts import plan
+from infra.telemetry.ports import PORTS
 
 COMPOSE = PROJECT / "docker-compose.yml"
 TEXT = COMPOSE.read_text()
@@ -27,8 +28,11 @@ def compose() -> dict[str, Any]:
 def test_parts_are_those_of_the_local_stack(compose: dict[str, Any], tmp_path: Path) -> None:
     """Whoever knows one knows the other."""
     local = {part.name for part in plan(load_settings(tmp_path)) if not part.once}
-    assert set(compose["services"]) - ONCE >= local
-    assert set(compose["services"]) - ONCE <= local
+    profiles = {name: service.get("profiles") for name, service in compose["services"].items()}
+    asked_for = {name for name, profile in profiles.items() if profile}
+    assert set(profiles) - ONCE - asked_for == local
+    assert asked_for == {"prometheus", "grafana"}
+    assert all(profiles[name] == ["telemetry"] for name in asked_for)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +106,20 @@ def test_volumes_are_declared(compose: dict[str, Any]) -> None:
     """State is in named volumes."""
     mounts = [one for service in compose["services"].values() for one in service.get("volumes", [])]
     assert {mount.split(":")[0] for mount in mounts} == set(compose["volumes"])
+
+
+def test_metrics_are_read_where_they_are_served(compose: dict[str, Any]) -> None:
+    """Our processes let other containers ask; what Prometheus and Grafana are given is in the project."""
+    services = compose["services"]
+    for name in PORTS:
+        assert services[name]["environment"]["NEPSE_METRICS_HOST"] == "0.0.0.0"  # noqa: S104 - in a container
+        assert services[name].get("ports", []) == (["127.0.0.1:8000:8000"] if name == "web" else [])
+    files = {name: PROJECT / one["file"] for name, one in compose["configs"].items()}
+    assert all(file.is_file() for file in files.values())
+    used = {one["source"] for name in ("prometheus", "grafana") for one in services[name]["configs"]}
+    assert used == set(files)
+    [source] = yaml.safe_load(files["grafana-source"].read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
 
 
 def test_broker_settings_are_those_of_the_local_broker(compose: dict[str, Any], tmp_path: Path) -> None:

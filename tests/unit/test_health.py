@@ -138,7 +138,13 @@ def test_the_dead_are_not_listened_to_unless_they_stopped(settings: Settings) ->
 
 def test_an_unhealthy_sensor_is_an_exit_code(settings: Settings) -> None:
     """A script sees what a person sees."""
-    good: PartStatus = {"name": "kafka", "url": None, "healthy": True, "version": "4"}
+    good: PartStatus = {
+        "name": "kafka",
+        "url": None,
+        "metrics": None,
+        "healthy": True,
+        "version": "4",
+    }
     ill = sensor_status(settings, ROUTE, on(at(5, 99)), [], NOW)
     _require_healthy(settings, [good], [], running=True)
     with pytest.raises(StackError, match="not healthy: sensor-predict"):

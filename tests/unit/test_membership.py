@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 from kafka.errors import FencedInstanceIdError, KafkaTimeoutError, OffsetOutOfRangeError
+from prometheus_client import REGISTRY
 
 from infra.errors import StopError, SupersededError, UnstableError
 from infra.kafka import clients
@@ -26,6 +27,7 @@ class Consumer:
         self.failure: Exception | None = None
         self.lost: Exception | None = None
         self.first, self.partitions = 0, 3
+        self.mine: set[TopicPartition] = set()
         self._coordinator = SimpleNamespace(
             stable=lambda: True, need_rejoin=lambda: False, _lock=Lock(), _heartbeat_enabled=True
         )
@@ -38,6 +40,14 @@ class Consumer:
         if failure := self.failure or self.lost:
             raise failure
         return {}
+
+    def assignment(self) -> set[TopicPartition]:
+        """Tell what is ours."""
+        return self.mine
+
+    def paused(self) -> set[TopicPartition]:
+        """Read nothing of it."""
+        return self.mine
 
     def partitions_for_topic(self, _: str) -> set[int]:
         """Tell the partitions of every topic."""
@@ -78,6 +88,15 @@ def test_a_member_that_is_told_of_its_successor_is_superseded(member: Membership
     consumer.failure = FencedInstanceIdError()
     with pytest.raises(SupersededError, match="NEPSE_INSTANCE"):
         member.keep()
+
+
+def test_changes_of_the_assignment_are_counted(member: Membership, consumer: Consumer) -> None:
+    """Once each, however often it is asked for."""
+    before = REGISTRY.get_sample_value("nepse_rebalances_total", {"flow": "predict"}) or 0
+    for mine in ({SPOT}, {SPOT}, set(), {SPOT}):
+        consumer.mine = mine
+        assert member.assigned() == mine
+    assert REGISTRY.get_sample_value("nepse_rebalances_total", {"flow": "predict"}) == before + 3
 
 
 def test_a_changed_number_of_partitions_stops(member: Membership, consumer: Consumer) -> None:

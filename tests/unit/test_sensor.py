@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from prometheus_client import REGISTRY
 
 from events.payloads import OffsetRange
 from infra.errors import StopError
@@ -132,6 +133,18 @@ def test_what_was_lost_is_let_go(tmp_path: Path) -> None:
     sensor._follow_assignment(member)  # type: ignore[arg-type]
     assert not sensor.work[ONE,].taken_up
     assert sensor.work[TWO,] is kept
+
+
+def test_the_lag_of_what_is_ours_is_shown(tmp_path: Path) -> None:
+    """From the first look on, until the partition is somebody else's."""
+    sensor, member = a_sensor(tmp_path), Member(ONE, end=7)
+    labels = {"flow": "predict", "topic": "features", "partition": "0"}
+    started(sensor, member, taken_up(sensor, member))
+    assert REGISTRY.get_sample_value("nepse_lag_offsets", labels) == 7
+    member.mine = set()
+    sensor._follow_assignment(member)  # type: ignore[arg-type]
+    assert REGISTRY.get_sample_value("nepse_lag_offsets", labels) is None
+    assert REGISTRY.get_sample_value("nepse_lag_seconds", labels) is None
 
 
 def test_who_can_not_ask_for_earlier_attempts_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kafka import TopicPartition
 from prefect.states import Cancelled, Crashed, Failed
+from prometheus_client import REGISTRY
 
 from events.payloads import OffsetRange
 from infra.errors import StopError, SupersededError, TryAgainError
@@ -71,6 +72,16 @@ def test_a_record_at_fault_is_given_up_at_its_second_failure(
     assert letters == []
     fail(settling, work, BAD)
     assert letters == [BAD.why]
+
+
+def test_what_is_tried_again_is_counted(settling: Settling) -> None:
+    """By why; a slice that is done is not."""
+    labels = {"flow": "predict", "outcome": "again"}
+    before = REGISTRY.get_sample_value("nepse_retries_total", labels) or 0
+    fail(settling, a_unit(), Result(Outcome.AGAIN, "the broker is away"))
+    settling.settle(a_unit(), Result(Outcome.DONE))
+    assert REGISTRY.get_sample_value("nepse_retries_total", labels) == before + 1
+    assert REGISTRY.get_sample_value("nepse_retries_total", labels | {"outcome": "done"}) is None
 
 
 def test_a_failure_of_a_shared_run_is_nobodys_yet(

@@ -1,6 +1,7 @@
 """The local stack's plan, memory and messages, without a server."""
 
 import asyncio
+import errno
 import socket
 import stat
 import sys
@@ -75,7 +76,7 @@ def test_ports_are_distinct_and_move_together(tmp_path: Path) -> None:
         set(ports.wanted(catalogue.plan(load_settings(tmp_path, port_offset=offset))).values())
         for offset in (0, 100)
     ]
-    assert len(taken[0]) == len(taken[1]) == 14
+    assert len(taken[0]) == len(taken[1]) == 19
     assert not taken[0] & taken[1]
 
 
@@ -205,6 +206,47 @@ def test_log_is_rotated_once_it_is_large(tmp_path: Path) -> None:
     process.rotate(file)
     assert not file.exists()
     assert (tmp_path / "a.log.1").exists()
+
+
+def test_a_log_is_shortened_while_its_process_writes(tmp_path: Path) -> None:
+    """What was written goes aside, what comes goes on at the beginning; a small log is left alone."""
+    file = tmp_path / "a.log"
+    with file.open("ab", buffering=0) as log:
+        log.write(b"before\n")
+        process.shorten(file)
+        assert file.read_bytes() == b"before\n"
+        log.write(b"x" * process.LOG_BYTES)
+        process.shorten(file)
+        log.write(b"after\n")
+    assert file.read_bytes() == b"after\n"
+    assert (tmp_path / "a.log.1").read_bytes() == b"before\n" + b"x" * process.LOG_BYTES
+
+
+def test_a_running_stack_keeps_its_logs_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every part, again and again; what can't be shortened does not end the stack."""
+    monkeypatch.setattr(supervisor, "LOG_SECONDS", 0.01)
+    seen: list[str] = []
+    enough = asyncio.Event()
+
+    def shorten(file: Path) -> None:
+        seen.append(file.name)
+        if len(seen) == 4:
+            loop.call_soon_threadsafe(enough.set)
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(process, "shorten", shorten)
+    monkeypatch.setattr(catalogue, "plan", lambda _: [part("a"), part("b")])
+    watched = supervisor.Supervisor(load_settings(tmp_path))
+
+    async def long_enough() -> None:
+        tidying = asyncio.create_task(watched._tidy_logs())
+        await asyncio.wait_for(enough.wait(), 10)
+        tidying.cancel()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(long_enough())
+    loop.close()
+    assert seen[:4] == ["a.log", "b.log", "a.log", "b.log"]
 
 
 def test_closed_parent_is_found(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kafka.errors import InvalidProducerEpochError, KafkaError, KafkaTimeoutError, ProducerFencedError
+from prometheus_client import REGISTRY
 
 from infra.errors import OutcomeUnknownError, SupersededError, TryAgainError
 from infra.kafka import clients, transaction
@@ -100,6 +101,27 @@ def test_an_abort_that_hangs_is_given_up(
         commit(settings, client)
     assert time.monotonic() - began < TOO_LATE_SECONDS / 2
     assert client.called[-3:] == ["abort_transaction", "force_close", "close"]
+
+
+def counted(name: str, **labels: str) -> float:
+    """Give a counter's value."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_what_is_committed_is_counted_and_what_is_not_by_why(settings: Settings) -> None:
+    """Records and bytes of the group's flow only when they can be read; a failure under its kind."""
+    out = {"flow": "test", "direction": "out"}
+    names = ("nepse_records_total", "nepse_bytes_total")
+    records, size = (counted(name, **out) for name in names)
+    commit(settings, Client("", None))
+    assert [counted(name, **out) for name in names] == [records + 1, size + 2]
+    reasons = {"flush": ("failed", KafkaTimeoutError()), "commit_transaction": ("fenced", FENCED)}
+    for call, (reason, error) in reasons.items():
+        before = counted("nepse_transaction_aborts_total", flow="test", reason=reason)
+        with pytest.raises((TryAgainError, SupersededError)):
+            commit(settings, Client(call, _raise(error)))
+        assert counted("nepse_transaction_aborts_total", flow="test", reason=reason) == before + 1
+    assert [counted(name, **out) for name in names] == [records + 1, size + 2]
 
 
 @pytest.mark.usefixtures("uncounted")

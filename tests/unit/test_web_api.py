@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
@@ -432,6 +433,22 @@ def test_who_writes_nepali_is_not_refused(
     said = {"by": "राम", "note": "गर्\u200dदै छु"}
     answer = client.post(f"{API}/alerts/a1/acknowledge", json=said, headers=ALLOWED)
     assert (answer.status_code, sent[0][0].note) == (202, said["note"])
+
+
+def test_answers_are_measured_by_route(client: Reader, tables: Tables) -> None:
+    """Under the route as it is declared, whatever the address holds; what is no route is one of a kind."""
+    assert tables.letter is not None
+
+    def counted(route: str, status: str, method: str = "GET") -> float:
+        labels = {"route": route, "method": method, "status": status}
+        return REGISTRY.get_sample_value("nepse_http_request_duration_seconds_count", labels) or 0.0
+
+    wanted = (("/letters/{letter_id}", "200"), ("none", "404"))
+    before = [counted(*one) for one in wanted]
+    for number in range(3):
+        assert client.get(f"{API}/letters/l1").status_code == 200
+        assert client.get(f"/nothing/{number}").status_code == 404
+    assert [counted(*one) for one in wanted] == [number + 3 for number in before]
 
 
 def test_a_letter_is_tried_again_by_a_run(
