@@ -36,6 +36,7 @@ class Eyes:
         self._gauge = Gauge(loop.settings)
         self._away: dict[str, datetime] = {}
         self._progress: dict[str, Progress] | None = None
+        self._silence: Exception | None = None
         self._showing = Showing(loop)
 
     def look(self, rules: Iterable[AlertRule], standing: Iterable[Key], now: datetime) -> list[Sample]:
@@ -43,7 +44,7 @@ class Eyes:
 
         What can't be measured, because a server is away, is known of nobody: alerts that stand stay.
         """
-        self._progress = None
+        self._progress = self._silence = None
         found: list[Sample] = []
         for rule in rules:
             if rule.about == PER_EVENT:
@@ -64,8 +65,14 @@ class Eyes:
         self._gauge.close()
 
     def _standing(self) -> dict[str, Progress]:
-        """Ask the broker once a look."""
-        self._progress = self._progress or self._gauge.read()
+        """Ask the broker once a look, also where it does not answer."""
+        if self._silence is not None:
+            raise self._silence
+        try:
+            self._progress = self._progress or self._gauge.read()
+        except (TryAgainError, KafkaError) as error:
+            self._silence = error
+            raise
         return self._progress
 
     def _lag(self, rule: AlertRule, _: datetime) -> "Seen":

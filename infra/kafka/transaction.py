@@ -132,9 +132,9 @@ def _translated(warm: WarmProducer, flow: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        fenced, unknown = _is_fenced(error), isinstance(error, OutcomeUnknownError)
-        metrics.ABORTS.labels(flow, "fenced" if fenced else "unknown" if unknown else "failed").inc()
-        if not fenced and not unknown:
+        fenced = _is_fenced(error)
+        metrics.ABORTS.labels(flow, "fenced" if fenced else _unanswered(error)).inc()
+        if not fenced and not isinstance(error, OutcomeUnknownError):
             _abort(warm)
         warm.discard()  # pending offsets are never cleared: a next transaction would commit them too
         if fenced:
@@ -149,6 +149,11 @@ def _translated(warm: WarmProducer, flow: str) -> Iterator[None]:
 def _is_fenced(error: BaseException) -> bool:
     """Look into the error as well: a `send` after the one that was fenced wraps the reason in a plain one."""
     return any(isinstance(one, FENCED) for one in (error, *error.args))
+
+
+def _unanswered(error: BaseException) -> str:
+    """Tell a failure whose outcome nobody knows from one after which nothing is visible."""
+    return "unknown" if isinstance(error, OutcomeUnknownError) else "failed"
 
 
 def _abort(warm: WarmProducer) -> None:

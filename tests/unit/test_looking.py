@@ -55,6 +55,7 @@ def test_too_few_sessions_leave_what_stands(
     monkeypatch.setattr(looking.facts, "errors", lambda *_: rows)
     eyes = object.__new__(Eyes)
     eyes._loop = SimpleNamespace(database=None)  # type: ignore[assignment]
+    eyes._showing = SimpleNamespace(show=lambda *_: None)  # type: ignore[assignment]
     standing = [Key("lead", of("0")), Key("other", of("9"))]
     seen = eyes.look([LEAD], standing, datetime(2024, 3, 6, tzinfo=UTC))
     assert seen == [Sample("lead", labels, value) for labels, value in found]
