@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from infra.settings import Settings
 from infra.telemetry.owned import Owned
@@ -53,7 +53,9 @@ WATCHED_OFFSETS = Gauge(
 WATCHED_SECONDS = Gauge(
     "nepse_watched_lag_seconds", "Age of the oldest record not worked off.", ["flow", "topic", "partition"]
 )
-WATCH_LOOKED = Gauge("nepse_watch_look_timestamp_seconds", "When the watch last looked, since 1970.")
+WATCH_LOOKED = Gauge(
+    "nepse_watch_look_timestamp_seconds", "When the watch last looked, since 1970.", registry=None
+)
 MODEL = Gauge("nepse_model_version_info", "The version that serves; always 1.", ["model_version", "role"])
 ERROR = Gauge(
     "nepse_prediction_error_ratio",
@@ -63,7 +65,9 @@ ERROR = Gauge(
 COVERAGE = Gauge(
     "nepse_interval_coverage_ratio", "Share of the newest session in its 95 % intervals.", ["model_version"]
 )
-SESSION_AGE = Gauge("nepse_last_session_age_seconds", "Time since the close of the newest session known.")
+SESSION_AGE = Gauge(
+    "nepse_last_session_age_seconds", "Time since the close of the newest session known.", registry=None
+)
 HTTP_DURATION = Histogram(
     "nepse_http_request_duration_seconds",
     "From a request to the beginning of its answer.",
@@ -73,6 +77,7 @@ HTTP_DURATION = Histogram(
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 _shown: dict[Gauge, set[tuple[str, ...]]] = {}
+_alone: set[Gauge] = set()
 _log = logging.getLogger(__name__)
 
 
@@ -135,6 +140,14 @@ def only(gauge: Gauge, values: Mapping[Labels, float]) -> None:
     for gone in _shown.get(gauge, set()) - values.keys():
         gauge.remove(*gone)
     _shown[gauge] = set(values)
+
+
+def alone(gauge: Gauge, value: float) -> None:
+    """Show a value that only this process knows: of the others even a 0 would be wrong."""
+    if gauge not in _alone:
+        REGISTRY.register(gauge)
+        _alone.add(gauge)
+    gauge.set(value)
 
 
 def names() -> Iterator[tuple[str, str]]:

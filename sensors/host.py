@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from prefect.client.schemas.objects import State
+from prefect.logging.configuration import setup_logging
 from prefect.states import Pending
 
 from infra import logs, metrics
@@ -46,6 +47,7 @@ log = logging.getLogger("nepse.host")
 def main(group: str) -> None:
     """Run every deployment of the group in a thread of its own until SIGTERM."""
     settings = load_settings()
+    setup_logging()  # Prefect's own, which would otherwise come later and take its loggers back
     logs.configure(settings, group)
     logging.getLogger("kafka").setLevel(logging.ERROR)  # it warns of every pause of a busy machine
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -31,12 +31,12 @@ class Showing:
 
     def show(self, standing: Callable[[], Standing], now: datetime) -> None:
         """Show how all flows, the newest session and the models stand; what is not known now is left out."""
-        metrics.WATCH_LOOKED.set(now.timestamp())
+        metrics.alone(metrics.WATCH_LOOKED, now.timestamp())
         self._try(lambda: _show_lag(standing()), _forget_lag)
         self._try(self._show_errors)
         self._try(self._show_models)
         if self._closed is not None:
-            metrics.SESSION_AGE.set((now - self._closed).total_seconds())
+            metrics.alone(metrics.SESSION_AGE, (now - self._closed).total_seconds())
 
     @staticmethod
     def _try(show: Callable[[], None], otherwise: Callable[[], None] = lambda: None) -> None:

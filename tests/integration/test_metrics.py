@@ -36,7 +36,7 @@ SINGLE = {
         "nepse_watched_lag_offsets",
         "nepse_model_version_info",
     },
-    "projectors": {"nepse_lag_offsets", "nepse_records_total"},
+    "projectors": {"nepse_lag_offsets", "nepse_lag_seconds"},
     "judging": {"nepse_lag_offsets", "nepse_lag_seconds", "nepse_rebalances_total"},
     "forecasting": {"nepse_lag_offsets", "nepse_lag_seconds", "nepse_rebalances_total"},
     "web": {"nepse_http_request_duration_seconds_bucket"},
@@ -96,18 +96,8 @@ def test_every_process_tells_how_it_is(system: Settings, process: str) -> None:
     eventually(lambda: SINGLE[process] <= {name for name, _ in scrape(system, process)}, process, WITHIN)
     found = scrape(system, process)
     assert {"nepse_build_info", "process_resident_memory_bytes"} <= {name for name, _ in found}
+    assert (process == "telling") == ("nepse_watch_look_timestamp_seconds" in {name for name, _ in found})
     assert not any(label in {"symbol", "run_id"} for _, labels in found for label, _ in labels)
-
-
-def test_the_names_are_those_of_the_code(system: Settings) -> None:
-    """All together show every metric that rules and pictures ask for, but for what needs forecasts."""
-    found = {name for process in PORTS for name, _ in scrape(system, process)}
-    families = {name.removesuffix("_bucket") for name in found}
-    forecasts = {"nepse_prediction_error_ratio", "nepse_interval_coverage_ratio", "nepse_alerts_raised_total"}
-    slices = {
-        name for name, kind in metrics.names() if kind == "histogram" and name.startswith("nepse_slice")
-    }
-    assert {name for name, _ in metrics.names()} - forecasts - slices - {"nepse_bytes_total"} <= families
 
 
 def test_a_slice_and_a_dead_letter_are_counted(system: Settings) -> None:
@@ -128,6 +118,14 @@ def test_a_slice_and_a_dead_letter_are_counted(system: Settings) -> None:
         "the projector's records",
         WITHIN,
     )
+
+
+def test_the_names_are_those_of_the_code(system: Settings) -> None:
+    """All together show every metric that rules and pictures ask for, but for what needs forecasts."""
+    found = {name.removesuffix("_bucket") for process in PORTS for name, _ in scrape(system, process)}
+    forecasts = {"nepse_prediction_error_ratio", "nepse_interval_coverage_ratio", "nepse_alerts_raised_total"}
+    sessions = {"nepse_last_session_age_seconds"}
+    assert {name for name, _ in metrics.names()} - forecasts - sessions <= found
 
 
 def test_a_sensor_that_stands_still_is_seen_to_lag(system: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from events.payloads import ModelTrained
 from infra import metrics
@@ -140,6 +140,18 @@ def test_a_port_that_is_taken_ends_nothing(tmp_path: Path, caplog: pytest.LogCap
         other.listen()
         metrics.serve(load_settings(tmp_path, metrics_port=other.getsockname()[1]), "judging")
     assert "NEPSE_METRICS_PORT" in caplog.text
+
+
+def test_what_others_do_not_know_they_do_not_show() -> None:
+    """Not even as 0, by which a watch would seem to have looked last in 1970."""
+    gauge = Gauge("test_looked_timestamp_seconds", "When.", registry=None)
+    assert value("test_looked_timestamp_seconds") is None
+    for now in (5.0, 6.0):
+        metrics.alone(gauge, now)
+        assert value("test_looked_timestamp_seconds") == now
+    REGISTRY.unregister(gauge)
+    for one in (metrics.WATCH_LOOKED, metrics.SESSION_AGE):
+        assert one in metrics._alone or one not in REGISTRY._collector_to_names
 
 
 def progress(lag: int, waited: float, *partitions: int) -> dict[str, Progress]:
