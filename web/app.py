@@ -51,7 +51,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         app.include_router(one.router, prefix=API)
     app.include_router(create_site())  # last: it also answers whatever is nobody's
     app.add_middleware(Guarded)
-    app.add_middleware(Measured)
+    app.add_middleware(Measured, prefix=API)
     return app
 
 

@@ -443,10 +443,12 @@ def test_answers_are_measured_by_route(client: Reader, tables: Tables) -> None:
         labels = {"route": route, "method": method, "status": status}
         return REGISTRY.get_sample_value("nepse_http_request_duration_seconds_count", labels) or 0.0
 
-    wanted = (("/letters/{letter_id}", "200"), ("none", "404"))
+    routes = f"{API}/letters/{{letter_id}}", "/letters/{letter_id}", "/{address:path}"
+    wanted = list(zip(routes, ("200", "200", "404"), strict=True))
     before = [counted(*one) for one in wanted]
     for number in range(3):
         assert client.get(f"{API}/letters/l1").status_code == 200
+        assert client.get(f"/letters/{number}").status_code == 200
         assert client.get(f"/nothing/{number}").status_code == 404
     assert [counted(*one) for one in wanted] == [number + 3 for number in before]
 
