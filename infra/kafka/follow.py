@@ -93,7 +93,12 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
 
 
 def _batches(  # noqa: PLR0913, PLR0917  (what `follow` was given)
-    settings: Settings, topics: Sequence[str], positions: ReadPositions, stop: Event, linger: float, name: str
+    settings: Settings,
+    topics: Sequence[str],
+    positions: ReadPositions,
+    stop: Event,
+    linger: float,
+    name: str = "projector",
 ) -> Generator[Batch, None, None]:
     """Read from the stored positions on; going on to the next batch means that the last one is stored."""
     reader = clients.consumer(settings, client_id="nepse-projector", fetch_max_wait_ms=IDLE_MS)
