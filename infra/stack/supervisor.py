@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from infra.errors import LoopError, StackError, TryAgainError
+from infra.logs import keep_secrets
 from infra.settings import Settings, load_settings
 from infra.stack import parts as catalogue
 from infra.stack import process, state
@@ -206,8 +207,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("home", type=Path)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = load_settings(parser.parse_args().home)
+    keep_secrets(settings)
     try:
-        supervise(load_settings(parser.parse_args().home))
+        supervise(settings)
     except LoopError:
         log.exception("the stack did not start")
         return 1

@@ -30,6 +30,7 @@ PARTS = '["kafka","s3","postgres","prefect","deploy","forecasting","judging","te
 WITHIN = 90
 CHANNELS = json.dumps({"nobody": "json://someone:hush-hush@127.0.0.1:9/hook"})
 EXPIRED = PredictionExpired(symbol="STILL", date=date(2024, 3, 4), predicted=1.0, sessions_waited=1)
+SHOWN = ("flow_runs", "task_runs", "artifacts", "logs", "deployments")
 SINGLE = {
     "telling": {
         "nepse_watch_look_timestamp_seconds",
@@ -166,12 +167,20 @@ def _log(settings: Settings, process: str) -> str:
     return (settings.home / "logs" / f"{process}.log").read_text()
 
 
+def _prefect(settings: Settings, what: str) -> str:
+    """Give what Prefect's server tells everybody who asks."""
+    answer = httpx.post(f"{settings.prefect_ui}/api/{what}/filter", json={"limit": 200}, timeout=30)
+    assert answer.status_code == 200
+    return answer.text
+
+
 def test_no_secret_is_in_what_processes_tell(system: Settings) -> None:
-    """Neither in any log of the stack, the servers' included, nor in metrics."""
+    """Neither in any log of the stack, the servers' included, nor in metrics, nor in what Prefect shows."""
     secrets = secrets_of(system)
     assert len(secrets) >= 4
     assert "hush-hush" in secrets
     texts = {file.name: file.read_text(errors="replace") for file in (system.home / "logs").iterdir()}
     texts |= {f"metrics of {process}": exposed(system, process) for process in PORTS}
-    assert len(texts) > len(PORTS)
+    texts |= {f"{what} in Prefect": _prefect(system, what) for what in SHOWN}
+    assert all(texts[f"{what} in Prefect"].startswith("[{") for what in ("flow_runs", "logs", "deployments"))
     assert [name for name, text in texts.items() if any(secret in text for secret in secrets)] == []
