@@ -35,6 +35,10 @@ class Reader:
         """GET a path."""
         return self._runner.run(self._client.get(path, **options))
 
+    def head(self, path: str, **options: Any) -> httpx.Response:
+        """HEAD of a path."""
+        return self._runner.run(self._client.head(path, **options))
+
     def post(self, path: str, **options: Any) -> httpx.Response:
         """POST to a path."""
         return self._runner.run(self._client.post(path, **options))

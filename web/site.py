@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, HTTPException, Request, Response
 
 MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+READ = ["GET", "HEAD"]
 HTML = "text/html; charset=utf-8"
 
 
@@ -47,10 +48,10 @@ def create_site() -> APIRouter:
     for page in PAGES:
         kept = _kept(_html(here, page), HTML)
         for address in (page.address, *page.more):
-            router.get(address)(_served(kept))
+            router.api_route(address, methods=READ)(_served(kept))
     parts = {name: _kept(part.read_bytes(), _media(name)) for name, part in _walk(here / "static", "")}
 
-    @router.get("/static/{name:path}")
+    @router.api_route("/static/{name:path}", methods=READ)
     async def static(request: Request, name: str) -> Response:
         """Give a script, a style sheet or a picture."""
         if name not in parts:
@@ -59,7 +60,7 @@ def create_site() -> APIRouter:
 
     lost = _html(here, LOST)
 
-    @router.get("/{address:path}")
+    @router.api_route("/{address:path}", methods=READ)
     async def nothing(request: Request, address: str) -> Response:
         """Tell people that there is no such page, and programs as the API does."""
         if address.startswith("api/") or "text/html" not in request.headers.get("accept", ""):

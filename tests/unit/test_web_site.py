@@ -17,6 +17,7 @@ SCRIPTS = sorted(WEB.glob("static/**/*.js"))
 MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|DOMParser"
 )
+IMPORT = re.compile(r"^import \{([^}]*)\} from \"([^\"]+)\";", re.MULTILINE)
 ELSEWHERE = re.compile(r"https?://(?!www\.w3\.org/2000/svg)")
 
 
@@ -74,6 +75,13 @@ def test_what_a_page_names_is_there(client: Reader) -> None:
             assert (script.parent / name).is_file(), f"{script.name}: {name}"
 
 
+def test_a_head_is_a_page_without_its_body(client: Reader) -> None:
+    """As monitors ask."""
+    whole, head = client.get("/"), client.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+
+
 def test_people_are_told_where_to_go_and_programs_what_is_wrong(client: Reader) -> None:
     """An unknown address is a page for a browser, and a problem document below the API."""
     accept = {"accept": "text/html,*/*"}
@@ -91,6 +99,17 @@ def test_scripts_make_no_markup_of_data_and_ask_nobody_else(script: Path) -> Non
     assert not MARKUP.search(text)
     assert not ELSEWHERE.search(text)
     assert len(text.splitlines()) < 250
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_scripts_import_what_there_is_and_what_they_use(script: Path) -> None:
+    """No browser would say so before somebody came to that page."""
+    text = script.read_text("utf-8")
+    for names, module in IMPORT.findall(text):
+        there = (script.parent / module).read_text("utf-8")
+        for name in filter(None, map(str.strip, names.split(","))):
+            assert re.search(rf"^export (async )?(const|function|class) {name}\b", there, re.MULTILINE), name
+            assert len(re.findall(rf"(?<![\w.\"]){name}\b", text)) > 1, f"{name} is not used"
 
 
 def test_pages_have_no_script_or_style_of_their_own() -> None:

@@ -63,7 +63,10 @@ async function asked(url, options) {
   try {
     answer = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
   } catch {
-    throw new Problem(0, "The server does not answer. Is the stack running? `nepse status` tells, `nepse up` starts it.");
+    throw new Problem(
+      0,
+      "The server does not answer. Is the stack running? `nepse status` tells, `nepse up` starts it.",
+    );
   }
   const told = await answer.json().catch(() => null);
   if (answer.ok && told !== null) return told;

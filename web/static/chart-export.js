@@ -6,7 +6,17 @@
 import { h } from "./dom.js";
 import { UNKNOWN, day } from "./format.js";
 
-const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "font-family", "font-size", "text-anchor"];
+const STYLES = [
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-opacity",
+  "stroke-dasharray",
+  "font-family",
+  "font-size",
+  "text-anchor",
+];
 const SHARPNESS = 2;
 const MOST_ROWS = 400;
 const FORMULA = /^[=+\-@\t\r]/;
@@ -20,7 +30,9 @@ export function save(name, blob) {
 // The picture with its styles within it, as a file of its own has no style sheet.
 export function svgText(picture) {
   const copy = picture.cloneNode(true);
-  const [from, to] = [picture, copy].map((one) => [...one.querySelectorAll("path, line, rect, circle, text")]);
+  const [from, to] = [picture, copy].map((one) => [
+    ...one.querySelectorAll("path, line, rect, circle, text"),
+  ]);
   from.forEach((element, at) => {
     const style = getComputedStyle(element);
     for (const name of STYLES) to[at].setAttribute(name, style.getPropertyValue(name));
@@ -48,7 +60,11 @@ function painted(paint, element) {
   const style = getComputedStyle(element);
   const value = (name) => Number(element.getAttribute(name));
   if (element.tagName === "text") {
-    Object.assign(paint, { font: `${style.fontSize} ${style.fontFamily}`, fillStyle: style.fill, textAlign: { middle: "center", end: "right" }[style.textAnchor] ?? "left" });
+    Object.assign(paint, {
+      font: `${style.fontSize} ${style.fontFamily}`,
+      fillStyle: style.fill,
+      textAlign: { middle: "center", end: "right" }[style.textAnchor] ?? "left",
+    });
     paint.fillText(element.textContent, value("x"), value("y"));
     return;
   }
@@ -68,8 +84,14 @@ function fillAndStroke(paint, shape, style) {
     paint.fill(shape);
   }
   if (style.stroke !== "none") {
-    Object.assign(paint, { strokeStyle: style.stroke, lineWidth: Number.parseFloat(style.strokeWidth), globalAlpha: Number(style.strokeOpacity) });
-    paint.setLineDash(style.strokeDasharray === "none" ? [] : style.strokeDasharray.split(/[ ,]+/).map(Number.parseFloat));
+    Object.assign(paint, {
+      strokeStyle: style.stroke,
+      lineWidth: Number.parseFloat(style.strokeWidth),
+      globalAlpha: Number(style.strokeOpacity),
+    });
+    paint.setLineDash(
+      style.strokeDasharray === "none" ? [] : style.strokeDasharray.split(/[ ,]+/).map(Number.parseFloat),
+    );
     paint.stroke(shape);
   }
   paint.globalAlpha = 1;
@@ -81,7 +103,10 @@ function columnsOf(series) {
   return series.flatMap((one) => {
     if (one.kind === "rule") return [];
     const parts = one.kind === "band" ? ["low", "high"] : ["y"];
-    return parts.map((part) => ({ title: part === "y" ? one.name : `${one.name} ${part}`, values: new Map(one.points.map((point) => [point.x, point[part]])) }));
+    return parts.map((part) => ({
+      title: part === "y" ? one.name : `${one.name} ${part}`,
+      values: new Map(one.points.map((point) => [point.x, point[part]])),
+    }));
   });
 }
 
@@ -110,11 +135,36 @@ export function tableOf({ title, x, y }, series) {
   if (x.kind === "date") rows.reverse();
   const format = (value) => (value === null ? UNKNOWN : (y.format ?? String)(value));
   const where = (value) => (x.kind === "date" ? day(value) : (x.format?.(value) ?? String(value)));
-  return h("div", { class: "table-scroll numbers", role: "region", tabindex: "0", "aria-label": `${title} as numbers` },
-    h("table", {},
+  return h(
+    "div",
+    { class: "table-scroll numbers", role: "region", tabindex: "0", "aria-label": `${title} as numbers` },
+    h(
+      "table",
+      {},
       h("caption", { class: "hidden-text" }, title),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, x.title ?? ""), columns.map((one) => h("th", { scope: "col", class: "number" }, one.title)))),
-      h("tbody", {}, rows.slice(0, MOST_ROWS).map(([place, ...values]) =>
-        h("tr", {}, h("th", { scope: "row" }, where(place)), values.map((value) => h("td", { class: "number" }, format(value))))))),
-    rows.length > MOST_ROWS && h("p", {}, `The newest ${MOST_ROWS} of ${rows.length}; the CSV has all.`));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, x.title ?? ""),
+          columns.map((one) => h("th", { scope: "col", class: "number" }, one.title)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.slice(0, MOST_ROWS).map(([place, ...values]) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, where(place)),
+            values.map((value) => h("td", { class: "number" }, format(value))),
+          ),
+        ),
+      ),
+    ),
+    rows.length > MOST_ROWS && h("p", {}, `The newest ${MOST_ROWS} of ${rows.length}; the CSV has all.`),
+  );
 }

@@ -25,7 +25,8 @@ import { extent } from "./scale.js";
 
 const STEP = 0.25;
 const LEAST_DRAG = 6;
-const HELP = "Left and right arrow keys read the values, plus and minus zoom, shift with an arrow key moves, 0 shows everything.";
+const HELP =
+  "Left and right arrow keys read the values, plus and minus zoom, shift with an arrow key moves, 0 shows everything.";
 const marked = ({ dashed, faint }) => (dashed ? " dashed" : "") + (faint ? " faint" : "");
 let charts = 0;
 
@@ -35,10 +36,19 @@ export function createChart(options) {
   const state = { series: [], zoom: null, cursor: null, drag: null, width: 640 };
   const picture = svg("svg", { role: "img", "aria-labelledby": `${names.title} ${names.description}` });
   const readout = h("p", { class: "chart-readout", "aria-live": "polite" });
-  const stage = h("div", { class: "chart-stage", role: "group", tabindex: "0", "aria-label": `${options.title}: ${HELP}` }, picture);
+  const stage = h(
+    "div",
+    { class: "chart-stage", role: "group", tabindex: "0", "aria-label": `${options.title}: ${HELP}` },
+    picture,
+  );
   const legend = h("ul", { class: "legend" });
   const numbers = h("div");
-  const details = h("details", { ontoggle: () => details.open && put(numbers, tableOf(options, state.series)) }, h("summary", {}, "Numbers"), numbers);
+  const details = h(
+    "details",
+    { ontoggle: () => details.open && put(numbers, tableOf(options, state.series)) },
+    h("summary", {}, "Numbers"),
+    numbers,
+  );
   const heading = h("h3", {}, options.title);
   const element = h(
     "figure",
@@ -51,19 +61,26 @@ export function createChart(options) {
   );
 
   function zoomTools() {
-    return h("span", { class: "group" },
+    return h(
+      "span",
+      { class: "group" },
       button("−", () => zoomBy(1 / (1 - 2 * STEP)), { "aria-label": `Zoom out of ${options.title}` }),
       button("+", () => zoomBy(1 - 2 * STEP), { "aria-label": `Zoom into ${options.title}` }),
-      button("All", () => zoomTo(null), { "aria-label": `Show all of ${options.title}` }));
+      button("All", () => zoomTo(null), { "aria-label": `Show all of ${options.title}` }),
+    );
   }
 
   function saveTools() {
     const name = options.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-    const tool = (kind, act) => button(kind, act, { class: "quiet", "aria-label": `Save ${options.title} as ${kind}` });
-    return h("span", { class: "group" },
+    const tool = (kind, act) =>
+      button(kind, act, { class: "quiet", "aria-label": `Save ${options.title} as ${kind}` });
+    return h(
+      "span",
+      { class: "group" },
       tool("SVG", () => save(`${name}.svg`, new Blob([svgText(picture)], { type: "image/svg+xml" }))),
       tool("PNG", async () => save(`${name}.png`, await png(picture))),
-      tool("CSV", () => save(`${name}.csv`, new Blob([csv(options, state.series)], { type: "text/csv" }))));
+      tool("CSV", () => save(`${name}.csv`, new Blob([csv(options, state.series)], { type: "text/csv" }))),
+    );
   }
 
   function everything() {
@@ -82,8 +99,16 @@ export function createChart(options) {
   }
 
   function draw() {
-    const texts = [svg("title", { id: names.title }, options.title), svg("desc", { id: names.description }, options.description)];
-    const view = { width: state.width, height: options.height ?? 280, window: state.zoom ?? everything(), at };
+    const texts = [
+      svg("title", { id: names.title }, options.title),
+      svg("desc", { id: names.description }, options.description),
+    ];
+    const view = {
+      width: state.width,
+      height: options.height ?? 280,
+      window: state.zoom ?? everything(),
+      at,
+    };
     state.scene = drawn(picture, texts, options, state, view);
   }
 
@@ -97,7 +122,8 @@ export function createChart(options) {
 
   function zoomBy(factor) {
     const [from, to] = state.zoom ?? everything();
-    const middle = state.cursor !== null && state.cursor >= from && state.cursor <= to ? state.cursor : (from + to) / 2;
+    const middle =
+      state.cursor !== null && state.cursor >= from && state.cursor <= to ? state.cursor : (from + to) / 2;
     zoomTo([middle - (middle - from) * factor, middle + (to - middle) * factor]);
   }
 
@@ -111,13 +137,21 @@ export function createChart(options) {
   function read(place) {
     state.cursor = place;
     draw();
-    const told = state.series.flatMap((one) => one.points?.filter((point) => at(point) === place).map((point) => said(one, point)) ?? []);
-    put(readout, h("strong", {}, where(place)), told.map((text) => h("span", {}, text)));
+    const told = state.series.flatMap(
+      (one) => one.points?.filter((point) => at(point) === place).map((point) => said(one, point)) ?? [],
+    );
+    put(
+      readout,
+      h("strong", {}, where(place)),
+      told.map((text) => h("span", {}, text)),
+    );
   }
 
   function where(place) {
     if (options.x.kind === "names") return options.x.names[place];
-    return options.x.kind === "date" ? day(new Date(place).toISOString()) : (options.x.format?.(place) ?? String(place));
+    return options.x.kind === "date"
+      ? day(new Date(place).toISOString())
+      : (options.x.format?.(place) ?? String(place));
   }
 
   function said(series, { y, low, high }) {
@@ -128,7 +162,12 @@ export function createChart(options) {
   function step(by) {
     const every = places();
     const here = every.indexOf(state.cursor);
-    if (every.length) read(every[here < 0 ? (by > 0 ? 0 : every.length - 1) : Math.min(every.length - 1, Math.max(0, here + by))]);
+    if (every.length)
+      read(
+        every[
+          here < 0 ? (by > 0 ? 0 : every.length - 1) : Math.min(every.length - 1, Math.max(0, here + by))
+        ],
+      );
   }
 
   const keys = {
@@ -150,11 +189,15 @@ export function createChart(options) {
   const across = (event) => event.clientX - picture.getBoundingClientRect().left;
   const nearest = (pixel) => {
     const wanted = state.scene.x.invert(pixel);
-    return places().reduce((best, one) => (best === null || Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best), null);
+    return places().reduce(
+      (best, one) => (best === null || Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best),
+      null,
+    );
   };
 
   stage.addEventListener("pointerdown", (event) => {
-    if (event.button === 0 && event.pointerType !== "touch") state.drag = { from: across(event), to: across(event) };
+    if (event.button === 0 && event.pointerType !== "touch")
+      state.drag = { from: across(event), to: across(event) };
   });
   stage.addEventListener("pointermove", (event) => {
     if (state.drag) state.drag.to = across(event);
@@ -164,7 +207,8 @@ export function createChart(options) {
   addEventListener("pointerup", () => {
     const { drag } = state;
     state.drag = null;
-    if (drag && Math.abs(drag.to - drag.from) >= LEAST_DRAG) zoomTo([drag.from, drag.to].sort((a, b) => a - b).map(state.scene.x.invert));
+    if (drag && Math.abs(drag.to - drag.from) >= LEAST_DRAG)
+      zoomTo([drag.from, drag.to].sort((a, b) => a - b).map(state.scene.x.invert));
     else if (drag) draw();
   });
   stage.addEventListener("dblclick", () => zoomTo(null));
@@ -178,7 +222,17 @@ export function createChart(options) {
 
   function set(series) {
     state.series = series;
-    put(legend, series.map((one) => h("li", { class: `tone-${one.tone}` }, h("span", { class: `swatch ${one.kind}${marked(one)}` }), one.name)));
+    put(
+      legend,
+      series.map((one) =>
+        h(
+          "li",
+          { class: `tone-${one.tone}` },
+          h("span", { class: `swatch ${one.kind}${marked(one)}` }),
+          one.name,
+        ),
+      ),
+    );
     draw();
     if (details.open) put(numbers, tableOf(options, series));
   }

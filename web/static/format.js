@@ -2,7 +2,8 @@
 //
 //   price(1234.5)          1,234.50          signed(1.5)            +1.50
 //   percent(12.345)        12.3 %            signedPercent(-0.4)    −0.40 %
-//   share(0.953)           95.3 %            whole(12345)           12,345
+//   share(0.953)           95.3 %            percentOf(0.953)       95.3, a number
+//   whole(12345)           12,345
 //   figure(0.01234567)     0.01235           bytes(2048)            2.0 kB
 //   day("2024-03-04")      4 Mar 2024        shortDay               4 Mar
 //   moment("2024-…Z")      4 Mar 2024, 16:45 (Kathmandu)            ago(moment)   3 min ago
@@ -18,10 +19,18 @@ const numbers = (digits, more = {}) =>
 const plain = { 0: numbers(0), 1: numbers(1), 2: numbers(2) };
 const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const moments = new Intl.DateTimeFormat("en-GB", {
-  timeZone: ZONE, day: "numeric", month: "numeric", year: "numeric", hour: "2-digit", minute: "2-digit",
+  timeZone: ZONE,
+  day: "numeric",
+  month: "numeric",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
 });
 const clock = new Intl.DateTimeFormat("en-GB", {
-  timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit",
+  timeZone: ZONE,
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
 });
 
 const known = (value) => value !== null && value !== undefined && Number.isFinite(Number(value));
@@ -35,7 +44,8 @@ export const figure = (value) => written(value, significant);
 export const signed = (value) => withSign(value, written(value, plain[2]));
 export const percent = (value) => withUnit(written(value, plain[1]), "%");
 export const signedPercent = (value) => withUnit(withSign(value, written(value, plain[2])), "%");
-export const share = (value) => (known(value) ? percent(100 * value) : UNKNOWN);
+export const percentOf = (share) => (known(share) ? 100 * share : null);
+export const share = (value) => percent(percentOf(value));
 
 export function direction(value) {
   if (!known(value) || value === 0) return "flat";
@@ -69,7 +79,11 @@ export function time(at = new Date()) {
 
 export function duration(seconds) {
   if (!known(seconds)) return UNKNOWN;
-  const units = [["d", 86400], ["h", 3600], ["min", 60]];
+  const units = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ];
   const [unit, size] = units.find(([, one]) => seconds >= one) ?? ["s", 1];
   return `${whole(Math.floor(seconds / size))}\u00a0${unit}`;
 }

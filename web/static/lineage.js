@@ -31,7 +31,13 @@ export function lineageCard() {
   const element = card(
     "Behind the forecast",
     "Every record that led to it, with the run that made it; read from the topics, which takes a moment.",
-    h("form", { class: "pick", onsubmit: asked }, h("label", { for: "lineage-session" }, "Session"), select, h("button", { type: "submit" }, "Trace")),
+    h(
+      "form",
+      { class: "pick", onsubmit: asked },
+      h("label", { for: "lineage-session" }, "Session"),
+      select,
+      h("button", { type: "submit" }, "Trace"),
+    ),
     answer,
   );
 
@@ -54,7 +60,10 @@ export function lineageCard() {
     if (state.symbol === symbol && state.sessions === sessions.join()) return;
     const chosen = select.value;
     Object.assign(state, { symbol, sessions: sessions.join() });
-    put(select, [...new Set(sessions)].map((session) => h("option", { value: session }, day(session))));
+    put(
+      select,
+      [...new Set(sessions)].map((session) => h("option", { value: session }, day(session))),
+    );
     if (sessions.includes(chosen)) select.value = chosen;
   }
 
@@ -62,11 +71,32 @@ export function lineageCard() {
 }
 
 function told({ predictions, closes, dead_letters: letters }) {
-  if (!predictions.length) return empty("No prediction", "Nothing was predicted about this session; its close is known.");
+  if (!predictions.length)
+    return empty("No prediction", "Nothing was predicted about this session; its close is known.");
   return [
-    predictions.map((prediction, at) => h("section", {}, predictions.length > 1 && h("h3", {}, `Prediction ${at + 1} of ${predictions.length}`), h("ol", { class: "chain" }, steps(prediction)))),
-    closes.length > 0 && h("p", { class: "small muted" }, `The close was told ${closes.length === 1 ? "once" : `${closes.length} times`}.`),
-    letters.length > 0 && h("p", {}, h("span", { class: "badge bad" }, `${letters.length} dead`), " records of it lie in the ", link("/letters", "dead letters"), "."),
+    predictions.map((prediction, at) =>
+      h(
+        "section",
+        {},
+        predictions.length > 1 && h("h3", {}, `Prediction ${at + 1} of ${predictions.length}`),
+        h("ol", { class: "chain" }, steps(prediction)),
+      ),
+    ),
+    closes.length > 0 &&
+      h(
+        "p",
+        { class: "small muted" },
+        `The close was told ${closes.length === 1 ? "once" : `${closes.length} times`}.`,
+      ),
+    letters.length > 0 &&
+      h(
+        "p",
+        {},
+        h("span", { class: "badge bad" }, `${letters.length} dead`),
+        " records of it lie in the ",
+        link("/letters", "dead letters"),
+        ".",
+      ),
   ];
 }
 
@@ -80,19 +110,56 @@ function steps(prediction) {
 }
 
 function step(node, remark) {
-  return h("li", {},
-    h("strong", {}, NAMES[node.event] ?? node.event ?? "No record"), " ",
-    h("span", { class: "small muted" }, [node.timestamp && moment(node.timestamp), node.producer && `by ${node.producer}`, remark].filter(Boolean).join(", ")),
-    h("div", { class: "facts" }, Object.entries(node.facts ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")}: ${written(value)}`).join(" · ") || node.note),
-    h("div", { class: "facts" }, h("code", {}, node.place), node.slice && [" in slice ", h("code", {}, node.slice.place), ", ", link(node.slice.run, "its run in Prefect")]));
+  return h(
+    "li",
+    {},
+    h("strong", {}, NAMES[node.event] ?? node.event ?? "No record"),
+    " ",
+    h(
+      "span",
+      { class: "small muted" },
+      [node.timestamp && moment(node.timestamp), node.producer && `by ${node.producer}`, remark]
+        .filter(Boolean)
+        .join(", "),
+    ),
+    h(
+      "div",
+      { class: "facts" },
+      Object.entries(node.facts ?? {})
+        .map(([name, value]) => `${name.replaceAll("_", " ")}: ${written(value)}`)
+        .join(" · ") || node.note,
+    ),
+    h(
+      "div",
+      { class: "facts" },
+      h("code", {}, node.place),
+      node.slice && [
+        " in slice ",
+        h("code", {}, node.slice.place),
+        ", ",
+        link(node.slice.run, "its run in Prefect"),
+      ],
+    ),
+  );
 }
 
 function model(told) {
   if (!told) return null;
-  return h("li", {},
-    h("strong", {}, "Model "), link(`/model/${part(told.version)}`, told.version),
+  return h(
+    "li",
+    {},
+    h("strong", {}, "Model "),
+    link(`/model/${part(told.version)}`, told.version),
     told.mlflow && [", ", link(told.mlflow, "in MLflow")],
-    (told.events ?? []).map((event) => h("div", { class: "facts" }, `${NAMES[event.event] ?? event.event} ${moment(event.timestamp)} · `, h("code", {}, event.place))));
+    (told.events ?? []).map((event) =>
+      h(
+        "div",
+        { class: "facts" },
+        `${NAMES[event.event] ?? event.event} ${moment(event.timestamp)} · `,
+        h("code", {}, event.place),
+      ),
+    ),
+  );
 }
 
 const written = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -7,12 +7,21 @@
 import { h } from "./dom.js";
 
 export function figures(every) {
-  return h("dl", { class: "figures" }, every.map(([name, value, remark]) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, value), remark && h("dd", {}, remark))));
+  return h(
+    "dl",
+    { class: "figures" },
+    every.map(([name, value, remark]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, value), remark && h("dd", {}, remark)),
+    ),
+  );
 }
 
 export function facts(every) {
-  return h("dl", { class: "facts-list" }, every.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h(
+    "dl",
+    { class: "facts-list" },
+    every.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
 }
 
 export function card(heading, text, ...content) {

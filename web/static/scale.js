@@ -30,7 +30,9 @@ export function marks([low, high], count) {
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough) ?? power;
   const first = Math.ceil(low / step);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => Number(((first + at) * step).toPrecision(12)));
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) =>
+    Number(((first + at) * step).toPrecision(12)),
+  );
 }
 
 export function dayMarks([low, high], count) {

@@ -42,7 +42,13 @@ export function createTable(options) {
     h(
       "div",
       { class: "table-scroll", role: "region", "aria-label": `${caption}, scrollable`, tabindex: "0" },
-      h("table", {}, h("caption", { class: "hidden-text" }, caption), h("thead", {}, h("tr", {}, [...heads.values()])), body),
+      h(
+        "table",
+        {},
+        h("caption", { class: "hidden-text" }, caption),
+        h("thead", {}, h("tr", {}, [...heads.values()])),
+        body,
+      ),
     ),
     pager.element,
   );
@@ -58,7 +64,12 @@ export function createTable(options) {
     const pages = Math.max(1, Math.ceil(found.length / perPage));
     state.page = Math.min(Math.max(0, page), pages - 1);
     const shown = found.slice(state.page * perPage, (state.page + 1) * perPage);
-    put(body, shown.length ? shown.map(line) : h("tr", {}, h("td", { colspan: columns.length, class: "none" }, nothing)));
+    put(
+      body,
+      shown.length
+        ? shown.map(line)
+        : h("tr", {}, h("td", { colspan: columns.length, class: "none" }, nothing)),
+    );
     status.textContent = counted(found.length, state.rows.length);
     pager.show(state.page, pages);
     for (const column of columns) markSorted(heads.get(column.name), column, state.sort);
@@ -83,7 +94,9 @@ export function createTable(options) {
 }
 
 function head(column, sortBy) {
-  const content = column.fixed ? column.title : button(column.title, () => sortBy(column), { title: column.hint });
+  const content = column.fixed
+    ? column.title
+    : button(column.title, () => sortBy(column), { title: column.hint });
   return h("th", { scope: "col", class: classes(column), title: column.fixed ? column.hint : null }, content);
 }
 
@@ -137,14 +150,23 @@ function counted(found, all) {
 }
 
 function tools({ filter, choices = [] }, changed) {
-  const field = filter && h("input", { type: "search", maxlength: "100", spellcheck: "false", oninput: changed });
+  const field =
+    filter && h("input", { type: "search", maxlength: "100", spellcheck: "false", oninput: changed });
   const selects = choices.map(({ options }) =>
-    h("select", { onchange: changed }, options.map(({ title }, at) => h("option", { value: at }, title))),
+    h(
+      "select",
+      { onchange: changed },
+      options.map(({ title }, at) => h("option", { value: at }, title)),
+    ),
   );
   const named = (label, control) => h("label", { class: "tool" }, h("span", {}, label), control);
-  const fits = (row) => !field?.value || filter.text(row).toLowerCase().includes(field.value.trim().toLowerCase());
+  const fits = (row) =>
+    !field?.value || filter.text(row).toLowerCase().includes(field.value.trim().toLowerCase());
   return {
-    elements: [field && named(filter.label, field), choices.map(({ label }, at) => named(label, selects[at]))],
+    elements: [
+      field && named(filter.label, field),
+      choices.map(({ label }, at) => named(label, selects[at])),
+    ],
     test: (row) => fits(row) && choices.every(({ options }, at) => options[selects[at].value].test(row)),
   };
 }

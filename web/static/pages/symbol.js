@@ -1,52 +1,19 @@
 // Symbol: price with the predicted path, errors, features of the day, and what is behind a forecast.
 
 import { get, named, part } from "../api.js";
-import { createChart } from "../chart.js";
 import { h, link, put } from "../dom.js";
-import { UNKNOWN, day, direction, figure, percent, price, share, signed, signedPercent, whole } from "../format.js";
+import { UNKNOWN, day, direction, figure, price, share, signedPercent } from "../format.js";
 import { lineageCard } from "../lineage.js";
 import { start } from "../page.js";
 import { card, figures } from "../parts.js";
 import { empty } from "../states.js";
 import { createTable } from "../table.js";
+import { drawErrors, drawPrices, errorChart, priceChart } from "./symbol-charts.js";
+import { historyTable, joined } from "./symbol-history.js";
 
 const SESSIONS = 250;
 const JUDGED = 60;
 const name = named("/symbol");
-
-const prices = createChart({
-  title: "Price and forecast",
-  description: "Each forecast was made after the session before; the shaded ranges are where the close was expected with 80 and 95 percent.",
-  x: { kind: "date", title: "Session" },
-  y: { format: price, mark: whole },
-  height: 340,
-});
-const errors = createChart({
-  title: "Errors",
-  description: "Forecast minus close, in rupees: above zero the forecast was too high. Warm bars lay outside the range of 95 percent.",
-  x: { kind: "date", title: "Session" },
-  y: { format: signed, mark: whole },
-  height: 200,
-});
-const history = createTable({
-  caption: "Forecasts and closes",
-  key: (row) => `${row.date} ${row.as_of}`,
-  columns: [
-    { name: "date", title: "Session", value: (row) => row.date, cell: (row) => day(row.date) },
-    { name: "forecast", title: "Forecast", number: true, value: (row) => row.predicted_close, cell: (row) => price(row.predicted_close) },
-    { name: "close", title: "Close", number: true, value: (row) => row.actual, cell: (row) => price(row.actual) },
-    { name: "error", title: "Error", number: true, value: (row) => row.error, cell: (row) => signed(row.error), hint: "Forecast minus close, rupees." },
-    { name: "percent", title: "Error in percent", number: true, wide: true, value: (row) => row.pct_error, cell: (row) => percent(row.pct_error) },
-    { name: "base", title: "Persistence", number: true, wide: true, value: (row) => row.baseline_error, cell: (row) => signed(row.baseline_error), hint: "The error of saying that the close stays as it is." },
-    { name: "within", title: "In 95 %", value: (row) => withinText(row), cell: (row) => withinBadge(row) },
-    { name: "model", title: "Model", wide: true, value: (row) => row.model_version, cell: (row) => link(`/model/${part(row.model_version)}`, row.model_version) },
-  ],
-  sort: { name: "date", down: true },
-  perPage: 15,
-});
-
-const withinText = ({ within_95: within }) => (within === null || within === undefined ? null : within ? "yes" : "no");
-const withinBadge = (row) => (withinText(row) === "no" ? h("span", { class: "badge bad" }, "no") : (withinText(row) ?? UNKNOWN));
 
 async function load() {
   const known = await get("/symbols", { limit: 500 });
@@ -56,32 +23,13 @@ async function load() {
   const [predictions, actuals, judged] = await Promise.all(
     ["/predictions", "/actuals", "/errors"].map((path) => get(path, wanted)),
   );
-  return { known: known.items, about, predictions: predictions.items, actuals: actuals.items, errors: judged.items };
-}
-
-const oldestFirst = (rows) => [...rows].reverse();
-
-function joined({ predictions, errors: judged }) {
-  const of = new Map(judged.map((row) => [`${row.date} ${row.as_of}`, row]));
-  return predictions.map((row) => ({ ...row, ...pick(of.get(`${row.date} ${row.as_of}`)) }));
-}
-
-const pick = (row) => (row ? { actual: row.actual, error: row.error, pct_error: row.pct_error, baseline_error: row.baseline_error, within_95: row.within_95 } : {});
-
-function drawPrices({ predictions, actuals }) {
-  const said = oldestFirst(predictions);
-  const ranges = (level) => said.map((row) => ({ x: row.date, low: row[`low_${level}`], high: row[`high_${level}`] }));
-  prices.set([
-    { kind: "band", name: "95 % range", tone: "accent", faint: true, points: ranges(95) },
-    { kind: "band", name: "80 % range", tone: "accent", points: ranges(80) },
-    { kind: "line", name: "Close", tone: "ink", points: oldestFirst(actuals).map((row) => ({ x: row.date, y: row.actual_close })) },
-    { kind: "line", name: "Forecast", tone: "warm", dashed: true, points: said.map((row) => ({ x: row.date, y: row.predicted_close })) },
-    { kind: "points", name: "Next session", tone: "warm", points: said.slice(-1).map((row) => ({ x: row.date, y: row.predicted_close })) },
-  ]);
-}
-
-function drawErrors(rows) {
-  errors.set([{ kind: "bars", name: "Forecast minus close", tone: "accent", toneOf: (point) => (point.within === false ? "warm" : "accent"), points: oldestFirst(rows).map((row) => ({ x: row.date, y: row.error, within: row.within_95 })) }]);
+  return {
+    known: known.items,
+    about,
+    predictions: predictions.items,
+    actuals: actuals.items,
+    errors: judged.items,
+  };
 }
 
 function summary({ about, errors: judged }) {
@@ -90,26 +38,70 @@ function summary({ about, errors: judged }) {
   const mean = (of) => (recent.length ? recent.reduce((sum, row) => sum + of(row), 0) / recent.length : null);
   const inside = recent.filter((row) => row.within_95 !== null);
   return figures([
-    ["Last close", price(actual?.actual_close ?? about.vector?.last_close), day(actual?.date ?? about.vector?.date)],
+    [
+      "Last close",
+      price(actual?.actual_close ?? about.vector?.last_close),
+      day(actual?.date ?? about.vector?.date),
+    ],
     ["Forecast", price(prediction?.predicted_close), `for ${day(prediction?.date)}`],
-    ["Expected move", h("span", { class: direction(prediction?.expected_move_pct) }, signedPercent(prediction?.expected_move_pct)), `by ${prediction?.model_version ?? "nobody"}`],
-    ["80 % range", h("span", { class: "range" }, prediction?.low_80 ? `${price(prediction.low_80)} – ${price(prediction.high_80)}` : UNKNOWN), prediction?.low_95 ? `95 %: ${price(prediction.low_95)} – ${price(prediction.high_95)}` : null],
-    ["Mean absolute error", price(mean((row) => row.abs_error)), `persistence ${price(mean((row) => Math.abs(row.baseline_error ?? 0)))}`],
-    ["Closes in 95 % range", inside.length ? share(inside.filter((row) => row.within_95).length / inside.length) : UNKNOWN, `of ${inside.length} sessions`],
+    [
+      "Expected move",
+      h(
+        "span",
+        { class: direction(prediction?.expected_move_pct) },
+        signedPercent(prediction?.expected_move_pct),
+      ),
+      `by ${prediction?.model_version ?? "nobody"}`,
+    ],
+    [
+      "80 % range",
+      h(
+        "span",
+        { class: "range" },
+        prediction?.low_80 ? `${price(prediction.low_80)} – ${price(prediction.high_80)}` : UNKNOWN,
+      ),
+      prediction?.low_95 ? `95 %: ${price(prediction.low_95)} – ${price(prediction.high_95)}` : null,
+    ],
+    [
+      "Mean absolute error",
+      price(mean((row) => row.abs_error)),
+      `persistence ${price(mean((row) => Math.abs(row.baseline_error ?? 0)))}`,
+    ],
+    [
+      "Closes in 95 % range",
+      inside.length ? share(inside.filter((row) => row.within_95).length / inside.length) : UNKNOWN,
+      `of ${inside.length} sessions`,
+    ],
   ]);
 }
 
 function features(vector) {
-  if (!vector) return card("Features", null, empty("No features yet", "They are computed when the symbol's next session is ingested."));
+  if (!vector)
+    return card(
+      "Features",
+      null,
+      empty("No features yet", "They are computed when the symbol's next session is ingested."),
+    );
   const entries = Object.entries(vector.features).sort(([one], [other]) => one.localeCompare(other));
-  return card("Features", `After the session of ${day(vector.date)}, feature set ${vector.feature_set ?? UNKNOWN}, revision ${vector.revision}.`,
-    h("dl", { class: "facts-columns" }, entries.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, figure(value))))));
+  return card(
+    "Features",
+    `After the session of ${day(vector.date)}, feature set ${vector.feature_set ?? UNKNOWN}, revision ${vector.revision}.`,
+    h(
+      "dl",
+      { class: "facts-columns" },
+      entries.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, figure(value)))),
+    ),
+  );
 }
 
 const top = h("div");
 const vectorPlace = h("div");
 const lineage = lineageCard();
-const historyCard = card("Session by session", "Every forecast beside what came of it.", history.element);
+const historyCard = card(
+  "Session by session",
+  "Every forecast beside what came of it.",
+  historyTable.element,
+);
 
 function render(data, place) {
   showKnown(data.known);
@@ -123,26 +115,48 @@ function render(data, place) {
   document.getElementById("lead").textContent = "Price, forecast, errors, and what is behind them.";
   put(top, summary(data));
   put(vectorPlace, features(about.vector));
-  if (!place.contains(prices.element)) put(place, top, prices.element, errors.element, lineage.element, vectorPlace, historyCard);
+  if (!place.contains(priceChart.element))
+    put(place, top, priceChart.element, errorChart.element, lineage.element, vectorPlace, historyCard);
   drawPrices(data);
   drawErrors(data.errors);
-  history.set(joined(data));
-  lineage.set(about.symbol, data.predictions.map((row) => row.date));
+  historyTable.set(joined(data));
+  lineage.set(
+    about.symbol,
+    data.predictions.map((row) => row.date),
+  );
 }
 
 function showKnown(known) {
-  put(document.getElementById("known"), known.map(({ symbol }) => h("option", { value: symbol })));
+  put(
+    document.getElementById("known"),
+    known.map(({ symbol }) => h("option", { value: symbol })),
+  );
 }
 
 function list(known) {
-  if (!known.length) return empty("No symbols yet", "They appear here a moment after the first prices were ingested: run `nepse demo`, or `nepse ingest` with files of your own.");
+  if (!known.length)
+    return empty(
+      "No symbols yet",
+      "They appear here a moment after the first prices were ingested: run `nepse demo`, or `nepse ingest` with files of your own.",
+    );
   const table = createTable({
     caption: "Symbols",
     key: (row) => row.symbol,
     columns: [
-      { name: "symbol", title: "Symbol", value: (row) => row.symbol, cell: (row) => link(`/symbol/${part(row.symbol)}`, row.symbol) },
+      {
+        name: "symbol",
+        title: "Symbol",
+        value: (row) => row.symbol,
+        cell: (row) => link(`/symbol/${part(row.symbol)}`, row.symbol),
+      },
       { name: "date", title: "Newest session", value: (row) => row.date, cell: (row) => day(row.date) },
-      { name: "close", title: "Close", number: true, value: (row) => row.last_close, cell: (row) => price(row.last_close) },
+      {
+        name: "close",
+        title: "Close",
+        number: true,
+        value: (row) => row.last_close,
+        cell: (row) => price(row.last_close),
+      },
     ],
     filter: { label: "Symbol", text: (row) => row.symbol },
   });
@@ -156,4 +170,9 @@ document.getElementById("pick").addEventListener("submit", (event) => {
   if (wanted) location.assign(`/symbol/${part(wanted)}`);
 });
 
-start({ what: name || "the symbols", topics: ["features", "predictions", "actuals", "errors"], load, render });
+start({
+  what: name || "the symbols",
+  topics: ["features", "predictions", "actuals", "errors"],
+  load,
+  render,
+});
