@@ -107,9 +107,19 @@ def _begin() -> None:
             RETRIES.labels(flow, outcome)
 
 
-def published(flow: str, values: Iterable[bytes | None]) -> None:
-    """Count what a transaction published."""
-    _moved(flow, "out", values)
+def published(name: str, values: Iterable[bytes | None]) -> None:
+    """Count what a transaction published; `name` is its group's, or its own."""
+    _moved(flow_of(name), "out", values)
+
+
+def aborted(name: str, reason: str) -> None:
+    """Count a transaction that was not committed: `failed`, `fenced`, or `unknown` how it ended."""
+    ABORTS.labels(flow_of(name), reason).inc()
+
+
+def flow_of(name: str) -> str:
+    """Cut a transactional id down to who publishes, so that labels are few."""
+    return name.removeprefix("source.").partition(".")[0]
 
 
 def read(flow: str, values: Iterable[bytes | None], delay: float | None, duration: float) -> None:

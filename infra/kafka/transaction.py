@@ -133,7 +133,7 @@ def _translated(warm: WarmProducer, flow: str) -> Iterator[None]:
         yield
     except BaseException as error:
         fenced = _is_fenced(error)
-        metrics.ABORTS.labels(flow, "fenced" if fenced else _unanswered(error)).inc()
+        metrics.aborted(flow, "fenced" if fenced else _unanswered(error))
         if not fenced and not isinstance(error, OutcomeUnknownError):
             _abort(warm)
         warm.discard()  # pending offsets are never cleared: a next transaction would commit them too

@@ -121,6 +121,21 @@ def test_a_slice_is_counted_whole() -> None:
     assert value("nepse_slice_delay_seconds_count", flow="counted") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "flow"),
+    [
+        ("join-errors", "join-errors"),
+        ("join-errors.2", "join-errors"),
+        ("predict.features-0", "predict"),
+        ("source.ingest", "ingest"),
+        ("source.block.predict", "block"),
+    ],
+)
+def test_a_label_names_who_publishes(name: str, flow: str) -> None:
+    """Neither a partition nor what a publisher calls its transactions."""
+    assert metrics.flow_of(name) == flow
+
+
 def test_the_metrics_are_served(tmp_path: Path) -> None:
     """On the process's own port, as text; a process whose port is taken goes on without."""
     offset = next(n for n in range(21_000, 40_000, 7) if ports.free("127.0.0.1", 9102 + n))
