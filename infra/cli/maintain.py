@@ -23,7 +23,8 @@ def maintain(
 ) -> None:
     """Compact the feature table, and forget old versions that no model was trained on.
 
-    The loop goes on meanwhile. It also happens by itself, every week at night.
+    Errors that monitor looks back at no more, after 400 days, are forgotten as well. The loop goes on
+    meanwhile. It also happens by itself, every week at night.
 
     Example: nepse maintain --keep-days 7
     """

@@ -36,8 +36,12 @@ class Desk:
         self.days = [NEWEST]
         monkeypatch.setattr(loaded, "unpack", self.shop.unpack)
         monkeypatch.setattr(promoting, "Source", lambda _pool, _name: self.source())
-        monkeypatch.setattr(promoting, "held_until", lambda _loop, _today: self.days)
+        monkeypatch.setattr(promoting, "held_until", self.held_until)
         monkeypatch.setattr(promoting, "targets", lambda _loop: learned([]))
+
+    def held_until(self, _loop: object, today: date) -> list[date]:
+        """Name the sessions up to a day."""
+        return [day for day in self.days if day <= today]
 
     def source(self) -> Any:
         """Give the one who publishes."""
@@ -184,6 +188,13 @@ def test_before_the_first_session_a_promotion_counts_for_all(monkeypatch: pytest
     decision = desk.decide("v3")
     assert (decision.valid_from, decision.as_dict()["valid_from"]) == (None, None)
     assert decision.message == "v3 serves, before it v2: by hand"
+
+
+def test_a_session_that_is_dated_after_today_was_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version would serve from then on, and none before."""
+    desk = Desk(monkeypatch, *TRAINED)
+    desk.days = [NEWEST, date(9999, 1, 3)]
+    assert desk.decide("v3").valid_from == NEXT
 
 
 def test_the_run_lets_the_aliases_follow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,6 +249,18 @@ def test_bytes_of_a_letter_are_told_as_base64_and_cut(client: Reader, tables: Ta
     assert (told["truncated"], len(told["value_base64"])) == (True, 87_384)
 
 
+def test_what_is_said_of_a_version_once_more_is_no_training(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers a later request: the version was trained when that was told first, and serves as before."""
+    first = TRAINED | {"payload": TRAINED["payload"] | {"artifact_sha256": "abc"}}
+    later = {"timestamp": first["timestamp"] + timedelta(days=9), "offset": first["offset"] + 1}
+    again = first | later | {"payload": first["payload"] | {"promoted": False}}
+    monkeypatch.setattr(models, "told", lambda _: [first, again])
+    [found, _] = client.get(f"{API}/models").json()["items"]
+    assert (found["role"], found["trained_at"][:10]) == ("champion", "2024-03-04")
+
+
 def test_versions_are_told_with_their_role_and_what_they_did(client: Reader) -> None:
     """The newest training first, persistence last."""
     found = client.get(f"{API}/models").json()["items"]
