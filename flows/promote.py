@@ -6,7 +6,9 @@ from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact
 
 from infra.bootstrap import connect
+from infra.pages import model_page
 from tasks.aliases import align
+from tasks.core.markdown import link
 from tasks.promoting import decide
 
 
@@ -26,5 +28,6 @@ def promote(version: str | None = None, reason: str = "by hand", again: bool = F
     loop = connect()
     decision = decide(loop, version, reason, again=again)
     align(loop)
-    create_markdown_artifact(decision.message, key="promote", description=decision.message)
+    page = link(f"{decision.version} on our page", model_page(loop.settings, decision.version))
+    create_markdown_artifact(f"{decision.message}\n\n{page}", key="promote", description=decision.message)
     return decision.as_dict()

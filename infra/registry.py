@@ -8,6 +8,7 @@ from urllib.parse import quote
 from infra.artifact import digest
 from infra.errors import RejectError
 from infra.mlflow_access import client, found, guarded, made, put
+from infra.pages import model_page
 from infra.registry_run import ANNOUNCEMENT, EXPERIMENT, Logged, log_model, log_run
 from infra.registry_types import Submission, Version, answer_tags
 from infra.settings import Settings
@@ -16,6 +17,8 @@ from infra.store import Store
 CHAMPION, CHALLENGER = "champion", "challenger"
 DESCRIPTION = 5_000
 """Characters that MLflow keeps of a version's description; `model_card.md` beside the run is whole."""
+PAGE = "page"
+"""The tag of a version, and of its run, that holds the address of its page of ours."""
 
 
 class Registry:
@@ -85,13 +88,16 @@ class Registry:
     def align(self, champion: str | None, challenger: str | None) -> None:
         """Let aliases name who serves and who waits; an alias of nobody, or of who is gone, is taken away.
 
-        The models topic decides that; aliases are for people who look at MLflow's page.
+        The models topic decides that; aliases are for people who look at MLflow's page. So are the links from
+        there to our page of each version, which are seen to as well: a version has its name only then.
         """
-        present, known = self.aliases(), {version.name for version in self.versions()}
+        versions = self.versions()
+        present, known = self.aliases(), {version.name for version in versions}
         for alias, name in ((CHAMPION, champion), (CHALLENGER, challenger)):
             wanted = name if name in known else None
             if wanted != present.get(alias):
                 self._point(alias, wanted)
+        self._link(versions)
 
     def fetch(self, version: Version) -> bytes:
         """Return the model file; RejectError when it is gone or not the one that was registered."""
@@ -147,6 +153,23 @@ class Registry:
                 found(lambda: self._client.delete_registered_model_alias(model, alias))
             else:
                 put(lambda: self._client.set_registered_model_alias(model, alias, name.removeprefix("v")))
+
+    def _link(self, versions: Iterable[Version]) -> None:
+        """Let each version, and its run, name our page of it, where they do not yet."""
+        for version in versions:
+            page = model_page(self._settings, version.name)
+            if version.tags.get(PAGE) != page:
+                with guarded(f"link {version.name} to its page"):
+                    self._link_one(version, page)
+
+    def _link_one(self, version: Version, page: str) -> None:
+        name, number = self._settings.model_name, str(version.number)
+        head = f"[{version.name} on our page]("
+        report = version.report.partition("\n\n")[2] if version.report.startswith(head) else version.report
+        self._client.update_model_version(name, number, f"{head}{page})\n\n{report}"[:DESCRIPTION])
+        if version.run_id:
+            found(lambda: self._client.set_tag(version.run_id, PAGE, page))
+        self._client.set_model_version_tag(name, number, PAGE, page)  # last: it says that all of it is there
 
     def _model(self) -> Any:
         return found(lambda: self._client.get_registered_model(self._settings.model_name))

@@ -1,7 +1,7 @@
 """What a run shows to people: tables in markdown, and where to go from an old run."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,10 +20,14 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from events.payloads import OffsetRange
+from events.topics import TOPICS
 from infra.kafka.records import ranges_label
 from infra.kafka.slices import Slice
+from infra.kafka.work import Work
+from infra.pages import model_page, symbol_page
 from infra.settings import Settings
-from tasks.core.markdown import table
+from tasks.core.markdown import link, table
+from tasks.core.offices import PERSISTENCE
 
 NAMES = {
     "in": "records read",
@@ -32,6 +36,10 @@ NAMES = {
     "rerouted": "sent on to the right partition",
     "repeated": "delivered before",
 }
+MOST_LINKS = 12
+"""Links of a run's artifact to our pages."""
+LOOKED_AT = 100
+"""Records of a slice whose shares are linked: a page of thousands is no help."""
 SHORT = {"in": "read", "out": "published", "rejected": "dead letters"}
 
 
@@ -45,6 +53,8 @@ class Done:
     """Seconds from the oldest record to the commit."""
     message: str = ""
     markdown: str = ""
+    links: tuple[str, ...] = ()
+    """To our pages of what the slice is about, markdown."""
     fresh: bool = True
     days: list[date] = field(default_factory=list)
 
@@ -53,6 +63,14 @@ class Done:
         """Describe a slice that was committed before, with the sessions that it is about."""
         days = {day for r in work.read() if isinstance(day := getattr(r.payload, "date", None), date)}
         return cls(work.ranges, {}, fresh=False, days=sorted(days))
+
+
+def links(settings: Settings, work: Work, versions: Iterable[str]) -> tuple[str, ...]:
+    """Link our pages of the versions that a slice used, and of the first shares that it says something of."""
+    keys = {out.key: None for out in work.outgoing[:LOOKED_AT] if out.key and TOPICS[out.topic].spread}
+    symbols = [key.decode(errors="replace") for key in list(keys)[:MOST_LINKS]]
+    models = [link(v, model_page(settings, v)) for v in versions if v != PERSISTENCE]
+    return (*models, *(link(symbol, symbol_page(settings, symbol)) for symbol in symbols))
 
 
 def told(done: list[Done]) -> str:
@@ -79,7 +97,9 @@ def summary(flow: str, done: list[Done]) -> str:
     ]
     opening = f"Each slice was committed once, by the consumer group `{flow}`."
     extras = dict.fromkeys(part.markdown for part in done if part.markdown)
-    return "\n\n".join((opening, table(head, rows), *extras))
+    pages = list(dict.fromkeys(one for part in done for one in part.links))[:MOST_LINKS]
+    seen = (f"On our page: {', '.join(pages)}",) if pages else ()
+    return "\n\n".join((opening, table(head, rows), *extras, *seen))
 
 
 def already_committed(settings: Settings, done: list[Done]) -> State[Any]:

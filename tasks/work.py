@@ -21,7 +21,7 @@ from infra.logs import about
 from infra.processes import executed_here, host_tag
 from infra.wiring import is_paired
 from tasks.core.grouping import apart
-from tasks.reports import Done, already_committed, summary, told
+from tasks.reports import Done, already_committed, links, summary, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ def _one(loop: Loop, run: Run, ranges: list[OffsetRange], steps: Steps) -> Done:
         work.commit(  # step 6; on any failure, here or above, `open_slice` takes step 7
             model_versions=account.model_versions, feature_set=account.feature_set, looked_up=seen.looked_up
         )
-        return Done(work.ranges, dict(work.counts), work.delay, account.message, account.markdown)
+        pages = links(loop.settings, work, account.model_versions)
+        return Done(work.ranges, dict(work.counts), work.delay, account.message, account.markdown, pages)
 
 
 def this_run(flow: str) -> Run:

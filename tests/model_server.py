@@ -137,6 +137,18 @@ class Mlflow:
         entry = SimpleNamespace(version=next(self._numbers), tags=tags, **rest)
         self.versions.append(entry)
 
+    def update_model_version(self, name: str, number: str, description: str) -> None:
+        """Change what is said of a version."""
+        self.get_model_version(name, number).description = description
+
+    def set_model_version_tag(self, name: str, number: str, key: str, value: str) -> None:
+        """Tag a version."""
+        self.get_model_version(name, number).tags[key] = value
+
+    def set_tag(self, run: str, key: str, value: str) -> None:
+        """Tag a run."""
+        self.runs[run].tags[key] = value
+
     def delete_model_version(self, name: str, number: str) -> None:
         """Remove a version."""
         assert name

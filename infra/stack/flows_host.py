@@ -9,7 +9,7 @@ import psutil
 
 from infra.errors import TryAgainError
 from infra.settings import PROJECT, Settings
-from infra.stack import probes
+from infra.stack import operators, probes
 from infra.stack.parts import Part
 from infra.stack.schedules import watch_landing
 from infra.telemetry.ports import address_of, port_of
@@ -44,6 +44,7 @@ def _deploy() -> Part:
 
 def _finish(settings: Settings) -> None:
     watch_landing(settings)
+    operators.apply(settings)
     remember_deployed(settings)
 
 
@@ -151,7 +152,8 @@ def remember_deployed(settings: Settings) -> None:
 
 def fingerprint(settings: Settings) -> str:
     """Digest of what deployments are made from: the wiring, the flows' code, the server, what is watched."""
-    code = sorted([PROJECT / "prefect.yaml", *PROJECT.glob("flows/*.py"), *PROJECT.glob("sensors/*.py")])
+    declared = [PROJECT / "prefect.yaml", operators.FILE]
+    code = sorted([*declared, *PROJECT.glob("flows/*.py"), *PROJECT.glob("sensors/*.py")])
     made = (settings.prefect_ui, settings.work_pool, settings.landing is not None, version("prefect"))
     digest = hashlib.sha256(" ".join(map(str, made)).encode())
     for file in code:

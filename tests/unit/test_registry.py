@@ -112,6 +112,28 @@ def test_aliases_are_set_and_taken_away(registry: MemoryRegistry) -> None:
     assert registry.aliases() == {"challenger": "v1"}
 
 
+def test_mlflow_names_our_page_of_each_version(registry: MemoryRegistry) -> None:
+    """In a tag of the version and of its run, and first in the description; a second look changes nothing."""
+    registry.register(a_submission("asked", report="# Card"))
+    for _ in range(2):
+        registry.align("v1", None)
+        [version] = registry.versions()
+        page = "http://127.0.0.1:8000/model/v1"
+        assert version.report == f"[v1 on our page]({page})\n\n# Card"
+        assert (version.tags["page"], registry.mlflow.runs[version.run_id].tags["page"]) == (page, page)
+
+
+def test_a_page_that_moved_is_named_anew(registry: MemoryRegistry) -> None:
+    """The address is that of today's settings, and the card stays as it was."""
+    registry.register(a_submission("asked", report="# Card\n\nmore"))
+    registry.align("v1", None)
+    [entry] = registry.mlflow.versions
+    entry.tags["page"] = "http://elsewhere/model/v1"
+    entry.description = "[v1 on our page](http://elsewhere/model/v1)\n\n# Card\n\nmore"
+    registry.align("v1", None)
+    assert registry.get("v1").report == "[v1 on our page](http://127.0.0.1:8000/model/v1)\n\n# Card\n\nmore"
+
+
 def test_the_clients_of_mlflow_never_unpickle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever connects switches it off for the whole process, under any settings."""
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")

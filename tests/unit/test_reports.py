@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from events.payloads import OffsetRange
+from infra.kafka.records import Outgoing
+from infra.settings import Settings
 from tasks import reports
-from tasks.reports import Done, progress_artifact, summary, told
+from tasks.reports import MOST_LINKS, Done, links, progress_artifact, summary, told
+from tests.traced import Traced, predicted, slice_of
 
 
 def _done(partition: int, counts: dict[str, int], message: str = "") -> Done:
@@ -51,3 +54,35 @@ def test_progress_goes_from_nothing_to_all(monkeypatch: pytest.MonkeyPatch) -> N
         ("its id", 100.0, "4 of 4 sessions, up to 2024-01-04"),
         ("its id", 100.0, "0 of 0 sessions, none"),
     ]
+
+
+def test_a_run_links_to_our_pages() -> None:
+    """Of the versions that it used, but for persistence, and of the shares that it says something of."""
+    work = predicted(slice_of(Traced(), Traced()))
+    found = links(Settings(), work, ["v0", "v3"])
+    assert found == (
+        "[v3](http://127.0.0.1:8000/model/v3)",
+        "[NICA](http://127.0.0.1:8000/symbol/NICA)",
+    )
+    done = Done([], {}, links=found)
+    assert f"On our page: {', '.join(found)}" in summary("predict", [done, done])
+    assert "On our page" not in summary("predict", [Done([], {})])
+
+
+def test_links_are_few_and_names_stay_text() -> None:
+    """A share is named by whoever published its events."""
+    work = slice_of()
+    work.outgoing = [
+        Outgoing("features", key, b"") for key in (b"a](http://x) <b>\n#", b"NICAD 85/86", b"\xff")
+    ]
+    work.outgoing += [Outgoing("slices", b"predict", b""), Outgoing("features", None, b"")]
+    assert [one.rsplit("/", 1)[1] for one in links(Settings(), work, [])] == [
+        "a%5D%28http%3A%2F%2Fx%29%20%3Cb%3E%0A%23)",
+        "NICAD%2085%2F86)",
+        "%EF%BF%BD)",
+    ]
+    assert links(Settings(), work, [])[0].startswith(
+        r"[a\]\(http://x\) \<b\> \#](http://127.0.0.1:8000/symbol/a%5D"
+    )
+    work.outgoing = [Outgoing("features", str(n).encode(), b"") for n in range(90)]
+    assert len(links(Settings(), work, [])) == MOST_LINKS

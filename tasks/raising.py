@@ -1,0 +1,37 @@
+"""An alert about what no event of ours tells: what Prefect's automations have seen, or a person."""
+
+from datetime import UTC, datetime, timedelta
+
+from events.envelope import derive_id
+from events.payloads import AlertRaised
+from infra.bootstrap import Loop
+from infra.kafka.scanning import published_since
+from infra.kafka.source import Source
+from infra.kafka.work import beginning, record_of
+from tasks.core.alert_rules import alert_id
+
+PRODUCER = "raise-alert"
+TOPIC = "alerts"
+MEMORY = timedelta(days=1)
+"""A run that is started again within it raises nothing twice."""
+LONGEST = 1_000
+
+
+def raise_once(loop: Loop, alert: AlertRaised, asked_by: str) -> str:
+    """Publish an alert for the run that asks, once however often it is started again; returns what was done.
+
+    Raises like `Source.publish`.
+    """
+    named = alert.model_copy(
+        update={"message": alert.message[:LONGEST], "alert_id": alert_id(alert.rule, alert.labels)}
+    )
+    event_id = derive_id(PRODUCER, asked_by, alert.rule)
+    source = Source(loop.pool, PRODUCER)
+    source.open()
+    try:
+        if event_id in published_since(loop.settings, TOPIC, datetime.now(UTC) - MEMORY):
+            return f"{alert.rule} was raised by this run before"
+        source.publish([record_of(TOPIC, PRODUCER, named, beginning(named, event_id))])
+    finally:
+        source.close()
+    return f"{alert.rule} raised: {named.message}"
