@@ -11,6 +11,7 @@ from events.payloads import ModelPromoted, ModelTrained
 from flows import promote as flow
 from infra.errors import RejectError, UsageError
 from infra.kafka.records import Outgoing
+from infra.settings import Settings
 from tasks import loaded, promoting
 from tasks.core.calendar import learned
 from tasks.core.features import FEATURE_SET
@@ -32,7 +33,7 @@ class Desk:
         self.ids: list[str] = []
         self.open = False
         self.shop.pool = None  # type: ignore[attr-defined]
-        self.shop.settings = SimpleNamespace(model_name="nepse")  # type: ignore[attr-defined]
+        self.shop.settings = Settings(model_name="nepse")  # type: ignore[attr-defined]
         self.days = [NEWEST]
         monkeypatch.setattr(loaded, "unpack", self.shop.unpack)
         monkeypatch.setattr(promoting, "Source", lambda _pool, _name: self.source())
