@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import requests
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -108,7 +109,9 @@ class Spans:
 
 def to_collector(endpoint: str, seconds: float = EXPORT_SECONDS) -> SpanProcessor:
     """Send spans to a collector in the background, what waits also at the process's end."""
-    exporter = OTLPSpanExporter(endpoint.rstrip("/") + PATH, timeout=seconds)
+    session = requests.Session()
+    session.trust_env = False  # a proxy for the outside must not get what goes to an operator's collector
+    exporter = OTLPSpanExporter(endpoint.rstrip("/") + PATH, timeout=seconds, session=session)
     processor = BatchSpanProcessor(exporter, MOST_WAITING, EXPORT_EVERY_MS, MOST_WAITING)
     atexit.register(processor.shutdown)
     return processor

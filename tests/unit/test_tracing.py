@@ -154,8 +154,10 @@ def test_a_publication_is_a_span_for_each_trace_and_topic() -> None:
 
 
 def test_a_collector_receives_spans_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is committed reaches the endpoint of the setting, in a form that a collector reads."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    """What is committed reaches the endpoint of the setting, past proxies, as a collector reads it."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{REFUSED}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
     with collector() as listening:
         settings = Settings(otlp_endpoint=listening.endpoint, partitions=1)
         processed(predicted(slice_of(Traced(traceparent(TRACE)), settings=settings)))
