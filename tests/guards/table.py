@@ -1783,4 +1783,32 @@ GUARDS: tuple[Guard, ...] = (
         "pass",
         f"{UNIT}/test_stack.py::test_a_log_is_shortened_while_its_process_writes",
     ),
+    Guard(
+        "another writer's trace goes on in what follows from its record",
+        "infra/trace_context.py",
+        "if strand.foreign and strand.parent:",
+        "if None and strand.parent:",
+        f"{UNIT}/test_trace_context.py::test_a_foreign_trace_goes_on",
+    ),
+    Guard(
+        "a dead letter keeps the trace that its original came in",
+        "infra/kafka/records.py",
+        "headers += trace.headers",
+        "headers += ()",
+        f"{UNIT}/test_trace_context.py::test_a_letter_is_read_with_its_trace",
+    ),
+    Guard(
+        "an automation that a person paused stays paused",
+        "infra/stack/operators.py",
+        'told = {**wanted, "enabled": known["enabled"]}',
+        "told = wanted",
+        f"{UNIT}/test_operators.py::test_each_is_made_once_and_then_renewed",
+    ),
+    Guard(
+        "a run that is started again raises no second alert",
+        "tasks/raising.py",
+        "if event_id in published_since(",
+        "if None in published_since(",
+        f"{REAL}/test_raising.py::test_a_run_raises_once_however_often_it_is_started",
+    ),
 )
