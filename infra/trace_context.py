@@ -81,8 +81,8 @@ class Strand:
     trace_id: str
     parent: TraceContext | None
     """Where they came from, as their header says; None without one."""
-    foreign: bool
-    """Another writer began this trace: what follows from these records stays in it."""
+    onward: Headers
+    """What is said of what follows, where another writer began this trace; empty in one of ours."""
     records: int = 0
 
 
@@ -97,7 +97,7 @@ class Trail:
         begins = " ".join(f"{topic}-{number}@{start}" for (topic, number), start in starts.items())
         self.span_id = span_of(f"{flow} {begins}")
         self._strands: dict[tuple[str, bytes | None], Strand] = {}
-        self._foreign: dict[tuple[str, int, int], TraceContext] = {}
+        self._foreign: dict[tuple[str, int, int], Headers] = {}
         self._made: dict[str, Headers] = {}
 
     def follow(self, record: Any, correlation_id: str) -> None:
@@ -106,18 +106,17 @@ class Trail:
         value = headers[0][1] if headers and headers[0][0] == HEADER else carried(headers)
         strand = self._strands.get((correlation_id, value))
         if strand is None:
-            strand = self._strands[correlation_id, value] = _strand(record.topic, correlation_id, value)
+            strand = self._strands[correlation_id, value] = self._strand(record.topic, correlation_id, value)
         strand.records += 1
-        if strand.foreign and strand.parent:
-            spot = (record.topic, record.partition, record.offset)
-            self._foreign[spot] = strand.parent._replace(span_id=self.span_id)
+        if strand.onward:
+            self._foreign[record.topic, record.partition, record.offset] = strand.onward
 
     def headers(self, metadata: Metadata) -> Headers:
         """Say in which trace an event is that follows from this slice."""
         if self._foreign and (cause := metadata.causation):
-            context = self._foreign.get((cause.topic, cause.partition, cause.offset))
-            if context:
-                return context.headers
+            onward = self._foreign.get((cause.topic, cause.partition, cause.offset))
+            if onward:
+                return onward
         made = self._made.get(metadata.correlation_id)
         if made is None:
             context = TraceContext(trace_of(metadata.correlation_id), self.span_id)
@@ -136,8 +135,9 @@ class Trail:
         made = {trace_of(name): SAMPLED for name in self._made}
         return [TraceContext(trace, self.span_id, flags) for trace, flags in (came | (made | came)).items()]
 
-
-def _strand(topic: str, correlation_id: str, value: bytes | None) -> Strand:
-    own, parent = trace_of(correlation_id), read(value)
-    foreign = parent is not None and parent.trace_id != own
-    return Strand(topic, parent.trace_id if parent else own, parent, foreign)
+    def _strand(self, topic: str, correlation_id: str, value: bytes | None) -> Strand:
+        """Judge a header that is met for the first time."""
+        own, parent = trace_of(correlation_id), read(value)
+        if parent is None or parent.trace_id == own:
+            return Strand(topic, own, parent, ())
+        return Strand(topic, parent.trace_id, parent, parent._replace(span_id=self.span_id).headers)
