@@ -10,6 +10,7 @@ from infra.wiring import full_name
 
 pytestmark = pytest.mark.stack
 
+LATER = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2100-01-01T00:00:00Z"}}
 CRASHED = {"state": {"type": "CRASHED", "name": "Crashed", "message": "as a test wants it"}, "force": True}
 
 
@@ -19,11 +20,11 @@ def there(settings: Settings) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in found}
 
 
-def crash(settings: Settings, deployment: str) -> None:
-    """Create a run of a deployment and say that it crashed, as who closes a dead process's runs does."""
+def crash(settings: Settings, deployment: str, **parameters: Any) -> None:
+    """Create a run that nobody executes and say that it crashed, as who closes a dead process's runs does."""
     api = f"{settings.prefect_ui}/api"
     wired = probes.get_json(f"{api}/deployments/name/{full_name(deployment)}")
-    body = {"state": {"type": "PENDING", "name": "Pending"}, "parameters": wired["parameters"]}
+    body = {"state": LATER, "parameters": wired["parameters"] | parameters}
     run = probes.get_json(f"{api}/deployments/{wired['id']}/create_flow_run", body)
     probes.get_json(f"{api}/flow_runs/{run['id']}/set_state", CRASHED)
 
@@ -47,7 +48,7 @@ def test_a_sensor_that_keeps_crashing_and_a_failed_retraining_are_told(stack: Se
     """Three crashes of one sensor, one of a retraining: each is an alert with a name and a run."""
     for _ in range(3):
         crash(stack, "sensor-monitor")
-    crash(stack, "retrain")
+    crash(stack, "retrain", slices=[])
     alert = read("alerts", lambda e: e["payload"]["rule"] == "sensor_crashed")["event"]
     assert alert["payload"]["labels"] == {"deployment": "sensor-monitor"}
     assert alert["payload"]["message"].startswith("sensor-monitor ended badly three times")
