@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test tools faults real guards lint bench skill up down clean lock
+.PHONY: help demo test tools faults told real guards lint bench skill up down clean lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ tools:
 
 faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
 	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md
+
+told: $(READY)  ## how soon people see and are told what goes wrong; writes docs/reference/alerts.md
+	@$(BIN)/pytest -q -s tests/acceptance/test_seen_and_told.py --told-report docs/reference/alerts.md
 
 real: $(READY)  ## the whole history and all daily files of NEPSE_DATA through every flow; writes docs/reference/real-files.md
 	@$(BIN)/pytest -q tests/acceptance/whole.py --timeout 7200

@@ -113,3 +113,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make faults` ask for more than `make test` does."""
     parser.addoption("--rounds", type=int, default=1, help="how often each kill is injected")
     parser.addoption("--faults-report", help="file for the table of faults")
+    parser.addoption("--told-report", help="file for how soon people see and are told what goes wrong")
