@@ -9,12 +9,9 @@ from infra.database.reads.progress import Positions
 from infra.kafka.lag import Progress, Standing
 from infra.settings import Settings
 from infra.stack.conditions import Condition
-from infra.stack.status import sensor_status
+from infra.stack.status import longest_wait, sensor_status
 from infra.wiring import Step, routes
 from tasks.core.lineage import model_url
-
-LAGGING_SECONDS = 15
-"""From so long a wait on a flow is told to lag, as the alert rule `lagging_seconds` says."""
 
 Line = dict[str, Any]
 
@@ -89,16 +86,16 @@ def _health(
     mine = [one for one in told if one.sensor == route.name]
     far = Progress(tuple(_standing(one, now) for one in lines))
     judged = sensor_status(settings, route, far, mine, now)
-    return _state({one.state for one in mine}, far, healthy=judged["healthy"]), judged["why"]
+    lags = longest_wait(route, far) is not None
+    return _state({one.state for one in mine}, far, healthy=judged["healthy"], lags=lags), judged["why"]
 
 
-def _state(said: set[str], far: Progress, *, healthy: bool) -> str:
-    waited = max((one.waited_s for one in far.standings), default=0.0)
+def _state(said: set[str], far: Progress, *, healthy: bool, lags: bool) -> str:
     found = (
         ("stopped", "stopped" in said),
         ("stuck", not healthy),
         ("paused", bool(said & {"paused", "crashed"})),
-        ("lagging", waited > LAGGING_SECONDS),
+        ("lagging", lags),
         ("working", far.lag > 0),
         ("idle", far.last_commit is None),
     )

@@ -11,7 +11,7 @@ from infra.stack.parts import Part, plan
 from infra.wiring import Route, routes
 
 if TYPE_CHECKING:
-    from infra.kafka.lag import Progress
+    from infra.kafka.lag import Progress, Standing
 
 LAGGING_SECONDS = 15.0
 """A sensor whose oldest record has waited for longer lags; the rule `lagging_seconds` says the same."""
@@ -100,14 +100,19 @@ def sensor_status(
         lag=far.lag,
         last_commit=last,
         healthy=stalled is None and ill is None,
-        why="; ".join(filter(None, (stalled or _lagging(route, far), said))) or None,
+        why="; ".join(filter(None, (stalled or _lagging(longest_wait(route, far)), said))) or None,
     )
 
 
-def _lagging(route: Route, far: "Progress") -> str | None:
-    """Say that a record has waited for longer than it should, whether or not others are committed."""
-    worst = max(far.standings, key=lambda one: one.waited_s, default=None)
-    if worst is None or not worst.lag or worst.waited_s <= (route.stalled_after_s or LAGGING_SECONDS):
+def longest_wait(route: Route, far: "Progress") -> "Standing | None":
+    """Name the partition whose oldest record has waited for longest, where a flow lags; None where not."""
+    limit = route.stalled_after_s or LAGGING_SECONDS
+    late = (one for one in far.standings if one.lag and one.waited_s > limit)
+    return max(late, key=lambda one: one.waited_s, default=None)
+
+
+def _lagging(worst: "Standing | None") -> str | None:
+    if worst is None:
         return None
     where = f"{worst.topic}-{worst.partition}"
     return f"lagging: {worst.lag} records of {where} wait, the oldest for {worst.waited_s:.0f} s"

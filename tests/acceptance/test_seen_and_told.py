@@ -175,7 +175,9 @@ def test_a_process_that_stands_still_is_seen_and_comes_back(
     once(lambda: not _status_lags(stage.settings) and not _open_alert(stage.settings), PATIENCE)
     found = {f"from a standstill until {name} tells it": seconds for name, seconds in seen.items()}
     stage.figures |= found | {"from going on to the end of its alert": resolved}
-    assert {name: seconds for name, seconds in found.items() if seconds > STANDSTILL_SECONDS} == {}
+    minute = {"the channel": WINDOW.total_seconds()}  # others may lag as well, and one message tells of them
+    late = [name for name, seconds in seen.items() if seconds > STANDSTILL_SECONDS + minute.get(name, 0.0)]
+    assert late == []
     assert resolved <= OVER_SECONDS
 
 
@@ -188,7 +190,7 @@ def _status_lags(settings: Settings) -> bool:
 
 def _api_lags(settings: Settings) -> bool:
     flows = asked(settings, "pipeline")["flows"]
-    return any(one["flow"] == "monitor" and one["lag"] for one in flows)
+    return any(one["flow"] == "monitor" and one["state"] in {"lagging", "stuck"} for one in flows)
 
 
 def _open_alert(settings: Settings) -> bool:
