@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from events.envelope import Event, Metadata, encode
 from events.payloads import Payload
@@ -22,6 +23,7 @@ from infra.kafka.records import Outgoing
 from infra.kafka.source import Source
 from infra.kafka.topics import partitions
 from infra.settings import Settings
+from infra.telemetry.ports import address_of
 
 BUSY = 2.0 if os.environ.get("CI") else 1.0
 """A machine that runs everything at once may take twice as long."""
@@ -134,7 +136,15 @@ def asked(settings: Settings, path: str) -> Any:
         return json.loads(answer.read())
 
 
-def once(look: Callable[[], Any], within: float) -> float:
+def measured(settings: Settings, process: str, name: str, **labels: str) -> float:
+    """Read a metric as Prometheus does; of several series that have these labels the largest, 0 of none."""
+    with urllib.request.urlopen(address_of(settings, process), timeout=20) as answer:  # noqa: S310
+        families = text_string_to_metric_families(answer.read().decode())
+    samples = [one for family in families for one in family.samples if one.name == name]
+    return max((one.value for one in samples if labels.items() <= one.labels.items()), default=0.0)
+
+
+def once(look: Callable[[], Any], within: float, pause: float = 0.02) -> float:
     """Look again and again; tells when it was first there.
 
     Raises:
@@ -143,7 +153,7 @@ def once(look: Callable[[], Any], within: float) -> float:
     deadline = time.monotonic() + within
     while not look():
         assert time.monotonic() < deadline, f"not within {within:g} s"
-        time.sleep(0.02)
+        time.sleep(pause)
     return time.time()
 
 
