@@ -4,7 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-from tests.acceptance.seeing import shocked
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from infra.settings import load_settings
+from tests.acceptance.seeing import measured, shocked
 from tests.acceptance.told_page import write
 
 
@@ -24,3 +27,20 @@ def test_a_shock_is_the_dearest_shares_close_alone() -> None:
     assert [row["Close"] for row in rows] == ["9.00", "109.00"]
     assert rows[1]["High"] == "109.00"
     assert rows[0] == {"Symbol": "A", "Open": "9", "High": "9", "Low": "9", "Close": "9.00", "LTP": "9"}
+
+
+def test_a_metric_is_read_as_prometheus_does(tmp_path: Path) -> None:
+    """The largest of those that have the labels; one that is not there is nothing."""
+    registry = CollectorRegistry()
+    gauge = Gauge("waited_seconds", "Waits.", ["flow", "partition"], registry=registry)
+    for flow, partition, seconds in (("monitor", "0", 3.0), ("monitor", "1", 16.0), ("predict", "0", 99.0)):
+        gauge.labels(flow, partition).set(seconds)
+    server, thread = start_http_server(0, addr="127.0.0.1", registry=registry)
+    settings = load_settings(tmp_path, metrics_port=server.server_port)
+    try:
+        assert measured(settings, "telling", "waited_seconds", flow="monitor") == 16.0
+        assert measured(settings, "telling", "waited_seconds", flow="nobody") == 0.0
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
