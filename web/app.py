@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.settings import Settings
 from web import problems
+from web.guides import create_guides
 from web.measured import Measured
 from web.routes import commands, market, models, operations, stream
 from web.service import Service
@@ -49,6 +50,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     problems.register(app)
     for one in (market, models, operations, stream, commands):
         app.include_router(one.router, prefix=API)
+    app.include_router(create_guides())
     app.include_router(create_site())  # last: it also answers whatever is nobody's
     app.add_middleware(Guarded)
     app.add_middleware(Measured, prefix=API)

@@ -6,6 +6,7 @@
 //     load: async () => data,              asks the API; throws Problem
 //     render: (data, place) => {},         shows data in `place` (#content); the first time `place` is empty,
 //                                          later it holds what the last render put there
+//     calm: true,                          screen readers are not told of each change: the page says what matters
 //   })  -> reload()                        loads and shows once more, after a command for instance
 //
 // A failure of the first load takes the page's place; a later one is told above what was shown before.
@@ -15,7 +16,7 @@ import { time } from "./format.js";
 import { follow } from "./live.js";
 import { failed, loading } from "./states.js";
 
-export function start({ what, topics, load, render }) {
+export function start({ what, topics, load, render, calm = false }) {
   const content = document.getElementById("content");
   const trouble = h("div");
   const place = h("div", { class: "stack" });
@@ -27,7 +28,7 @@ export function start({ what, topics, load, render }) {
     const told = JSON.stringify(data);
     if (told === shown) return; // the stream's first word, or a topic's change that we show nothing of
     render(data, place);
-    if (shown !== null) announce(`Updated at ${time()}`);
+    if (shown !== null && !calm) announce(`Updated at ${time()}`);
     shown = told;
   }
 

@@ -10,7 +10,7 @@
 //       number: true,                      right-aligned, first sorted from the top
 //       hint: "…", wide: true,             a tooltip; left out on narrow screens
 //       tone: (row) => "up",               a class of the cell
-//       fixed: true,                       this column can't be sorted by
+//       fixed: true, calm: true,           this column can't be sorted by; does not light up when it changes
 //     }],
 //     sort: { name: "move", down: true },  the order at first
 //     filter: { label: "Filter", text: (row) => row.symbol },              one field of free text
@@ -118,7 +118,7 @@ function renew(kept, at, column, row, wasThere) {
   }
   put(cell, content);
   cell.className = classes(column, column.tone?.(row)) ?? "";
-  if (wasThere) lightUp(cell);
+  if (wasThere && !column.calm) lightUp(cell);
   kept.texts[at] = text;
 }
 
