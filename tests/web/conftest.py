@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.web.canned import Canned
 from tests.web.serving import browsing, serving
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 20_000  # a busy machine is no defect
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

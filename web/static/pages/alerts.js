@@ -97,7 +97,7 @@ function createOne() {
     },
     done: () => reload(),
   });
-  const looking = card("Look after it", "Published on the topic alerts, with your name.", command.element);
+  const looking = h("div", {}, card("Look after it", "Published on the topic alerts, with your name.", command.element));
 
   const reload = start({
     what: "the alert",

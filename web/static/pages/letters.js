@@ -80,7 +80,7 @@ function createOne() {
     send: (_, token) => post(`/letters/${encodeURIComponent(id)}/redrive`, {}, token),
     done: () => reload(),
   });
-  const again = card("Try it again", "As `nepse dlq redrive`: it goes through and is resolved, or stays open with one more try and today's reason. Asking twice changes nothing.", command.element);
+  const again = h("div", {}, card("Try it again", "As `nepse dlq redrive`: it goes through and is resolved, or stays open with one more try and today's reason. Asking twice changes nothing.", command.element));
 
   const reload = start({
     what: "the letter",
