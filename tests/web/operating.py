@@ -42,9 +42,9 @@ ALERTS = (
 class Operating(Canned):
     """A loop at work: a test lets flows wait, letters come and alerts stand."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbols: tuple[str, ...] = ("NABIL", "NICA", "UPPER"), count: int = 30) -> None:
         """Let every flow have committed a moment ago, and some letters and alerts be there."""
-        super().__init__(symbols=("NABIL", "NICA", "UPPER"), count=30)
+        super().__init__(symbols=symbols, count=count)
         self.now = datetime.now(UTC)
         settings = Settings()
         places = ((name, number) for name in overview.TABLES for number in range(partitions(settings, name)))

@@ -12,7 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
-from tests.web.canned import Canned
+from tests.web.canned import SESSIONS, SYMBOLS
+from tests.web.operating import Operating
 from tests.web.reading import shown
 from tests.web.serving import browsing, serving
 from web.site import PAGES
@@ -61,8 +62,16 @@ def _address(wanted: str | None) -> Iterator[str]:
     if wanted:
         yield wanted.rstrip("/")
         return
-    with tempfile.TemporaryDirectory() as home, serving(Canned(), Path(home)) as address:
+    with tempfile.TemporaryDirectory() as home, serving(at_work(), Path(home)) as address:
         yield address
+
+
+def at_work() -> Operating:
+    """Let one flow lag and another wait for a server, so that pictures show how that looks."""
+    made = Operating(SYMBOLS, SESSIONS)
+    made.wait("predict", "features", 21, partition=1)
+    made.say("sensor-retrain", "paused", "the MLflow server does not answer")
+    return made
 
 
 if __name__ == "__main__":
