@@ -5,7 +5,7 @@
 //   printable(bytes)     ASCII as it is, whatever else as a dot; line ends stay
 
 import { button, h, put } from "./dom.js";
-import { bytes as sized, whole } from "./format.js";
+import { bytes, whole } from "./format.js";
 
 const WIDTH = 16;
 const FIRST = 2_048; // bytes that are shown before somebody asks for more
@@ -17,14 +17,14 @@ export function decoded(base64) {
 
 const visible = (one) => (one >= 0x20 && one < 0x7f ? String.fromCharCode(one) : "·");
 
-export function printable(bytes) {
-  return Array.from(bytes, (one) => (one === 0x0a ? "\n" : visible(one))).join("");
+export function printable(data) {
+  return Array.from(data, (one) => (one === 0x0a ? "\n" : visible(one))).join("");
 }
 
-export function hexLines(bytes) {
+export function hexLines(data) {
   const lines = [];
-  for (let at = 0; at < bytes.length; at += WIDTH) {
-    const part = bytes.subarray(at, at + WIDTH);
+  for (let at = 0; at < data.length; at += WIDTH) {
+    const part = data.subarray(at, at + WIDTH);
     const hex = Array.from(part, (one) => one.toString(16).padStart(2, "0")).join(" ").padEnd(3 * WIDTH - 1);
     lines.push(`${at.toString(16).padStart(8, "0")}  ${hex}  |${Array.from(part, visible).join("")}|`);
   }
@@ -33,21 +33,21 @@ export function hexLines(bytes) {
 
 export function createBytes(name, base64, { size = null, truncated = false } = {}) {
   if (base64 === null) return h("section", { class: "bytes" }, h("h3", {}, name), h("p", { class: "muted" }, "There is none (null)."));
-  const bytes = decoded(base64);
+  const data = decoded(base64);
   const state = { shown: "text", most: FIRST };
   const pre = h("pre", { tabindex: "0", role: "region", "aria-label": `${name} of the record` });
   const note = h("p", { class: "muted small" });
   const switches = Object.entries(SHOWN).map(([shown, title]) => button(title, () => show({ shown }), { "data-shown": shown }));
-  const more = button("Show all that was sent", () => show({ most: bytes.length }), { class: "quiet" });
+  const more = button("Show all that was sent", () => show({ most: data.length }), { class: "quiet" });
 
   function show(change) {
     Object.assign(state, change);
-    const part = bytes.subarray(0, state.most);
-    pre.textContent = bytes.length === 0 ? "(empty)" : state.shown === "hex" ? hexLines(part) : printable(part);
+    const part = data.subarray(0, state.most);
+    pre.textContent = data.length === 0 ? "(empty)" : state.shown === "hex" ? hexLines(part) : printable(part);
     pre.className = `dump ${state.shown}`;
     for (const one of switches) one.setAttribute("aria-pressed", String(one.dataset.shown === state.shown));
-    more.hidden = part.length === bytes.length;
-    note.textContent = told(part.length, size ?? bytes.length, truncated);
+    more.hidden = part.length === data.length;
+    note.textContent = told(part.length, size ?? data.length, truncated);
   }
 
   show({});
@@ -57,7 +57,7 @@ export function createBytes(name, base64, { size = null, truncated = false } = {
 }
 
 function told(shown, size, truncated) {
-  if (shown === size) return `${sized(size)}. What is no printable ASCII is a dot.`;
+  if (shown === size) return `${bytes(size)}. What is no printable ASCII is a dot.`;
   const rest = truncated ? " More than that is not sent to a page: `nepse dlq show` has it." : "";
   return `The first ${whole(shown)} of ${whole(size)} bytes.${rest}`;
 }
