@@ -75,6 +75,15 @@ def test_what_a_page_names_is_there(client: Reader) -> None:
             assert (script.parent / name).is_file(), f"{script.name}: {name}"
 
 
+def test_guides_lie_beside_the_pages(client: Reader) -> None:
+    """As text, and nothing else of the disk."""
+    answer = client.get("/docs/how-to/write-alert-rules.md")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.text.startswith("# ")
+    for name in ("nothing.md", "..%2findex.md", "%2e%2e/%2e%2e/README.md"):
+        assert client.get(f"/docs/how-to/{name}").status_code == 404
+
+
 def test_a_head_is_a_page_without_its_body(client: Reader) -> None:
     """As monitors ask."""
     whole, head = client.get("/"), client.head("/")
