@@ -1,11 +1,15 @@
 """What the file for operators declares fits Prefect, the wiring and the flow that automations run."""
 
 import inspect
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.server.events.schemas.automations import AutomationCreate
+from prefect.server.events.schemas.events import ReceivedEvent
 
 from flows.raise_alert import raise_alert
 from infra.settings import Settings
@@ -88,3 +92,39 @@ def test_views_are_of_tags_and_states_that_there_are() -> None:
         assert all(deployment_names(tag) for tag in view.get("tag", []))
         assert set(view.get("state", [])) <= {"failed", "crashed"}
         assert view["days"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "state", "fires"),
+    [
+        ("sensor", "Crashed", [True, False]),
+        ("sensor", "Failed", [True, False]),
+        ("sensor", "Completed", [False, False]),
+        ("retrain", "Failed", [False, True]),
+        ("predict", "Crashed", [False, False]),
+    ],
+)
+def test_an_automation_sees_the_runs_that_it_is_for(flow: str, state: str, fires: list[bool]) -> None:
+    """As the server judges its own events; sensors are counted each for itself."""
+    now = datetime.now(UTC)
+    event = ReceivedEvent.model_validate(
+        {
+            "id": uuid4(),
+            "occurred": now,
+            "received": now,
+            "event": f"prefect.flow-run.{state}",
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{uuid4()}"},
+            "related": [
+                {"prefect.resource.id": f"{role}.{flow}"}
+                | {"prefect.resource.role": role, "prefect.resource.name": flow}
+                for role in ("flow", "deployment")
+            ],
+        }
+    )
+    nothing = [{"type": "do-nothing"}]
+    triggers: list[Any] = [
+        AutomationCreate.model_validate({**one, "actions": nothing}).trigger
+        for one in DECLARED["automations"]
+    ]
+    assert [trigger.covers(event) and trigger.expects(event.event) for trigger in triggers] == fires
+    assert [trigger.bucketing_key(event) for trigger in triggers] == [(f"deployment.{flow}",), ()]
