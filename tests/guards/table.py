@@ -1693,6 +1693,20 @@ GUARDS: tuple[Guard, ...] = (
         f"{REAL}/test_reads.py::test_readers_can_not_write_and_do_not_wait",
     ),
     Guard(
+        "a browser runs nothing on our pages that is not ours",
+        "web/app.py",
+        "default-src 'self'; ",
+        "",
+        f"{UNIT}/test_web_site.py::test_each_address_has_its_page",
+    ),
+    Guard(
+        "what was taken back does not count for the calibration of intervals",
+        "infra/database/reads/intervals.py",
+        "AND NOT said.retracted AND NOT met.retracted",
+        "",
+        f"{REAL}/test_reads_models.py::test_only_what_holds_and_told_its_intervals_is_counted",
+    ),
+    Guard(
         "an answer is named by the offsets that it depends on",
         "web/version.py",
         "for place, at in self.offsets.items() if place[0] in wanted)",

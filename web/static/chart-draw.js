@@ -97,7 +97,15 @@ function axes({ x, y, inner, view, options }, window) {
     columns
       .filter((at) => at >= window[0] && at <= window[1])
       .map((at) =>
-        svg("text", { x: x(at), y: view.height - 7, "text-anchor": anchor(x(at), inner) }, across(at)),
+        svg(
+          "text",
+          {
+            x: x(at),
+            y: view.height - 7,
+            "text-anchor": options.x.kind === "names" ? "middle" : anchor(x(at), inner),
+          },
+          across(at),
+        ),
       ),
   );
 }

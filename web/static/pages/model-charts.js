@@ -4,12 +4,12 @@ import { createChart } from "../chart.js";
 import { percent, percentOf, price, signedPercent, whole } from "../format.js";
 
 const SHORT = {
-  below_95: "< 95 %",
-  below_80: "< 80 %",
+  below_95: "< 95",
+  below_80: "< 80",
   under: "lower",
   over: "upper",
-  above_80: "> 80 %",
-  above_95: "> 95 %",
+  above_80: "> 80",
+  above_95: "> 95",
 };
 const mark = (value) => percent(value).replace(".0", "");
 
@@ -31,7 +31,7 @@ export const calibrationChart = createChart({
   title: "Calibration of the intervals",
   description:
     "Where closes fell within what was said of them, beside the share that should have fallen there.",
-  x: { kind: "names", names: Object.values(SHORT), title: "Part of the range" },
+  x: { kind: "names", names: Object.values(SHORT), title: "Part of the range, percent" },
   y: { format: percent, mark, zero: true },
   height: 240,
 });

@@ -82,18 +82,18 @@ export const importanceTable = createTable({
   columns: [
     { name: "name", title: "Feature", value: (row) => row.name },
     {
-      name: "bar",
-      title: "Beside the others",
-      fixed: true,
-      value: () => null,
-      cell: (row) => meter(row.part),
-    },
-    {
       name: "cost",
       title: "Cost of shuffling it",
       number: true,
       value: (row) => row.cost,
       cell: (row) => signedPercent(row.cost),
+    },
+    {
+      name: "bar",
+      title: "Beside the others",
+      fixed: true,
+      value: () => null,
+      cell: (row) => meter(row.part),
     },
   ],
   sort: { name: "cost", down: true },
