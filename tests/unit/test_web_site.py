@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from infra.cli.main import app
 from infra.settings import load_settings
 from tests.web_client import Reader
 from web import site
@@ -119,6 +121,13 @@ def test_scripts_import_what_there_is_and_what_they_use(script: Path) -> None:
         for name in filter(None, map(str.strip, names.split(","))):
             assert re.search(rf"^export (async )?(const|function|class) {name}\b", there, re.MULTILINE), name
             assert len(re.findall(rf"(?<![\w.\"]){name}\b", text)) > 1, f"{name} is not used"
+
+
+def test_commands_that_pages_name_are_there() -> None:
+    """What to do where there is nothing to see."""
+    named = {name for script in SCRIPTS for name in re.findall(r"`nepse (\w+)", script.read_text("utf-8"))}
+    commands: Any = typer.main.get_command(app)
+    assert {"demo", "up", "status"} <= named <= set(commands.commands)
 
 
 def test_pages_have_no_script_or_style_of_their_own() -> None:

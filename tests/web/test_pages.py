@@ -179,6 +179,7 @@ def test_an_empty_loop_says_what_to_do(tab: Page, canned: Canned, path: str, sen
     canned.models = []
     shown(tab, path)
     assert sentence in main_text(tab)
+    expect(tab.locator(".state code").first).to_contain_text("nepse ")
 
 
 @pytest.mark.parametrize(

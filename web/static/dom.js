@@ -5,6 +5,7 @@
 //   put(place, ...children)                                   replaces what a place holds
 //   link(href, text)          a link; the text alone unless the address is ours or http(s)
 //   button(text, act, attributes)
+//   withCode("run `nepse up`")           text with what is between backticks as code
 //   announce(text)                                            tells screen readers, politely
 //
 // Attributes: null, undefined and false are left out, true is written empty; `on...` are listeners.
@@ -33,6 +34,10 @@ export function link(href, text, attributes = {}) {
 
 export function button(text, act, attributes = {}) {
   return h("button", { type: "button", onclick: act, ...attributes }, text);
+}
+
+export function withCode(text) {
+  return text.split("`").map((piece, at) => (at % 2 ? h("code", {}, piece) : piece));
 }
 
 export function announce(text) {

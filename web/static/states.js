@@ -4,14 +4,20 @@
 //   empty("No predictions yet", "They come after …", link(…))
 //   failed(problem, retry)                what went wrong, and a button to try again
 
-import { button, h } from "./dom.js";
+import { button, h, withCode } from "./dom.js";
 
 export function loading(what) {
   return h("p", { class: "state loading", role: "status" }, `Loading ${what} …`);
 }
 
 export function empty(title, text, ...more) {
-  return h("div", { class: "state" }, h("p", { class: "state-title" }, title), h("p", {}, text), more);
+  return h(
+    "div",
+    { class: "state" },
+    h("p", { class: "state-title" }, title),
+    h("p", {}, withCode(text)),
+    more,
+  );
 }
 
 export function failed(problem, retry) {
@@ -19,7 +25,7 @@ export function failed(problem, retry) {
     "div",
     { class: "state failed", role: "alert" },
     h("p", { class: "state-title" }, title(problem)),
-    h("p", {}, problem.message),
+    h("p", {}, withCode(problem.message)),
     retry && button("Try again", retry),
   );
 }

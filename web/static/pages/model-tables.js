@@ -126,6 +126,7 @@ export const promotionsTable = createTable({
   ],
   sort: { name: "entry", down: true },
   perPage: 10,
+  nothing: "No version was promoted yet: persistence serves, which says that a close stays as it is.",
 });
 
 export const role = (name) => h("span", { class: `badge ${ROLES[name] ?? ""}` }, name);

@@ -2,18 +2,7 @@
 
 import { get, named, part } from "../api.js";
 import { h, link, put } from "../dom.js";
-import {
-  UNKNOWN,
-  day,
-  figure,
-  moment,
-  percent,
-  percentOf,
-  price,
-  share,
-  signedPercent,
-  whole,
-} from "../format.js";
+import { UNKNOWN, day, moment, percent, percentOf, price, share, signedPercent, whole } from "../format.js";
 import { start } from "../page.js";
 import { card, facts, figures } from "../parts.js";
 import { empty } from "../states.js";
@@ -73,7 +62,7 @@ function shadowPart({ shadow }) {
       null,
       empty(
         "Nobody waits",
-        "A version that was trained after the champion and does not serve predicts in shadow: after the next training, or `nepse retrain`.",
+        "A version that was trained after the champion and does not serve predicts in shadow; `nepse models list` tells of all.",
       ),
     );
   if (!shadow.items.length)
@@ -131,22 +120,21 @@ function importancePart({ chosen: { training } }) {
 }
 
 function trainingPart({ chosen: { training, mlflow, model_version: version } }) {
-  const reasons = (training.reasons ?? []).join("; ");
+  const { training_start: first, training_end: last, features_used: used } = training;
   return card(
     "Training",
-    training.why ?? null,
-    facts([
-      ["Sessions", `${day(training.training_start)} to ${day(training.training_end)}`],
-      ["Hold-out from", day(training.holdout_start)],
-      ["Asked for by", reasons || UNKNOWN],
+    training.why,
+    facts(
       [
-        "Features",
-        `${whole(training.features_used?.length ?? null)}, set ${training.feature_set ?? UNKNOWN}`,
-      ],
-      ["Data version", figure(training.data_version)],
-      ["Code", training.code_version ?? UNKNOWN],
-      ["In MLflow", mlflow ? link(mlflow, `version ${version}`) : UNKNOWN],
-    ]),
+        ["Sessions", last && `${day(first)} to ${day(last)}`],
+        ["Hold-out from", training.holdout_start && day(training.holdout_start)],
+        ["Asked for by", training.reasons?.join("; ")],
+        ["Features", used?.length && `${whole(used.length)}, set ${training.feature_set ?? UNKNOWN}`],
+        ["Data version", training.data_version],
+        ["Code", training.code_version],
+        ["In MLflow", mlflow && link(mlflow, `version ${version}`)],
+      ].filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== 0),
+    ),
   );
 }
 

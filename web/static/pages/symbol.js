@@ -82,7 +82,9 @@ function features(vector) {
       null,
       empty("No features yet", "They are computed when the symbol's next session is ingested."),
     );
-  const entries = Object.entries(vector.features).sort(([one], [other]) => one.localeCompare(other));
+  const entries = Object.entries(vector.features).sort(([one], [other]) =>
+    one.localeCompare(other, "en", { numeric: true }),
+  );
   return card(
     "Features",
     `After the session of ${day(vector.date)}, feature set ${vector.feature_set ?? UNKNOWN}, revision ${vector.revision}.`,
@@ -116,7 +118,7 @@ function render(data, place) {
   put(top, summary(data));
   put(vectorPlace, features(about.vector));
   if (!place.contains(priceChart.element))
-    put(place, top, priceChart.element, errorChart.element, lineage.element, vectorPlace, historyCard);
+    put(place, top, priceChart.element, errorChart.element, lineage.element, historyCard, vectorPlace);
   drawPrices(data);
   drawErrors(data.errors);
   historyTable.set(joined(data));
