@@ -4,7 +4,7 @@ from prefect import flow, runtime
 
 from events.payloads import AlertRaised
 from infra.bootstrap import connect
-from tasks.raising import raise_once
+from tasks.raising import LONGEST, raise_once
 
 
 @flow(name="raise-alert", flow_run_name="raise {rule}")
@@ -19,5 +19,5 @@ def raise_alert(
         severity: `info`, `warning` or `critical`.
         labels: what it is about, by name.
     """
-    alert = AlertRaised(rule=rule, severity=severity, message=message, labels=labels or {})
+    alert = AlertRaised(rule=rule, severity=severity, message=message[:LONGEST], labels=labels or {})
     return raise_once(connect(), alert, str(runtime.flow_run.id))

@@ -15,6 +15,7 @@ TOPIC = "alerts"
 MEMORY = timedelta(days=1)
 """A run that is started again within it raises nothing twice."""
 LONGEST = 1_000
+"""Characters of a message: people read it, and the contract allows no text without end."""
 
 
 def raise_once(loop: Loop, alert: AlertRaised, asked_by: str) -> str:
@@ -22,9 +23,7 @@ def raise_once(loop: Loop, alert: AlertRaised, asked_by: str) -> str:
 
     Raises like `Source.publish`.
     """
-    named = alert.model_copy(
-        update={"message": alert.message[:LONGEST], "alert_id": alert_id(alert.rule, alert.labels)}
-    )
+    named = alert.model_copy(update={"alert_id": alert_id(alert.rule, alert.labels)})
     event_id = derive_id(PRODUCER, asked_by, alert.rule)
     source = Source(loop.pool, PRODUCER)
     source.open()

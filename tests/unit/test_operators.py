@@ -11,6 +11,7 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.server.events.schemas.automations import AutomationCreate
 from prefect.server.events.schemas.events import ReceivedEvent
 
+from flows import raise_alert as flow
 from flows.raise_alert import raise_alert
 from infra.settings import Settings
 from infra.stack import operators, probes
@@ -84,6 +85,17 @@ def test_what_automations_run_is_there_and_takes_what_they_say() -> None:
     for action in (action for one in DECLARED["automations"] for action in one["actions"]):
         assert action["deployment"] in known
         assert set(action["parameters"]) <= parameters
+
+
+def test_a_long_message_is_cut(monkeypatch: Any) -> None:
+    """An alert has to be raised, however much the run that failed has to say."""
+    raised: list[Any] = []
+    monkeypatch.setattr(flow, "connect", lambda: None)
+    monkeypatch.setattr(flow, "raise_once", lambda _loop, alert, _run: raised.append(alert))
+    raise_alert.fn("odd", "x" * 9_000, labels={"part": "kafka"})
+    assert [(one.rule, one.severity, len(one.message), one.labels) for one in raised] == [
+        ("odd", "warning", 1_000, {"part": "kafka"})
+    ]
 
 
 def test_views_are_of_tags_and_states_that_there_are() -> None:
