@@ -25,25 +25,36 @@ export function hexLines(data) {
   const lines = [];
   for (let at = 0; at < data.length; at += WIDTH) {
     const part = data.subarray(at, at + WIDTH);
-    const hex = Array.from(part, (one) => one.toString(16).padStart(2, "0")).join(" ").padEnd(3 * WIDTH - 1);
+    const hex = Array.from(part, (one) => one.toString(16).padStart(2, "0"))
+      .join(" ")
+      .padEnd(3 * WIDTH - 1);
     lines.push(`${at.toString(16).padStart(8, "0")}  ${hex}  |${Array.from(part, visible).join("")}|`);
   }
   return lines.join("\n");
 }
 
 export function createBytes(name, base64, { size = null, truncated = false } = {}) {
-  if (base64 === null) return h("section", { class: "bytes" }, h("h3", {}, name), h("p", { class: "muted" }, "There is none (null)."));
+  if (base64 === null)
+    return h(
+      "section",
+      { class: "bytes" },
+      h("h3", {}, name),
+      h("p", { class: "muted" }, "There is none (null)."),
+    );
   const data = decoded(base64);
   const state = { shown: "text", most: FIRST };
   const pre = h("pre", { tabindex: "0", role: "region", "aria-label": `${name} of the record` });
   const note = h("p", { class: "muted small" });
-  const switches = Object.entries(SHOWN).map(([shown, title]) => button(title, () => show({ shown }), { "data-shown": shown }));
+  const switches = Object.entries(SHOWN).map(([shown, title]) =>
+    button(title, () => show({ shown }), { "data-shown": shown }),
+  );
   const more = button("Show all that was sent", () => show({ most: data.length }), { class: "quiet" });
 
   function show(change) {
     Object.assign(state, change);
     const part = data.subarray(0, state.most);
-    pre.textContent = data.length === 0 ? "(empty)" : state.shown === "hex" ? hexLines(part) : printable(part);
+    pre.textContent =
+      data.length === 0 ? "(empty)" : state.shown === "hex" ? hexLines(part) : printable(part);
     pre.className = `dump ${state.shown}`;
     for (const one of switches) one.setAttribute("aria-pressed", String(one.dataset.shown === state.shown));
     more.hidden = part.length === data.length;
@@ -51,9 +62,22 @@ export function createBytes(name, base64, { size = null, truncated = false } = {
   }
 
   show({});
-  return h("section", { class: "bytes" },
-    h("div", { class: "bytes-head" }, h("h3", {}, name), h("div", { class: "switch", role: "group", "aria-label": `How ${name.toLowerCase()} is shown` }, switches)),
-    pre, put(h("div", { class: "bytes-end" }), note, more));
+  return h(
+    "section",
+    { class: "bytes" },
+    h(
+      "div",
+      { class: "bytes-head" },
+      h("h3", {}, name),
+      h(
+        "div",
+        { class: "switch", role: "group", "aria-label": `How ${name.toLowerCase()} is shown` },
+        switches,
+      ),
+    ),
+    pre,
+    put(h("div", { class: "bytes-end" }), note, more),
+  );
 }
 
 function told(shown, size, truncated) {

@@ -36,31 +36,58 @@ function keep(token) {
 
 export function createCommand({ title, question, fields = [], send, done = () => {} }) {
   const inputs = new Map(fields.map((field) => [field.name, input(field)]));
-  const token = input({ name: "token", label: "Token", required: true, hint: WHERE, type: "password", value: kept() });
+  const token = input({
+    name: "token",
+    label: "Token",
+    required: true,
+    hint: WHERE,
+    type: "password",
+    value: kept(),
+  });
   const said = h("div", { class: "said", role: "status" });
   const submit = h("button", { type: "submit", class: "main" }, `${title} …`);
-  const element = h("form", { class: "command", autocomplete: "off", onsubmit: asked },
-    [...inputs.values(), token].map((one) => one.element), h("div", { class: "command-end" }, submit, forget()), said);
+  const element = h(
+    "form",
+    { class: "command", autocomplete: "off", onsubmit: asked },
+    [...inputs.values(), token].map((one) => one.element),
+    h("div", { class: "command-end" }, submit, forget()),
+    said,
+  );
 
   function forget() {
-    return button("Forget the token", () => {
-      keep("");
-      token.control.value = "";
-      announce("The token is forgotten");
-      token.control.focus();
-    }, { class: "quiet" });
+    return button(
+      "Forget the token",
+      () => {
+        keep("");
+        token.control.value = "";
+        announce("The token is forgotten");
+        token.control.focus();
+      },
+      { class: "quiet" },
+    );
   }
 
   async function asked(event) {
     event.preventDefault();
     if (!(await confirmed(title, question()))) return;
-    const values = Object.fromEntries([...inputs].map(([name, one]) => [name, one.control.value.trim() || null]));
+    const values = Object.fromEntries(
+      [...inputs].map(([name, one]) => [name, one.control.value.trim() || null]),
+    );
     submit.disabled = true;
     put(said, h("p", { class: "muted" }, "Asking …"));
     try {
       const answer = await send(values, token.control.value.trim());
       keep(token.control.value.trim());
-      put(said, h("p", { class: "answer good" }, h("strong", {}, "Done: "), answer.message, answer.url && [". ", link(answer.url, "The run's page")]));
+      put(
+        said,
+        h(
+          "p",
+          { class: "answer good" },
+          h("strong", {}, "Done: "),
+          answer.message,
+          answer.url && [". ", link(answer.url, "The run's page")],
+        ),
+      );
       done();
     } catch (problem) {
       if (problem.status === undefined) console.error(problem); // a fault of ours
@@ -77,20 +104,46 @@ function input({ name, label, hint, value = "", type = "text", required = false,
   numbers += 1;
   const id = `field-${numbers}`;
   const control = h("input", {
-    id, name, type, required, maxlength, value: value || null, spellcheck: "false", autocapitalize: "off",
-    autocomplete: type === "password" ? "new-password" : "off", "aria-describedby": hint && `${id}-hint`,
+    id,
+    name,
+    type,
+    required,
+    maxlength,
+    value: value || null,
+    spellcheck: "false",
+    autocapitalize: "off",
+    autocomplete: type === "password" ? "new-password" : "off",
+    "aria-describedby": hint && `${id}-hint`,
   });
-  const element = h("div", { class: "field" }, h("label", { for: id }, required ? label : `${label} (if you like)`), control, hint && h("p", { class: "hint", id: `${id}-hint` }, hint));
+  const element = h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, required ? label : `${label} (if you like)`),
+    control,
+    hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
+  );
   return { control, element };
 }
 
 // Asks once more. The dialog is the browser's: it holds the focus, and Escape says no.
 function confirmed(title, text) {
   return new Promise((answer) => {
-    const dialog = h("dialog", { class: "question", "aria-labelledby": "question-title", onclose: () => end(dialog.returnValue === "yes") },
-      h("h2", { id: "question-title" }, `${title}?`), h("p", {}, text),
-      h("form", { method: "dialog", class: "command-end" },
-        h("button", { value: "yes", class: "main" }, title), h("button", { value: "no", autofocus: true }, "Leave it")));
+    const dialog = h(
+      "dialog",
+      {
+        class: "question",
+        "aria-labelledby": "question-title",
+        onclose: () => end(dialog.returnValue === "yes"),
+      },
+      h("h2", { id: "question-title" }, `${title}?`),
+      h("p", {}, text),
+      h(
+        "form",
+        { method: "dialog", class: "command-end" },
+        h("button", { value: "yes", class: "main" }, title),
+        h("button", { value: "no", autofocus: true }, "Leave it"),
+      ),
+    );
 
     function end(yes) {
       dialog.remove();

@@ -2,7 +2,15 @@
 
 import { ago, duration } from "./format.js";
 
-export const TONE = { stopped: "bad", stuck: "bad", paused: "caution", lagging: "caution", working: "chosen", idle: "", well: "good" };
+export const TONE = {
+  stopped: "bad",
+  stuck: "bad",
+  paused: "caution",
+  lagging: "caution",
+  working: "chosen",
+  idle: "",
+  well: "good",
+};
 export const GRAVITY = { stopped: 6, stuck: 5, paused: 4, lagging: 3, working: 2, well: 1, idle: 0 };
 export const MEANING = {
   stopped: "its sensor stopped: a person has to decide",
@@ -14,7 +22,8 @@ export const MEANING = {
   well: "nothing waits",
 };
 
-export const waiting = ({ waiting_since }) => (waiting_since ? duration(Math.max(0, (Date.now() - Date.parse(waiting_since)) / 1000)) : "–");
+export const waiting = ({ waiting_since }) =>
+  waiting_since ? duration(Math.max(0, (Date.now() - Date.parse(waiting_since)) / 1000)) : "–";
 export const since = (text) => (text ? ago(text) : "never");
 
 // Seconds as people say them: short ones with a figure behind the point.

@@ -7,7 +7,9 @@ import { button, h } from "./dom.js";
 
 export function createTabs(label, choices, first) {
   const tabs = { chosen: first, onchange: () => {} };
-  const buttons = Object.entries(choices).map(([name, title]) => button(title, () => choose(name), { "data-name": name }));
+  const buttons = Object.entries(choices).map(([name, title]) =>
+    button(title, () => choose(name), { "data-name": name }),
+  );
   tabs.element = h("div", { class: "switch", role: "group", "aria-label": label }, buttons);
 
   function mark() {

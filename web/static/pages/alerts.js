@@ -1,51 +1,97 @@
 // Alerts: what was found to be wrong, whether somebody looks after it, and saying that one does.
 
-import { all, get, named, part, post } from "../api.js";
+import { all, get, named, post } from "../api.js";
 import { createCommand } from "../command.js";
 import { h, link, put } from "../dom.js";
-import { ago, day, figure, moment, whole } from "../format.js";
-import { card, facts, figures } from "../parts.js";
+import { whole } from "../format.js";
+import { card, figures } from "../parts.js";
 import { start } from "../page.js";
 import { empty } from "../states.js";
 import { createTable } from "../table.js";
 import { createTabs } from "../tabs.js";
+import { GRAVITY, TONES, about, measured, more, severity, stateOf, when } from "./alert-facts.js";
 
 const STATES = { open: "Open", acknowledged: "Acknowledged", resolved: "Resolved", all: "All" };
-const TONES = { critical: "bad", warning: "caution", info: "" };
-const GRAVITY = { critical: 3, warning: 2, info: 1 };
-const MARKS = { open: "caution", acknowledged: "chosen", resolved: "good" };
-const UNITS = { percent: "%" };
 const id = named("/alerts");
 const lead = document.getElementById("lead");
 const KEPT = "nepse-name"; // who acknowledges, so that it is typed once
 
 const addressOf = (alert) => `/alerts/${encodeURIComponent(alert.alert_id)}`;
-const severity = (alert) => h("span", { class: `badge ${TONES[alert.severity] ?? ""}` }, alert.severity ?? "not told");
-const stateOf = (alert) => h("span", { class: `badge ${MARKS[alert.state]}` }, alert.state);
-const when = (text) => (text ? h("time", { datetime: text, title: moment(text) }, ago(text)) : "–");
-const withUnit = (value, unit) => (value === null ? "–" : `${figure(value)}${unit ? `\u00a0${UNITS[unit] ?? unit}` : ""}`);
-const measured = (alert) => (alert.value === null ? "–" : `${withUnit(alert.value, alert.unit)}${alert.threshold === null ? "" : ` (limit ${figure(alert.threshold)})`}`);
-
 function createList() {
   const tabs = createTabs("State of the alerts", STATES, "open");
   const historic = h("input", { type: "checkbox", onchange: () => tabs.onchange() });
-  const tools = h("div", { class: "bar" }, tabs.element, h("label", { class: "tool" }, historic, h("span", {}, "also of past sessions that were worked off")));
+  const tools = h(
+    "div",
+    { class: "bar" },
+    tabs.element,
+    h("label", { class: "tool" }, historic, h("span", {}, "also of past sessions that were worked off")),
+  );
   const head = h("div");
   const table = createTable({
     caption: "Alerts",
     key: (alert) => alert.alert_id,
     columns: [
-      { name: "message", title: "Message", tone: () => "text", value: (alert) => alert.message, cell: (alert) => link(addressOf(alert), alert.message || alert.rule, { class: "clamp" }) },
-      { name: "severity", title: "Severity", number: false, value: (alert) => GRAVITY[alert.severity] ?? 0, cell: severity },
-      { name: "rule", title: "Rule", value: (alert) => alert.rule, cell: (alert) => h("code", { class: "cut" }, alert.rule) },
-      { name: "value", title: "Measured", number: true, wide: true, value: (alert) => alert.value, cell: measured },
-      { name: "times", title: "Raised", number: true, wide: true, hint: "How often it was raised.", value: (alert) => alert.times, cell: (alert) => `${whole(alert.times)}×` },
-      { name: "last", title: "Last", number: true, calm: true, value: (alert) => Date.parse(alert.last_raised), cell: (alert) => when(alert.last_raised) },
+      {
+        name: "message",
+        title: "Message",
+        tone: () => "text",
+        value: (alert) => alert.message,
+        cell: (alert) => link(addressOf(alert), alert.message || alert.rule, { class: "clamp" }),
+      },
+      {
+        name: "severity",
+        title: "Severity",
+        number: false,
+        value: (alert) => GRAVITY[alert.severity] ?? 0,
+        cell: severity,
+      },
+      {
+        name: "rule",
+        title: "Rule",
+        value: (alert) => alert.rule,
+        cell: (alert) => h("code", { class: "cut" }, alert.rule),
+      },
+      {
+        name: "value",
+        title: "Measured",
+        number: true,
+        wide: true,
+        value: (alert) => alert.value,
+        cell: measured,
+      },
+      {
+        name: "times",
+        title: "Raised",
+        number: true,
+        wide: true,
+        hint: "How often it was raised.",
+        value: (alert) => alert.times,
+        cell: (alert) => `${whole(alert.times)}×`,
+      },
+      {
+        name: "last",
+        title: "Last",
+        number: true,
+        calm: true,
+        value: (alert) => Date.parse(alert.last_raised),
+        cell: (alert) => when(alert.last_raised),
+      },
       { name: "state", title: "State", value: (alert) => alert.state, cell: stateOf },
     ],
     sort: { name: "last", down: true },
-    filter: { label: "Rule, symbol or text", text: (alert) => [alert.rule, alert.symbol, alert.message, ...Object.values(alert.labels)].join(" ") },
-    choices: [{ label: "Severity", options: [{ title: "all", test: () => true }, ...Object.keys(TONES).map((name) => ({ title: name, test: (alert) => alert.severity === name }))] }],
+    filter: {
+      label: "Rule, symbol or text",
+      text: (alert) => [alert.rule, alert.symbol, alert.message, ...Object.values(alert.labels)].join(" "),
+    },
+    choices: [
+      {
+        label: "Severity",
+        options: [
+          { title: "all", test: () => true },
+          ...Object.keys(TONES).map((name) => ({ title: name, test: (alert) => alert.severity === name })),
+        ],
+      },
+    ],
     nothing: "No alert fits: clear the filter to see all of them.",
   });
 
@@ -68,16 +114,28 @@ function createList() {
 function summary(counts, alerts) {
   const critical = alerts.filter((one) => one.state === "open" && one.severity === "critical").length;
   return figures([
-    ["Open", whole(counts.open ?? 0), critical ? `${whole(critical)} of them critical` : "nobody looks after them yet"],
+    [
+      "Open",
+      whole(counts.open ?? 0),
+      critical ? `${whole(critical)} of them critical` : "nobody looks after them yet",
+    ],
     ["Acknowledged", whole(counts.acknowledged ?? 0), "somebody looks after them"],
     ["Resolved", whole(counts.resolved ?? 0), "what they were about is over"],
   ]);
 }
 
 function nothing(state) {
-  if (state === "acknowledged") return empty("None is acknowledged", "Open an alert to say that you look after it: it is not told again until it is resolved.");
-  if (state === "resolved") return empty("None was resolved yet", "An alert resolves by itself once what it is about is over.");
-  return empty("No open alerts", "Every rule is kept. Rules are declared in a file: `nepse alerts test FILE` says what they would tell.");
+  if (state === "acknowledged")
+    return empty(
+      "None is acknowledged",
+      "Open an alert to say that you look after it: it is not told again until it is resolved.",
+    );
+  if (state === "resolved")
+    return empty("None was resolved yet", "An alert resolves by itself once what it is about is over.");
+  return empty(
+    "No open alerts",
+    "Every rule is kept. Rules are declared in a file: `nepse alerts test FILE` says what they would tell.",
+  );
 }
 
 function createOne() {
@@ -87,17 +145,28 @@ function createOne() {
   const command = createCommand({
     title: "Acknowledge",
     fields: [
-      { name: "by", label: "Your name", required: true, value: keptName(), hint: "Everybody who looks at this alert sees it." },
+      {
+        name: "by",
+        label: "Your name",
+        required: true,
+        value: keptName(),
+        hint: "Everybody who looks at this alert sees it.",
+      },
       { name: "note", label: "Note", maxlength: 1000, hint: "What you do about it." },
     ],
-    question: () => `You look after “${now.rule}”${now.symbol ? ` of ${now.symbol}` : ""}. It is not told to anybody again until it is resolved.`,
+    question: () =>
+      `You look after “${now.rule}”${now.symbol ? ` of ${now.symbol}` : ""}. It is not told to anybody again until it is resolved.`,
     send: ({ by, note }, token) => {
       keepName(by);
       return post(`/alerts/${encodeURIComponent(id)}/acknowledge`, { by, note }, token);
     },
     done: () => reload(),
   });
-  const looking = h("div", {}, card("Look after it", "Published on the topic alerts, with your name.", command.element));
+  const looking = h(
+    "div",
+    {},
+    card("Look after it", "Published on the topic alerts, with your name.", command.element),
+  );
 
   const reload = start({
     what: "the alert",
@@ -109,45 +178,17 @@ function createOne() {
       const mayAnswer = alert.state === "open";
       put(told, about(alert));
       put(ids, more(alert));
-      if (!place.childElementCount) put(place, h("p", {}, link("/alerts", "← All alerts")), h("div", { class: "columns" }, told, looking), ids);
+      if (!place.childElementCount)
+        put(
+          place,
+          h("p", {}, link("/alerts", "← All alerts")),
+          h("div", { class: "columns" }, told, looking),
+          ids,
+        );
       command.element.classList.toggle("answered", !mayAnswer);
       looking.hidden = !mayAnswer && !looking.querySelector(".answer");
     },
   });
-}
-
-function about(alert) {
-  return card(alert.rule, null, h("p", { class: "reason" }, alert.message || "The rule says nothing more."), facts([
-    ["State", h("span", {}, stateOf(alert), ended(alert))],
-    ["Severity", severity(alert)],
-    ["Measured", measured(alert)],
-    alert.symbol !== null && ["Symbol", link(`/symbol/${part(alert.symbol)}`, alert.symbol)],
-    alert.date !== null && ["Session", day(alert.date)],
-    ["Raised", `${whole(alert.times)}×, first ${moment(alert.first_raised)}, last ${moment(alert.last_raised)} (${ago(alert.last_raised)})`],
-    alert.acknowledged_by !== null && ["Looked after by", h("span", {}, h("strong", {}, alert.acknowledged_by), alert.note && `: ${alert.note}`)],
-    ["What to do", runbook(alert)],
-  ].filter(Boolean)));
-}
-
-function ended(alert) {
-  return alert.resolved_at ? ` since ${moment(alert.resolved_at)}` : "";
-}
-
-// A runbook is an address, or a file of ours, which is served beside this page.
-function runbook(alert) {
-  if (!alert.runbook) return link("/docs/how-to/write-alert-rules.md", "How alerts work; this rule names no runbook");
-  return link(/^docs\/[\w/.-]+\.md$/.test(alert.runbook) ? `/${alert.runbook}` : alert.runbook, alert.runbook);
-}
-
-function more(alert) {
-  const labels = Object.entries(alert.labels);
-  const rows = [
-    ...labels.map(([name, value]) => [name, value]),
-    ["Alert", h("code", {}, alert.alert_id)],
-    alert.correlation_id && ["Chain of events", h("code", {}, alert.correlation_id)],
-    ["Found while history was worked off", alert.historic ? "yes: nobody was told" : "no"],
-  ];
-  return card("Labels and ids", null, facts(rows.filter(Boolean)));
 }
 
 function keptName() {

@@ -17,8 +17,16 @@ const id = named("/letters");
 const lead = document.getElementById("lead");
 
 const addressOf = (letter) => `/letters/${encodeURIComponent(letter.letter_id)}`;
-const source = (letter) => (letter.source_topic === null ? "–" : `${letter.source_topic}-${letter.source_partition ?? "?"}@${letter.source_offset ?? "?"}`);
-const badge = (letter) => h("span", { class: `badge ${letter.resolved ? "good" : "caution"}` }, letter.resolved ? "resolved" : "open");
+const source = (letter) =>
+  letter.source_topic === null
+    ? "–"
+    : `${letter.source_topic}-${letter.source_partition ?? "?"}@${letter.source_offset ?? "?"}`;
+const badge = (letter) =>
+  h(
+    "span",
+    { class: `badge ${letter.resolved ? "good" : "caution"}` },
+    letter.resolved ? "resolved" : "open",
+  );
 const when = (text) => h("time", { datetime: text, title: moment(text) }, ago(text));
 
 function createList() {
@@ -28,16 +36,46 @@ function createList() {
     caption: "Dead letters",
     key: (letter) => letter.letter_id,
     columns: [
-      { name: "reason", title: "Reason", tone: () => "text", value: (letter) => letter.reason, cell: (letter) => link(addressOf(letter), letter.reason || "no reason was given", { class: "clamp" }) },
+      {
+        name: "reason",
+        title: "Reason",
+        tone: () => "text",
+        value: (letter) => letter.reason,
+        cell: (letter) => link(addressOf(letter), letter.reason || "no reason was given", { class: "clamp" }),
+      },
       { name: "flow", title: "Flow", value: (letter) => letter.flow },
       { name: "source", title: "Original", value: source, cell: (letter) => h("code", {}, source(letter)) },
-      { name: "when", title: "When", number: true, calm: true, value: (letter) => Date.parse(letter.timestamp), cell: (letter) => when(letter.timestamp) },
-      { name: "size", title: "Size", number: true, wide: true, value: (letter) => letter.size, cell: (letter) => bytes(letter.size) },
-      { name: "attempts", title: "Tries", number: true, wide: true, value: (letter) => letter.attempts, cell: (letter) => whole(letter.attempts) },
+      {
+        name: "when",
+        title: "When",
+        number: true,
+        calm: true,
+        value: (letter) => Date.parse(letter.timestamp),
+        cell: (letter) => when(letter.timestamp),
+      },
+      {
+        name: "size",
+        title: "Size",
+        number: true,
+        wide: true,
+        value: (letter) => letter.size,
+        cell: (letter) => bytes(letter.size),
+      },
+      {
+        name: "attempts",
+        title: "Tries",
+        number: true,
+        wide: true,
+        value: (letter) => letter.attempts,
+        cell: (letter) => whole(letter.attempts),
+      },
       { name: "state", title: "State", value: (letter) => Number(letter.resolved), cell: badge },
     ],
     sort: { name: "when", down: true },
-    filter: { label: "Reason, flow or topic", text: (letter) => [letter.reason, letter.flow, letter.source_topic].join(" ") },
+    filter: {
+      label: "Reason, flow or topic",
+      text: (letter) => [letter.reason, letter.flow, letter.source_topic].join(" "),
+    },
     nothing: "No letter fits: clear the filter to see all of them.",
   });
 
@@ -61,13 +99,17 @@ function summary(open) {
   const sum = flows.reduce((total, [, count]) => total + count, 0);
   return figures([
     ["Open", whole(sum), sum ? "wait for somebody" : "nothing waits"],
-    ...flows.slice(0, 4).map(([flow, count]) => [flow || "no flow named", whole(count), "open letters of this flow"]),
+    ...flows
+      .slice(0, 4)
+      .map(([flow, count]) => [flow || "no flow named", whole(count), "open letters of this flow"]),
   ]);
 }
 
 function nothing(state) {
-  if (state === "resolved") return empty("None was resolved yet", "Letters that went through after a re-drive are listed here.");
-  const text = "Whatever the flows got so far they could work on. What they can't is kept here with its reason and its bytes, and the loop goes on.";
+  if (state === "resolved")
+    return empty("None was resolved yet", "Letters that went through after a re-drive are listed here.");
+  const text =
+    "Whatever the flows got so far they could work on. What they can't is kept here with its reason and its bytes, and the loop goes on.";
   return empty(state === "open" ? "No open dead letters" : "No dead letters", text);
 }
 
@@ -76,11 +118,20 @@ function createOne() {
   const original = h("div");
   const command = createCommand({
     title: "Re-drive",
-    question: () => "The original bytes go through today's code of the flow once more, in a Prefect run. What follows is published as the flow would have published it. Mend first what made it fail.",
+    question: () =>
+      "The original bytes go through today's code of the flow once more, in a Prefect run. What follows is published as the flow would have published it. Mend first what made it fail.",
     send: (_, token) => post(`/letters/${encodeURIComponent(id)}/redrive`, {}, token),
     done: () => reload(),
   });
-  const again = h("div", {}, card("Try it again", "As `nepse dlq redrive`: it goes through and is resolved, or stays open with one more try and today's reason. Asking twice changes nothing.", command.element));
+  const again = h(
+    "div",
+    {},
+    card(
+      "Try it again",
+      "As `nepse dlq redrive`: it goes through and is resolved, or stays open with one more try and today's reason. Asking twice changes nothing.",
+      command.element,
+    ),
+  );
 
   const reload = start({
     what: "the letter",
@@ -92,30 +143,50 @@ function createOne() {
       put(told, about(letter));
       put(original, contents(letter));
       if (place.childElementCount) return;
-      put(place, h("p", {}, link("/letters", "← All dead letters")), h("div", { class: "columns" }, told, again), original);
+      put(
+        place,
+        h("p", {}, link("/letters", "← All dead letters")),
+        h("div", { class: "columns" }, told, again),
+        original,
+      );
     },
   });
 }
 
 function about(letter) {
-  return card("What happened", null, h("p", { class: "reason" }, letter.reason || "No reason was given."), facts([
-    ["State", badge(letter)],
-    ["Refused by", letter.flow ? link(`/pipeline#flow-${letter.flow}`, letter.flow) : "–"],
-    ["Kind", letter.error_class || "–"],
-    ["Original", h("code", {}, source(letter))],
-    ["Letter", h("code", {}, `${letter.place} · ${letter.letter_id}`)],
-    ["When", `${moment(letter.timestamp)} (${ago(letter.timestamp)})`],
-    ["Tries", whole(letter.attempts)],
-    ["Run", letter.run ? link(letter.run, "The run in Prefect") : "–"],
-  ]));
+  return card(
+    "What happened",
+    null,
+    h("p", { class: "reason" }, letter.reason || "No reason was given."),
+    facts([
+      ["State", badge(letter)],
+      ["Refused by", letter.flow ? link(`/pipeline#flow-${letter.flow}`, letter.flow) : "–"],
+      ["Kind", letter.error_class || "–"],
+      ["Original", h("code", {}, source(letter))],
+      ["Letter", h("code", {}, `${letter.place} · ${letter.letter_id}`)],
+      ["When", `${moment(letter.timestamp)} (${ago(letter.timestamp)})`],
+      ["Tries", whole(letter.attempts)],
+      ["Run", letter.run ? link(letter.run, "The run in Prefect") : "–"],
+    ]),
+  );
 }
 
 function contents(letter) {
   const headers = Object.entries(letter.headers).sort(([one], [other]) => one.localeCompare(other));
-  return card("The original", "Foreign bytes: shown as text and numbers, and nothing of them is run.",
+  return card(
+    "The original",
+    "Foreign bytes: shown as text and numbers, and nothing of them is run.",
     createBytes("Value", letter.value_base64, { size: letter.size, truncated: letter.truncated }),
     createBytes("Key", letter.key_base64),
-    h("section", { class: "bytes" }, h("h3", {}, "Headers"), headers.length ? facts(headers.map(([name, value]) => [h("code", {}, name), h("code", {}, value)])) : h("p", { class: "muted" }, "There are none.")));
+    h(
+      "section",
+      { class: "bytes" },
+      h("h3", {}, "Headers"),
+      headers.length
+        ? facts(headers.map(([name, value]) => [h("code", {}, name), h("code", {}, value)]))
+        : h("p", { class: "muted" }, "There are none."),
+    ),
+  );
 }
 
 if (id) createOne();
