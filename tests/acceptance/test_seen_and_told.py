@@ -198,7 +198,7 @@ def test_a_process_that_stands_still_is_seen_and_comes_back(
 
 
 def _status_lags(settings: Settings) -> bool | None:
-    """Tell whether `nepse status` says that the sensor lags, or worse; None: the broker was too busy to say."""
+    """Tell whether `nepse status` says that the sensor lags, or worse; None: no answer in time."""
     done = nepse("status", "--json", "--home", str(settings.home))
     if not done.stdout:
         return None
