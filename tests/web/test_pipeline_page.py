@@ -93,7 +93,7 @@ def test_what_nobody_feeds_yet_says_what_to_do(tab: Page, canned: Operating) -> 
     canned.conditions.clear()
     shown(tab, "/pipeline")
     assert set(column(tab.get_by_role("table", name="Flows"), 1)) == {"idle", "no sensor"}
-    assert "`nepse up` starts them" in main_text(tab)
+    assert "nepse up starts them" in main_text(tab)
 
 
 def test_a_pipeline_whose_database_is_away_is_asked_for_again(
