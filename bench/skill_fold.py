@@ -18,7 +18,7 @@ from bench.processes import peak, say, tell
 from bench.skill_rows import CHAPTER, CHOSEN_UNTIL, load
 from tasks.core.catalogue import LEARNED
 from tasks.core.features import FEATURE_SET
-from tasks.core.learners import Learner, Regressor, Sessions, boosted, fit_blend
+from tasks.core.learners import BOOSTED, Learner, Regressor, Sessions, boosted, fit_blend
 from tasks.core.linear import fit_linear
 from tasks.core.skill import Vector
 from tasks.core.training import TrainedModel, predict, train
@@ -34,7 +34,7 @@ TIMED = 20
 
 def trees(features: Values, target: Vector, _sessions: Sessions, seed: int) -> Regressor:
     """Fit boosted trees alone."""
-    model: Regressor = boosted("squared_error", seed).fit(features, target)
+    model: Regressor = boosted(BOOSTED["squared"], seed).fit(features, target)
     return model
 
 

@@ -147,8 +147,8 @@ def cross_calibration(scores: Vector, folds: NDArray[np.int64], labels: Labels) 
 def hyperparameters(model: TrainedModel) -> dict[str, str | float]:
     """List how the learners of a model were set, by member and parameter, as far as that is a plain value."""
     found: dict[str, str | float] = {}
-    weights = getattr(model.pipeline, "weights", None) or [1.0]
-    for (name, member), weight in zip(_members(model).items(), weights, strict=True):
+    for name, member in _members(model).items():
+        weight = model.card.members.get(name, 1.0)
         found |= {f"{name}.weight": weight, f"{name}.learner": type(member).__name__}
         found |= {f"{name}.{one}": value for one, value in member.get_params().items() if _plain(value)}
     return found

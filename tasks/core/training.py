@@ -33,7 +33,7 @@ __all__ = [
     "train",
 ]
 
-HOLDOUT = 120
+HOLDOUT = 60
 """Sessions kept from fitting. What 80 % intervals cover in later quarters varies by 4 points if calibrated on
 40 (standard deviation over 2018 to 2024-02), by 2.5 on 120; a fit that is half a year old is the price."""
 MIN_SESSIONS = 60

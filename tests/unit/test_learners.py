@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tasks.core import learners, linear
-from tasks.core.learners import WEIGHTS, fillable, fit_blend, one_thread
+from tasks.core.learners import BOOSTED, WEIGHTS, fillable, fit_blend, one_thread
 from tasks.core.linear import CLIP_SIGMA, PENALTY, fit_linear
 
 ROWS, FEATURES, SESSIONS = 12_000, 12, 60
@@ -27,7 +27,7 @@ from tasks.core import learners
 from tasks.core.training import train
 from tasks.core.training_rows import TrainingRows
 
-learners.TREES = 3
+learners.BOOSTED = {name: how._replace(trees=2) for name, how in learners.BOOSTED.items()}
 symbols, sessions, width = 320, 1250, 77
 generator, n = np.random.default_rng(0), symbols * sessions
 values = np.empty((width, n), dtype=np.float32)
@@ -76,17 +76,30 @@ def test_the_ridge_is_that_of_scikit_learn(block: int, monkeypatch: pytest.Monke
 def test_the_blend_is_that_of_whole_double_precision() -> None:
     """Members fitted on the exact values, weighted by hand: forecasts of returns equal to a millionth."""
     exact, target, sessions = market(seed=1)
-    relative = target - pd.Series(target).groupby(sessions).transform("mean").to_numpy()
+    returns = pd.Series(target).groupby(sessions)
+    calm = 1 / returns.transform("std").to_numpy()
     rounded = exact.astype(np.float32)
+
+    def grown(member: str, wanted: Any, weights: Any) -> Any:
+        return learners.boosted(BOOSTED[member], 0).fit(exact, wanted, sample_weight=weights)
+
     with one_thread():
         members = {
-            "absolute": learners.boosted("absolute_error", 0).fit(exact, target),
+            "absolute": grown("absolute", target, calm / calm.mean()),
+            "squared": grown("squared", target, None),
             "linear": whole_linear().fit(exact, target),
-            "relative": learners.boosted("squared_error", 0).fit(exact, relative),
+            "relative": grown("relative", target - returns.transform("mean").to_numpy(), calm / calm.mean()),
         }
         wanted = sum(WEIGHTS[name] * member.predict(exact) for name, member in members.items())
         found = fit_blend(rounded, target, sessions, seed=0).predict(rounded.astype(np.float64))
     assert np.abs(found - wanted).max() < 1e-6
+
+
+def test_a_wild_session_counts_for_no_more_than_a_calm_one() -> None:
+    """Twice the deviation is half the weight; one that hardly moves, or holds one row, is not endless."""
+    weights = learners.calmness(np.array([0.01, 0.02, 0.0, np.nan]))
+    assert weights.mean() == pytest.approx(1)
+    assert weights / weights[0] == pytest.approx([1, 0.5, 2, 2])
 
 
 def test_a_feature_without_a_value_becomes_a_constant() -> None:
@@ -95,7 +108,7 @@ def test_a_feature_without_a_value_becomes_a_constant() -> None:
     assert np.array_equal(fillable(features), np.float32([[1.0, 0.0], [np.nan, 0.0]]), equal_nan=True)
     assert fillable(features[:, :1]) is not features
     assert np.shares_memory(fillable(features[:, :1]), features)
-    assert isinstance(learners.boosted("squared_error", 0), HistGradientBoostingRegressor)
+    assert isinstance(learners.boosted(BOOSTED["squared"], 0), HistGradientBoostingRegressor)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
