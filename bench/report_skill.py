@@ -24,7 +24,7 @@ to the next is bounce, staleness and limits carried over, which nobody can trade
 Every forecast is of a session that its model has not seen. The years are walked through one by one: trained
 on all sessions before a year, forecast that year; the last one goes on to the end of the history. Periods
 are named for the sessions that forecasts are made from; each is about the next one. In the last test a model
-is trained anew every 60 sessions. As in the product, the newest 120 sessions before are kept from fitting,
+is trained anew every 60 sessions. As in the product, the newest 60 sessions before are kept from fitting,
 and calibrate the intervals; one session more is left out as an embargo. Choices (features, learners,
 weights) rest on the years alone.
 

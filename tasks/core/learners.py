@@ -105,8 +105,9 @@ def calmness(deviations: Vector) -> Vector:
 
     A wild session would count for many calm ones otherwise, by the squares of its returns.
     """
-    weights: Vector = 1 / np.maximum(np.nan_to_num(deviations), CALMEST)
-    return weights / weights.mean()
+    weights: Vector = np.reciprocal(np.maximum(np.nan_to_num(deviations), CALMEST))
+    weights /= weights.mean()
+    return weights
 
 
 def weighted_sum(members: Mapping[str, Regressor]) -> StackingRegressor:

@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 HOLDOUT = 60
-"""Sessions kept from fitting. What 80 % intervals cover in later quarters varies by 4 points if calibrated on
-40 (standard deviation over 2018 to 2024-02), by 2.5 on 120; a fit that is half a year old is the price."""
+"""Sessions kept from fitting: a fit is as old as the hold-out is long, and a short one calibrates badly. What
+80 % intervals cover in later quarters varies by 4 points if calibrated on 40 sessions, by 2.5 on 120."""
 MIN_SESSIONS = 60
 """Fewer sessions with a known outcome can't fill both a training window and a hold-out."""
 CIRCUIT = (float(np.log(0.90)), float(np.log(1.10)))

@@ -44,7 +44,8 @@ def real() -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leak needs few trees to show."""
-    monkeypatch.setattr(learners, "TREES", TREES)
+    few = {name: how._replace(trees=TREES) for name, how in learners.BOOSTED.items()}
+    monkeypatch.setattr(learners, "BOOSTED", few)
 
 
 def judged(frame: pd.DataFrame) -> Evaluation:
