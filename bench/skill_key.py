@@ -29,7 +29,7 @@ def basis(*, last_test: bool, root: Path = ROOT, data: Path | None = None) -> st
         root: of the code.
         data: folder of the exchange's files, that of NEPSE_DATA without it.
     """
-    folder = data or Settings().data or Path("nowhere")
+    folder = data or Path(Settings().data or "nowhere")
     sources = sorted({file for pattern in SOURCES for file in root.glob(pattern)})
     found = sha256(f"{last_test}".encode())
     for file in sources:

@@ -282,6 +282,16 @@ def test_what_other_code_or_other_files_made_is_not_used(
     assert len({first, tested, name(last_test=True), changed, more, name()}) == 6
 
 
+def test_the_files_are_those_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none are given."""
+    (tmp_path / "history.parquet").write_bytes(b"some")
+    monkeypatch.setenv("NEPSE_DATA", str(tmp_path))
+    found = basis(last_test=False)
+    assert found == basis(last_test=False, data=tmp_path)
+    monkeypatch.delenv("NEPSE_DATA")
+    assert found != basis(last_test=False)
+
+
 def test_what_is_kept_lies_below_what_it_depends_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that was given before is no reason to believe what is in it."""
     seen: list[Path] = []

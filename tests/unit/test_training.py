@@ -13,8 +13,8 @@ from tasks.core import pictures
 from tasks.core.cards import POOLED, Card
 from tasks.core.drift_reference import Reference
 from tasks.core.drift_watch import noted
-from tasks.core.promotion import Evaluation, evaluate, evaluate_unseen, verdict
 from tasks.core.learners import WEIGHTS
+from tasks.core.promotion import Evaluation, evaluate, evaluate_unseen, verdict
 from tasks.core.training import (
     BAND,
     CIRCUIT,
