@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from tasks.core import learners
 from tasks.core.explained import Explained, explain
 from tasks.core.promotion import Evaluation, evaluate, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
@@ -15,6 +16,11 @@ from tasks.training import Trained
 FEATURES = ("signal", "noise", "vol_20", "turnover_mean_20")
 SESSIONS, SYMBOLS, HELD = 120, 25, 30
 UNTIL = date(2024, 12, 31)
+
+
+def small(trees: int) -> dict[str, learners.Boosting]:
+    """How members are boosted, of so few trees each."""
+    return {name: how._replace(trees=trees) for name, how in learners.BOOSTED.items()}
 
 
 @cache

@@ -19,6 +19,7 @@ from tasks.core.features import compute
 from tasks.core.panel import Panel
 from tasks.core.simulator import history_table, simulate
 from tasks.core.walkforward import Fold, every
+from tests.small_models import small
 
 SESSIONS, SYMBOLS = 300, 20
 
@@ -172,7 +173,7 @@ def figures(work: Path) -> dict[str, Any]:
     """The whole of it on the simulated market, in this process and with few trees."""
     last = days_of(load(work / "rows.parquet", ()))[-30]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learners, "TREES", 4)
+        patch.setattr(learners, "BOOSTED", small(4))
         patch.setattr(skill, "HALVES", pd.Timestamp(last))
         patch.setattr(skill, "AVERAGED", pd.Timestamp(last))
         patch.setattr(skill, "folds_of", simulated_folds)

@@ -14,6 +14,7 @@ from tasks.core.skill import ic_t, skill_score
 from tasks.core.training import holdout_rows, train
 from tasks.core.training_rows import TrainingRows
 from tests.realdata import real_folder
+from tests.small_models import small
 
 SESSIONS, SYMBOLS, HELD, TREES = 200, 60, 60, 15
 REAL_SESSIONS, REAL_SYMBOLS = 520, 80
@@ -44,8 +45,7 @@ def real() -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leak needs few trees to show."""
-    few = {name: how._replace(trees=TREES) for name, how in learners.BOOSTED.items()}
-    monkeypatch.setattr(learners, "BOOSTED", few)
+    monkeypatch.setattr(learners, "BOOSTED", small(TREES))
 
 
 def judged(frame: pd.DataFrame) -> Evaluation:
