@@ -1,4 +1,4 @@
-"""The learners that a training fits: what they are, and why those (docs/decisions/0021)."""
+"""The learners that a training fits: what they are, and why those (docs/decisions/0024)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
