@@ -7,7 +7,7 @@ from infra.bootstrap import connect
 from tasks.raising import LONGEST, raise_once
 
 
-@flow(name="raise-alert", flow_run_name="raise {rule}")
+@flow(name="raise-alert", flow_run_name="raise {rule}", retries=20, retry_delay_seconds=30)
 def raise_alert(
     rule: str, message: str, severity: str = "warning", labels: dict[str, str] | None = None
 ) -> str:

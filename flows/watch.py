@@ -14,6 +14,8 @@ from tasks.telling import deliver
 from tasks.watcher import Looked, Watcher
 
 LOOK_SECONDS, TELL_SECONDS, TELLING_SECONDS, TIDY_SECONDS = 5.0, 0.5, 20.0, 3_600.0
+SHORTEST_REST = 0.5
+"""Seconds between looks that take longer than the beat."""
 log = logging.getLogger(__name__)
 
 
@@ -32,8 +34,9 @@ def watch(once: bool = False) -> str:
             return told(watcher.look(datetime.now(UTC)))
         teller.start()
         while not stopping():
+            due = time.monotonic() + LOOK_SECONDS
             watcher.look(datetime.now(UTC))
-            wait(LOOK_SECONDS)
+            wait(max(SHORTEST_REST, due - time.monotonic()))
     finally:
         ended.set()
         if teller.is_alive():

@@ -4,6 +4,7 @@ Lines that a run writes say which run, slice and chain of events they belong to.
 in what Prefect shows of a run: each record is cleaned where it is made.
 """
 
+import json
 import logging
 import sys
 import threading
@@ -69,7 +70,10 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             told["error"] = self._hide(record.exc_text or self.formatException(record.exc_info))
-        return orjson.dumps(told).decode()
+        try:
+            return orjson.dumps(told).decode()
+        except TypeError:  # half of a surrogate pair, as in the name of a file that is no UTF-8
+            return json.dumps(told)
 
 
 def _run_of(record: logging.LogRecord) -> dict[str, str]:

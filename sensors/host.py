@@ -85,6 +85,8 @@ def keep_running(name: str, run: Callable[[], None], is_free: Callable[[], bool]
         except SupersededError as error:
             log.warning("%s is superseded, and waits until its place is free: %s", name, error)
             await_place(is_free)
+        except TryAgainError as error:
+            log.warning("%s begins again in %.0f s: %s", name, pause, error)
         except Exception:  # whatever it was, a sensor that crashed has to come back
             log.exception("%s crashed; starting it again in %.0f s", name, pause)
         if time.monotonic() - began > CALM_SECONDS:
@@ -117,6 +119,8 @@ def run_once(settings: Settings, name: str) -> None:
         state.result(raise_on_failure=True)
     if state.name == "Superseded":
         raise SupersededError(state.message or "")
+    if state.name == "Away":
+        raise TryAgainError(state.message or "")
 
 
 def place_is_free(settings: Settings, name: str) -> bool:

@@ -6,12 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any, Protocol
 
+from kafka.errors import KafkaError
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
 from infra import metrics
-from infra.errors import SupersededError, UnstableError
+from infra.errors import SupersededError, TryAgainError, UnstableError
 from infra.kafka import checks
 from infra.running import stop_signal
 from infra.settings import Settings, load_settings
@@ -63,6 +64,8 @@ def sensor(  # noqa: PLR0913, PLR0917  (the parameters of a deployment)
         Sensor(settings, route, Dispatcher(settings, route), stop_signal(), get_run_logger()).run()
     except SupersededError as error:
         return Cancelled(name="Superseded", message=str(error))
+    except (TryAgainError, KafkaError) as error:  # an outage: no fault of the sensor, which comes back
+        return Cancelled(name="Away", message=f"{type(error).__name__}: {error}")
     return None
 
 

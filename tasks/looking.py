@@ -54,6 +54,9 @@ class Eyes:
             except (TryAgainError, KafkaError, SQLAlchemyError) as error:
                 _log.warning("%s is not known now: %s", rule.name, error)
                 seen = None
+            except Exception:  # noqa: BLE001  (whatever was read: the other rules are looked at)
+                _log.exception("%s can't be looked at", rule.name)
+                seen = None
             if seen is None:
                 seen = [(key.labels, None) for key in standing if key.rule == rule.name]
             found += [Sample(rule.name, labels, value) for labels, value in seen]

@@ -5,6 +5,7 @@ from events.payloads import AlertResolved
 from infra.bootstrap import Loop
 from infra.database import facts, model_alerts
 from infra.database.model_alerts import Standing
+from tasks.core.alert_events import LONGEST
 from tasks.core.offices import Offices
 from tasks.fallbacks import SEVERITY
 
@@ -45,7 +46,7 @@ class ModelSettler:
 def _told(one: Standing, serving: str) -> AlertResolved:
     return AlertResolved(
         rule=one.rule,
-        message=f"{serving} is in office and predicts, {one.rule} of {one.model_version} is over",
+        message=f"{serving} is in office and predicts, {one.rule} of {one.model_version} is over"[:LONGEST],
         alert_id=one.alert_id,
         labels={"model_version": one.model_version},
         severity=SEVERITY.get(one.rule),

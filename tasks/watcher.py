@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kafka.errors import KafkaError
@@ -31,6 +31,8 @@ from tasks.settled_models import ModelSettler
 from tasks.telling import past_of
 
 PRODUCER = "watch"
+KNOWN_BY_THEN = timedelta(minutes=10)
+"""An end that was published is on the read side after this time, if a projector runs at all."""
 Ends = list[tuple[str, AlertResolved]]
 _log = logging.getLogger(__name__)
 
@@ -66,8 +68,8 @@ class Watcher:
         self._published: set[str] = set()
         self._told: set[str] = set()
         self._settler, self._models = Settler(loop), ModelSettler(loop)
-        self._over: set[str] = set()
-        """Ends that were found last, and that the read side may not know yet."""
+        self._over: dict[str, datetime] = {}
+        """Ends that were found lately, and that the read side may not know yet."""
 
     def look(self, now: datetime) -> Looked:
         """Look once, and tell what changed."""
@@ -190,8 +192,9 @@ class Watcher:
         """Write the ends of alerts that others raise and never end: of shares' errors, and of versions."""
         rules = {rule.name: rule for rule in self._rules}
         found = [*_known(lambda: self._settler.settled(rules, now)), *_known(self._models.settled)]
-        known = {one.event_id for one in self._news} | self._over
-        self._over = {event_id for event_id, _ in found} or self._over
+        known = {one.event_id for one in self._news} | self._over.keys()
+        lately = {event_id: at for event_id, at in self._over.items() if now - at < KNOWN_BY_THEN}
+        self._over = lately | dict.fromkeys((event_id for event_id, _ in found), now)
         return [_news(event_id, payload, now) for event_id, payload in found if event_id not in known]
 
 
@@ -201,7 +204,9 @@ def _known(find: Callable[[], Ends]) -> Ends:
         return find()
     except TryAgainError as error:
         _log.warning("what is over is not known yet: %s", error)
-        return []
+    except Exception:  # noqa: BLE001  (whatever a foreign event held: all other alerts are still told)
+        _log.exception("what is over can't be said")
+    return []
 
 
 def _news(event_id: str, payload: AlertRaised | AlertResolved, now: datetime) -> News:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from psycopg.errors import ProgramLimitExceeded, UndefinedColumn, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
@@ -96,14 +96,14 @@ def transaction(where: Connection | Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction on the read side for those who only look, and make no table.
+def reading(where: Connection | Engine) -> Iterator[Connection]:
+    """Join or open a transaction on the read side for those who only look, and make no table.
 
     Raises:
         TryAgainError: the database is away or busy, or nothing was ever projected into it.
     """
     try:
-        with transaction(engine) as connection:
+        with transaction(where) as connection:
             yield connection
     except exc.ProgrammingError as error:
         if not isinstance(error.orig, (UndefinedTable, UndefinedColumn)):
@@ -114,13 +114,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn "the database is away, or busy" into TryAgainError; faults of the program pass as they are."""
+    """Turn "the database is away, or busy" into TryAgainError; other faults pass as they are."""
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        if isinstance(getattr(error, "orig", None), ProgramLimitExceeded):
+            raise  # a value that no index takes: it never will
         message = f"the database did not answer: {_first_line(getattr(error, 'orig', None) or error)}"
         raise TryAgainError(message) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if isinstance(error, ProgramLimitExceeded):
+            raise
         message = f"the database did not answer: {_first_line(error)}"
         raise TryAgainError(message) from error
 

@@ -79,17 +79,20 @@ def follow(  # noqa: PLR0913  (a loop has all of its parts from outside)
         StopError: the stored positions do not fit the topics; a person has to decide.
     """
     attempt = 0
-    while not stop.is_set():
-        try:
-            for batch in _batches(settings, topics, positions, stop, linger, name):
-                apply(batch)
-                metrics.taken(name, (record.value for record in batch.records))
-                attempt = 0
-        except (TryAgainError, ReplanError, KafkaError) as error:
-            attempt += 1
-            delay = uniform(0.5, 1.0) * min(LONGEST_BACKOFF, 0.2 * 2 ** min(attempt, 10))  # noqa: S311
-            _log.warning("following %s again in %.1f s: %s", ", ".join(topics), delay, error)
-            stop.wait(delay)
+    try:
+        while not stop.is_set():
+            try:
+                for batch in _batches(settings, topics, positions, stop, linger, name):
+                    apply(batch)
+                    metrics.taken(name, (record.value for record in batch.records))
+                    attempt = 0
+            except (TryAgainError, ReplanError, KafkaError) as error:
+                attempt += 1
+                delay = uniform(0.5, 1.0) * min(LONGEST_BACKOFF, 0.2 * 2 ** min(attempt, 10))  # noqa: S311
+                _log.warning("following %s again in %.1f s: %s", ", ".join(topics), delay, error)
+                stop.wait(delay)
+    finally:
+        metrics.OWNED.leave(name)  # not before: while it tries again its lag grows, and is shown
 
 
 def _batches(  # noqa: PLR0913, PLR0917  (what `follow` was given)
@@ -115,7 +118,6 @@ def _batches(  # noqa: PLR0913, PLR0917  (what `follow` was given)
                 yield batch
                 at |= batch.ends
     finally:
-        metrics.OWNED.leave(name)
         close(reader)
 
 

@@ -9,6 +9,9 @@ from events.payloads import AlertRaised, AlertResolved
 from tasks.core.alert_life import Change, Key, Life
 from tasks.core.alert_rules import AlertRule, alert_id
 
+LONGEST = 1_000
+"""Characters of a message; what it is about may be named by a text of any length."""
+
 
 def payload_of(change: Change, rule: AlertRule | None) -> AlertRaised | AlertResolved:
     """Say what changed; only a resolved alert may have a rule that is no longer there.
@@ -28,7 +31,7 @@ def _raised(change: Change, rule: AlertRule) -> AlertRaised:
     return AlertRaised(
         rule=rule.name,
         severity=rule.severity,
-        message=rule.sentence(", ".join(labels.values()) or rule.name, change.value),
+        message=rule.sentence(", ".join(labels.values()) or rule.name, change.value)[:LONGEST],
         value=change.value,
         threshold=rule.threshold,
         alert_id=alert_id(rule.name, labels),
@@ -44,7 +47,7 @@ def _resolved(change: Change, rule: AlertRule | None) -> AlertResolved:
     what, began = ", ".join(labels.values()) or name, f"{change.since:%Y-%m-%d %H:%M} UTC"
     return AlertResolved(
         rule=name,
-        message=f"{what}: {name} is over; it began {began} and was {change.value:.2f} at worst",
+        message=f"{what}: {name} is over; it began {began} and was {change.value:.2f} at worst"[:LONGEST],
         alert_id=alert_id(name, labels),
         labels=labels,
         severity=rule.severity if rule else None,

@@ -12,7 +12,7 @@ from events import payloads as p
 from events.envelope import ContractError, Event, decode
 from events.payloads import Payload
 from events.topics import TOPICS
-from tasks.core.shapes import SHAPES, Row, Shape
+from tasks.core.shapes import SHAPES, Row, Shape, indexed
 
 LETTERS = "dead-letters"
 
@@ -157,7 +157,7 @@ def letter_row(record: Record) -> Row:
     """Build the row of a dead letter, columns LETTER_COLUMNS; a header that is missing becomes null."""
     headers = {name: _text(value) for name, value in record.headers}
     said = headers.get
-    letter_id = said("letter_id") or f"{record.topic}-{record.partition}@{record.offset}"
+    letter_id = indexed(said("letter_id")) or f"{record.topic}-{record.partition}@{record.offset}"
     moment = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     source = (said("source_topic"), _number(said("source_partition")), _number(said("source_offset")))
     size = len(record.value or b"")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -22,9 +22,30 @@ class Shape:
     values: Callable[[Any], Row]
 
 
+INDEXED = frozenset({"rule", "alert_id", "model_version", "letter_id"})
+"""Columns by which rows are found, and that a writer may fill with any text the contract takes."""
+LONGEST_INDEXED = 512
+"""Bytes; Postgres refuses an index entry beyond 2,704."""
+
+
+def indexed(name: str | None) -> str | None:
+    """Shorten a name for an index: beyond LONGEST_INDEXED its beginning and its SHA-256 stand for it."""
+    if name is None or len(name) * 4 <= LONGEST_INDEXED or len(name.encode()) <= LONGEST_INDEXED:
+        return name
+    return f"{name[:100]} {sha256(name.encode()).hexdigest()}"
+
+
 def _fields(*names: str) -> Callable[[Any], tuple[Any, ...]]:
-    """Read attributes as a tuple, also when there is only one (attrgetter would return it bare)."""
-    return lambda payload: tuple(getattr(payload, name) for name in names)
+    """Read attributes as a tuple, names by which rows are found bounded."""
+    found = [k for k, name in enumerate(names) if name in INDEXED]
+
+    def read(payload: Any) -> tuple[Any, ...]:
+        values = [getattr(payload, name) for name in names]
+        for k in found:
+            values[k] = indexed(values[k])
+        return tuple(values)
+
+    return read
 
 
 def _typed(table: str, *fields: str) -> Shape:
@@ -53,9 +74,10 @@ _PREDICTION_FIELDS = (
     *("symbol", "date", "predicted_close", "model_version", "as_of", "last_close", "revision", "retracted"),
 )
 _PREDICTION_COLUMNS = (*_PREDICTION_FIELDS, "low_80", "high_80", "low_95", "high_95")
-_PREDICTION = attrgetter(*_PREDICTION_FIELDS)
+_PREDICTION = _fields(*_PREDICTION_FIELDS)
 
 _ALERT_FIELDS = ("rule", "alert_id", "symbol", "date", "message")
+_ACKNOWLEDGED = _fields("rule", "alert_id")
 
 SHAPES: dict[str, Shape] = {
     "DataIngested": _whole("sessions", "symbol", "date", "data_location", "revision"),
@@ -85,7 +107,7 @@ SHAPES: dict[str, Shape] = {
     "AlertAcknowledged": Shape(
         "alerts",
         (*_ALERT_FIELDS, "event_type", "payload"),
-        lambda x: (x.rule, x.alert_id, None, None, x.note or "", "AlertAcknowledged", _json(x)),
+        lambda x: (*_ACKNOWLEDGED(x), None, None, x.note or "", "AlertAcknowledged", _json(x)),
     ),
     "SliceCommitted": _whole("slices", "flow", "group", "run_id", "attempt"),
     "LetterRetried": _whole("redrives", "letter_id", "attempt"),

@@ -385,9 +385,10 @@ def test_errors_of_sessions_are_summed_up_by_version(loop: Loop, rule: str) -> N
 
 
 def test_eyes_see_servers(loop: Loop) -> None:
-    """Those that this stack has, which answer now."""
+    """Those that this stack has: who answered is away for no second, also a look later."""
     server = AlertRule("away", "server", "seconds", above=15.0, by=("server",))
-    eyes = looking.Eyes(loop)
-    seen = {s.labels: s.value for s in eyes.look([server], [], datetime.now(UTC))}
+    eyes, now = looking.Eyes(loop), datetime.now(UTC)
+    eyes.look([server], [], now)
+    seen = {s.labels: s.value for s in eyes.look([server], [], now + timedelta(seconds=20))}
     assert seen == {(("server", "kafka"),): 0.0, (("server", "postgres"),): 0.0}
     eyes.close()

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.fields import LONGEST_TEXT
+from events.payloads import AlertRaised, AlertResolved
+from tasks.core.alert_events import LONGEST, payload_of
 from tasks.core.alert_life import Change, Key, Life, Sample, acknowledged, step
 from tasks.core.alert_rules import AlertRule
 
@@ -43,6 +46,18 @@ def test_a_condition_has_to_hold_before_it_is_told() -> None:
     assert play([(0, [lag(20)]), (4, [lag(20)])]) == []
     assert play([(0, [lag(20)]), (5, [lag(20)]), (6, [lag(20)])]) == [(5, "raised", key)]
     assert play([(0, [lag(20)]), (4, [lag(1)]), (5, [lag(20)]), (9, [lag(20)])]) == []
+
+
+def test_what_it_is_about_may_have_a_long_name() -> None:
+    """As long as the contract takes one; the sentences about it are cut before they are refused."""
+    named = (("flow", "x" * LONGEST_TEXT),)
+    lives, changes = dict[Key, Life](), list[Change]()
+    for seconds, value in ((0, 20.0), (6, 20.0), (12, 0.0), (100, 0.0)):
+        lives, made = step((LAG,), lives, [lag(value, named)], at(seconds))
+        changes += made
+    told = [payload_of(change, LAG) for change in changes]
+    assert [type(one) for one in told] == [AlertRaised, AlertResolved]
+    assert all(len(one.message) == LONGEST for one in told)
 
 
 def test_it_is_resolved_when_it_has_been_gone_for_a_while() -> None:

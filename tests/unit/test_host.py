@@ -1,10 +1,15 @@
 """Keeping sensors running: what comes back by itself, what waits, and what does not."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prefect.states import Cancelled
 
 from infra.errors import StopError, SupersededError, TryAgainError
+from infra.settings import load_settings
 from sensors import host
 
 
@@ -45,6 +50,19 @@ def test_a_sensor_that_crashes_is_running_again_within_a_minute(monkeypatch: pyt
     assert len(starts) == 12
     assert clock.waited[0] < 2
     assert max(clock.waited) < 45
+
+
+def test_an_outage_is_no_crash(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The sensor ends as away, which no automation counts, and begins again; no fault is logged."""
+    monkeypatch.setattr(host, "close_orphans", lambda *_: None)
+    monkeypatch.setattr(host, "create_run", lambda *_, **__: SimpleNamespace(parameters={}))
+    monkeypatch.setattr(host, "execute", lambda *_: Cancelled(name="Away", message="no broker"))
+    clock = Clock(monkeypatch, waits=3)
+    run = partial(host.run_once, load_settings(Path("nowhere")), "sensor-predict")
+    host.keep_running("sensor-predict", run, lambda: True)
+    assert len(clock.waited) == 3
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "no broker" in caplog.text
 
 
 def test_what_a_person_has_to_mend_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -53,6 +54,13 @@ def test_a_crash_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "KeyError: 'nothing'" in crash["error"]
     assert warning["message"] == "two\nlines"
     assert warning["logger"] == "tasks.watcher"
+
+
+def test_a_name_that_is_no_text_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file's name may hold bytes that are no UTF-8; the line is not lost."""
+    configure(load_settings(tmp_path), "judging")
+    logging.getLogger("tasks.reading").warning("%s is refused", os.fsdecode(b"a\xff.csv"))
+    assert json.loads(capsys.readouterr().err)["message"] == "a\udcff.csv is refused"
 
 
 def test_secrets_are_not_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

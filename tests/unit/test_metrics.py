@@ -4,6 +4,7 @@ import socket
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra import metrics
 from infra.database import facts
 from infra.database.facts import SessionErrors
 from infra.errors import TryAgainError
+from infra.kafka import follow
 from infra.kafka.lag import Progress, Standing
 from infra.settings import load_settings
 from infra.stack import ports
@@ -102,6 +104,30 @@ def test_partitions_that_left_are_not_shown(shown: Shown) -> None:
     assert _flows(shown) == [("monitor", 3), ("predict", 1)]
     shown.owned.leave("predict")
     assert _flows(shown) == [("monitor", 3)]
+
+
+def test_a_projector_that_tries_again_keeps_its_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage is when its lag is asked for; it goes with the projector."""
+    stop, seen = Event(), list[float | None]()
+
+    def lag() -> float | None:
+        return value("nepse_lag_offsets", flow="projector-of-a-test", topic="features", partition="0")
+
+    def batches(*_: object) -> list[object]:
+        if not seen:
+            metrics.OWNED.see("projector-of-a-test", {SPOT: 0}, {SPOT: 5})
+        seen.append(lag())
+        if len(seen) == 2:
+            stop.set()
+            return []
+        message = "no database"
+        raise TryAgainError(message)
+
+    monkeypatch.setattr(follow, "_batches", batches)
+    monkeypatch.setattr(follow, "LONGEST_BACKOFF", 0.0)
+    settings: Any = None
+    follow.follow(settings, ["features"], lambda _: {}, lambda _: None, stop, name="projector-of-a-test")
+    assert (seen, lag()) == ([5, 5], None)
 
 
 def _flows(shown: Shown) -> list[tuple[str, float]]:

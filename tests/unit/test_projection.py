@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from events.envelope import Causation, Event, Metadata, decode, encode
 from events.payloads import (
     PAYLOADS,
     ActualAvailable,
+    AlertAcknowledged,
+    AlertRaised,
     FeaturesComputed,
     OffsetRange,
     Payload,
@@ -20,7 +24,7 @@ from events.payloads import (
 from infra.database.tables import metadata
 from tasks.core.feature_frame import feature_frame
 from tasks.core.projection import COLUMNS, EVENT_COLUMNS, project
-from tasks.core.shapes import SHAPES
+from tasks.core.shapes import LONGEST_INDEXED, SHAPES, indexed
 
 DAY = date(2024, 3, 3)
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
@@ -142,6 +146,31 @@ def test_a_dead_letter_keeps_its_bytes_whatever_its_headers() -> None:
     assert (row["value"], row["key"], row["size"]) == (b"\x00raw", b"k", 4)
     assert row["reason"] == "a\ufffd\ufffd"
     assert row["source_offset"] is None
+
+
+@given(st.text(max_size=4_096))
+def test_what_rows_are_found_by_fits_an_index(name: str) -> None:
+    """A writer may give any text; a long one keeps its beginning, and different ones stay different."""
+    short = indexed(name)
+    assert short is not None
+    assert len(short.encode()) <= LONGEST_INDEXED
+    assert (short == name) == (len(name.encode()) <= LONGEST_INDEXED)
+    assert indexed(name + "x" * 600) != indexed(name + "y" * 600)
+
+
+def test_a_long_name_stops_no_projector() -> None:
+    """Postgres refuses long index entries, for ever."""
+    long = "".join(chr(33 + k * 7919 % 90) for k in range(4_096))
+    said = AlertAcknowledged(rule=long, alert_id=long, by="me")
+    raised = AlertRaised(rule=long, severity="info", message="m", alert_id=long)
+    records = [FakeRecord("alerts", 0, k, event(one, f"e{k}")) for k, one in enumerate((said, raised))]
+    letter = FakeRecord("dead-letters", 0, 3, b"raw", b"k", headers=(("letter_id", long.encode()),))
+    made = project([*records, letter])
+    rows = [named("alerts", row) for row in made.rows["alerts"].values()]
+    assert [(row["rule"], row["alert_id"]) for row in rows] == [(indexed(long), indexed(long))] * 2
+    assert [named("dead_letters", row)["letter_id"] for row in made.rows["dead_letters"].values()] == [
+        indexed(long)
+    ]
 
 
 def test_the_feature_frame_has_nulls_where_an_event_has_no_such_feature() -> None:

@@ -12,9 +12,10 @@ from kafka import TopicPartition
 from prometheus_client import REGISTRY
 
 from events.payloads import OffsetRange
-from infra.errors import StopError
+from infra.errors import StopError, TryAgainError
 from infra.settings import load_settings
 from infra.wiring import Route
+from sensors import sensor as module
 from sensors import settle
 from sensors.dispatch import Result
 from sensors.failures import Outcome
@@ -47,6 +48,20 @@ class Member:
 
     def require_there(self, starts: dict[TopicPartition, int]) -> None:
         """Find everything there."""
+
+
+def test_an_outage_ends_a_sensor_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither failed nor crashed: nobody is called for a broker that is away, which the watch tells of."""
+
+    def broken(*_: object) -> None:
+        message = "no broker"
+        raise TryAgainError(message)
+
+    monkeypatch.setattr(module.checks, "require", broken)
+    monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    state = module.sensor.fn("predict", ["features"])
+    assert state is not None
+    assert (state.name, state.type.value) == ("Away", "CANCELLED")
 
 
 class Execute:

@@ -34,6 +34,28 @@ def test_who_tells_goes_on_after_any_failure(monkeypatch: pytest.MonkeyPatch) ->
     assert not thread.is_alive()
 
 
+def test_looks_keep_their_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a look takes, up to the beat; one that takes longer leaves others a rest."""
+    took, waited, clock = [0.0, 2.0, 9.0], list[float](), SimpleNamespace(now=100.0)
+
+    class Slow:
+        def __init__(self, _loop: object) -> None: ...
+
+        def look(self, _now: object) -> None:
+            clock.now += took.pop(0)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(module, "connect", lambda: None)
+    monkeypatch.setattr(module, "Watcher", Slow)
+    monkeypatch.setattr(module, "keep_telling", lambda *_: None)
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(module, "stopping", lambda: not took)
+    monkeypatch.setattr(module, "wait", waited.append)
+    module.watch.fn()
+    assert waited == [module.LOOK_SECONDS, module.LOOK_SECONDS - 2, module.SHORTEST_REST]
+
+
 def test_a_watch_that_crashes_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is started again within seconds: a thread each time would be many in a night."""
     begun = threading.Event()
