@@ -1,6 +1,7 @@
 """The model registry on MLflow: one version a trigger, the model file as a plain object on S3."""
 
 import json
+import logging
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,8 @@ from infra.registry_run import ANNOUNCEMENT, EXPERIMENT, Logged, log_model, log_
 from infra.registry_types import Submission, Version, answer_tags
 from infra.settings import Settings
 from infra.store import Store
+
+_log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DESCRIPTION = 5_000
@@ -155,12 +158,15 @@ class Registry:
                 put(lambda: self._client.set_registered_model_alias(model, alias, name.removeprefix("v")))
 
     def _link(self, versions: Iterable[Version]) -> None:
-        """Let each version, and its run, name our page of it, where they do not yet."""
+        """Let each version, and its run, name our page of it, where they do not yet and can."""
         for version in versions:
             page = model_page(self._settings, version.name)
             if version.tags.get(PAGE) != page:
-                with guarded(f"link {version.name} to its page"):
-                    self._link_one(version, page)
+                try:
+                    with guarded(f"link {version.name} to its page"):
+                        self._link_one(version, page)
+                except RejectError as error:  # such as a run that people deleted: the others have links
+                    _log.warning("%s has no link to its page: %s", version.name, error)
 
     def _link_one(self, version: Version, page: str) -> None:
         name, number = self._settings.model_name, str(version.number)

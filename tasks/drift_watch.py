@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from events.payloads import DataIngested, ModelRetrainingTriggered
 from infra.bootstrap import Loop
 from infra.errors import RejectError
 from infra.kafka.records import Received
+from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.drift import Finding
 from tasks.core.drift_reference import WEEK, Reference
 from tasks.core.drift_watch import SPAN, Look, Matrix, Sessions, begun, findings, look, measured
@@ -91,7 +92,8 @@ def watch(loop: Loop, told: Sequence[Received[DataIngested]], end: int) -> Watch
     Raises:
         TryAgainError: the store, the registry or the broker is away.
     """
-    held = sessions(loop).refresh().window(end - 1, date.max, WEEK + SPAN)
+    today = datetime.now(EXCHANGE_TZ).date()  # what is dated later is no session yet: it would be the newest
+    held = sessions(loop).refresh().window(end - 1, today, WEEK + SPAN)
     cause = next((one for one in told if held and one.place.offset == held[-1].offset), None)
     if cause is None:
         return Watched("no newer session")

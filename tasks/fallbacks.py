@@ -1,7 +1,8 @@
-"""Versions that could not predict although it was their turn: told once, by the first record to show it."""
+"""Versions that could not predict although it was their turn: told once a week, by the first record."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from events.envelope import derive_id
@@ -61,14 +62,30 @@ def _tell_once(loop: Loop, work: Work, skip: Skip, showing: list[Received[Any]],
     """Publish unless another record showed it first: slices of several partitions find it at once.
 
     A retry of the slice that was first finds the same record and publishes again; a rehearsal claims nothing.
+    The same in another week of sessions is told again, since it was over in between, or was overlooked: of
+    several in a slice the newest.
     """
-    about = f"{skip.version} at {skip.at} of set {FEATURE_SET}"
+    week = max(map(_week, showing))
+    newest = [one for one in showing if _week(one) == week]
+    about = f"{skip.version} at {skip.at} of set {FEATURE_SET} in {week}"
     name = derive_id(work.run.flow, about, skip.rule)
-    first = showing[0].place
+    first = newest[0].place
     owner = state.claimant(loop.database, name, None if loop.rehearses("models") else first) or first
-    cause = next((one for one in showing if one.place == owner), None)
+    cause = next((one for one in newest if one.place == owner), None)
     if cause is not None:
         work.publish("alerts", _alert(skip, instead), cause, f"{skip.rule} {skip.version}")
+
+
+def _week(showing: Received[Any]) -> str:
+    """Name the ISO week of the session that a record is about; nothing where it is about none."""
+    payload = showing.payload
+    day = payload.date if isinstance(payload, FeaturesComputed) else _counts_from(payload)
+    return f"{day:%G-W%V}" if day is not None else ""
+
+
+def _counts_from(said: ModelTrained | ModelPromoted) -> date | None:
+    """Tell where an entry's first sessions lie, so that it and its first use are one alert."""
+    return said.training_end if isinstance(said, ModelTrained) else said.valid_from
 
 
 def _alert(skip: Skip, instead: str) -> AlertRaised:

@@ -21,7 +21,7 @@ def unpack(data: bytes, sha256: str) -> TrainedModel:
     try:
         model = TrainedModel(artifact.pipeline, Card.from_dict(artifact.card))
     except TypeError as error:
-        message = f"the model's card is incomplete: {error}"
+        message = f"the model's card is incomplete, or not a card of ours: {error}"
         raise RejectError(message) from error
     try:
         require_usable(model)

@@ -1,13 +1,19 @@
 """Alerts about versions that could not predict are over when the version in office does."""
 
+from datetime import datetime, timedelta
+
 from events.envelope import derive_id
 from events.payloads import AlertResolved
 from infra.bootstrap import Loop
 from infra.database import facts, model_alerts
 from infra.database.model_alerts import Standing
 from tasks.core.alert_events import LONGEST
+from tasks.core.calendar import EXCHANGE_TZ
 from tasks.core.offices import Offices
 from tasks.fallbacks import SEVERITY
+
+AHEAD = timedelta(days=30)
+"""What is predicted is the next session to be expected: no holidays put it farther ahead."""
 
 
 class ModelSettler:
@@ -21,8 +27,8 @@ class ModelSettler:
     def settled(self) -> list[tuple[str, AlertResolved]]:
         """List the ids and payloads of what is over; the same news have the same id.
 
-        It is over when all that was predicted of the newest session since is by the version in office:
-        another one, or the same that can predict again.
+        It is over when all that was predicted since of the newest session that is over is by the version in
+        office: another one, or the same that can predict again.
 
         Raises:
             TryAgainError: the database or the broker is away.
@@ -32,11 +38,15 @@ class ModelSettler:
             return []
         alerts = model_alerts.standing(self._loop.database, SEVERITY)
         serving = self._in_office() if alerts else ""
-        over = [one for one in alerts if model_alerts.predicted_since(self._loop.database, one) == {serving}]
+        over = [one for one in alerts if self._predicted_since(one) == {serving}]
         self._seen = where
         return [
             (derive_id("watch", one.alert_id, f"over: {one.event_id}"), _told(one, serving)) for one in over
         ]
+
+    def _predicted_since(self, one: Standing) -> set[str]:
+        until = datetime.now(EXCHANGE_TZ).date() + AHEAD
+        return model_alerts.predicted_since(self._loop.database, one, until)
 
     def _in_office(self) -> str:
         entries = self._loop.models.between(0, self._loop.models.refresh())

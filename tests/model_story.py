@@ -17,6 +17,7 @@ from events.payloads import (
 from infra.kafka import clients, scanning
 from infra.settings import Settings
 from infra.stack import probes, state
+from tasks.core.offices import is_repeat, key_of
 from tests.conftest import nepse
 from tests.copies import eventually
 from tests.shifted_market import Feed
@@ -66,8 +67,13 @@ class Story:
         return Counter(event.payload.reason for event in self.said("training", ModelRetrainingTriggered))
 
     def trained(self) -> list[ModelTrained]:
-        """List trainings, oldest first."""
-        return [event.payload for event in self.said("models", ModelTrained)]
+        """List trainings, oldest first; what is said of one once more, for a later request, is none."""
+        known, found = set[tuple[str, str | None]](), list[ModelTrained]()
+        for event in self.said("models", ModelTrained):
+            if not is_repeat(event.payload, known):
+                known.add(key_of(event.payload))
+                found.append(event.payload)
+        return found
 
     def await_training(self, reason: str) -> ModelTrained:
         """Wait for the next training that answers this reason, and for whatever follows."""
@@ -79,7 +85,10 @@ class Story:
         return answer
 
     def _answers(self, reason: str) -> list[ModelTrained]:
-        return [one for one in self.trained()[self.known :] if reason in one.reasons]
+        """List the new trainings of which anything that was said names a reason."""
+        said = [event.payload for event in self.said("models", ModelTrained)]
+        named = {key_of(one) for one in said if reason in one.reasons}
+        return [one for one in self.trained()[self.known :] if key_of(one) in named]
 
     def running(self) -> dict[str, int | None]:
         """Tell the stack's processes."""

@@ -1,6 +1,7 @@
 """What the read side knows of alerts about model versions, and of who predicted since."""
 
 from collections.abc import Collection
+from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import Engine, text
@@ -17,10 +18,13 @@ _STANDING = """
     SELECT event_id, alert_id, rule, coalesce(payload -> 'labels' ->> 'model_version', '') FROM newest
     WHERE event_type = 'AlertRaised' ORDER BY alert_id
 """
+# the newest session may be projected in part: the one before it is over, and all of it is there
 _SINCE = """
     SELECT DISTINCT p.model_version FROM predictions AS p, alerts AS a
-    WHERE a.event_id = :raised AND p.date = (SELECT max(date) FROM predictions)
-      AND p."timestamp" > a."timestamp" AND NOT p.retracted
+    WHERE a.event_id = :raised AND p.date = (
+        SELECT max(date) FROM predictions
+        WHERE date < (SELECT max(date) FROM predictions WHERE date <= :until)
+      ) AND p."timestamp" > a."timestamp" AND NOT p.retracted
 """
 
 
@@ -40,7 +44,17 @@ def standing(engine: Engine, rules: Collection[str]) -> list[Standing]:
         return [Standing(*row) for row in connection.execute(text(_STANDING), {"rules": sorted(rules)})]
 
 
-def predicted_since(engine: Engine, one: Standing) -> set[str]:
-    """Name the versions that predicted the newest session since an alert was raised. Raises TryAgainError."""
+def predicted_since(engine: Engine, one: Standing, until: date) -> set[str]:
+    """Name the versions that predicted the newest session that is over, since an alert was raised.
+
+    Args:
+        engine: of the read side.
+        one: the alert.
+        until: what is dated later is a mistake, and hides nothing.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
+    asked = {"raised": one.event_id, "until": until}
     with transaction(engine) as connection:
-        return {str(name) for (name,) in connection.execute(text(_SINCE), {"raised": one.event_id})}
+        return {str(name) for (name,) in connection.execute(text(_SINCE), asked)}

@@ -39,9 +39,12 @@ _WINDOW = """
     WHERE s.flow = %s AND s.date >= %s
     ORDER BY s.date, s.topic, s.partition, s."offset"
 """
+# what is dated into the future by mistake must not take everything else along
 _PRUNE = """
     DELETE FROM private.window_inputs WHERE flow = %s
-    AND date < (SELECT max(date) FROM private.window_inputs WHERE flow = %s) - %s::interval
+    AND date < (
+        SELECT least(max(date), CURRENT_DATE) FROM private.window_inputs WHERE flow = %s
+    ) - %s::interval
 """
 _CLAIM = """
     INSERT INTO private.claims (event_id, topic, partition, "offset") VALUES (%s, %s, %s, %s)

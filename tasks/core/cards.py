@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+SHAPES: Mapping[str, Any] = {
+    "features": list,
+    "quantiles": Mapping,
+    "groups": Mapping,
+    "members": Mapping,
+    "reference": Mapping,
+    "feature_set": str | None,
+}
+"""What a card's entries are, of those that are looked into or compared."""
 POOLED = "all"
 """The group of intervals that holds every row."""
 
@@ -30,7 +39,9 @@ class Card:
     groups: dict[str, list[float]] = field(default_factory=dict)
     """What puts a row into a group of intervals: by feature the bounds between groups; none: all are one."""
     members: dict[str, float] = field(default_factory=dict)
-    """Weight of each learner in the mean that the model's forecasts are; none: it is of one piece."""
+    """Weight of each learner in the sum that the model's forecasts are, no mean: together they weigh 1.35.
+
+    None: the model is of one piece."""
     reference: dict[str, Any] = field(default_factory=dict)
     """What the features looked like in training, for those who watch them drift; none: nobody noted it."""
 
@@ -43,9 +54,22 @@ class Card:
         """Read a card; unknown entries, of a newer writer, are dropped.
 
         Cards from before intervals had groups give widths by level alone: those of all rows.
+
+        Raises:
+            TypeError: an entry is missing, or of another shape.
         """
         known = {key: value for key, value in values.items() if key in cls.__dataclass_fields__}
+        _refuse_shapes(known)
         widths = known.get("quantiles", {})
         if any(not isinstance(width, Mapping) for width in widths.values()):
             known["quantiles"] = {POOLED: dict(widths)}
         return cls(**known)
+
+
+def _refuse_shapes(known: Mapping[str, Any]) -> None:
+    wrong = [name for name, kind in SHAPES.items() if name in known and not isinstance(known[name], kind)]
+    if not all(isinstance(name, str) for name in known.get("features") or ()):
+        wrong.append("features")
+    if wrong:
+        message = f"of another shape: {', '.join(wrong)}"
+        raise TypeError(message)

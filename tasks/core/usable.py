@@ -22,9 +22,9 @@ def require_usable(model: TrainedModel) -> None:
     Raises:
         UnusableError: it fails, or gives not one finite number a row.
     """
-    names = tuple(model.card.features)
-    values = np.full((ROWS, len(names)), np.nan, dtype=np.float32)
     try:
+        names = tuple(model.card.features)
+        values = np.full((ROWS, len(names)), np.nan, dtype=np.float32)
         returns = predict_return(model, TrainingRows(pd.DataFrame(index=range(ROWS)), values, names))
         ends = [end for band in bands(model.card, values, returns).values() for end in band]
     except Exception as error:  # whatever a foreign estimator raises, the decision is the same

@@ -1347,7 +1347,14 @@ GUARDS: tuple[Guard, ...] = (
         "tasks/fallbacks.py",
         "if one.place == owner), None)",
         "if one.place), None)",
-        f"{UNIT}/test_fallbacks.py::test_it_is_told_by_the_first_vector_and_never_again",
+        f"{UNIT}/test_fallbacks.py::test_it_is_told_by_the_first_vector_and_not_again_that_week",
+    ),
+    Guard(
+        "what can't serve is told again in another week",
+        "tasks/fallbacks.py",
+        "of set {FEATURE_SET} in {week}",
+        "of set {FEATURE_SET}",
+        f"{UNIT}/test_fallbacks.py::test_what_comes_again_in_another_week_is_told_again",
     ),
     Guard(
         "whatever the challenger does, the slice goes on",

@@ -142,3 +142,8 @@ def test_errors_that_nobody_looks_back_at_are_forgotten(servers: Settings) -> No
     assert [row.date for row in state.window(where, flow, date.min, ends)] == [days[1], days[0]]
     assert len(state.window(where, other, date.min, ends)) == len(rows)
     assert state.prune_window(where, uuid.uuid4().hex, timedelta(days=400)) == 0
+    today = datetime.now(UTC).date()
+    dated = [today, today - timedelta(days=300), today + timedelta(days=3_650)]
+    mistaken = [state.WindowInput("errors", 0, n, str(n), "A", day, {}) for n, day in enumerate(dated)]
+    state.append_window(where, late := uuid.uuid4().hex, mistaken)
+    assert state.prune_window(where, late, timedelta(days=400)) == 0

@@ -197,6 +197,18 @@ def test_a_slice_of_many_sessions_judges_the_newest(
     assert [entry.id for entry in again.training.entries] == [entry.id for entry in one.training.entries]
 
 
+def test_a_session_that_is_dated_into_the_future_is_not_the_newest(
+    market: Market, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nothing would be judged until that day; what is dated so is not judged itself."""
+    wild = shifted(market, range(SHIFTED, SESSIONS))
+    ahead = [(date(2999, 1, 1), wild[-1][1]), *wild]
+    world = world_of(ahead, trained(market), order=range(SESSIONS + 1))
+    (asked,) = watched(world, SHIFTED, SHIFTED + 9, model, monkeypatch)
+    assert asked.data_end_date == market[SHIFTED + 7][0]
+    assert watched(world_of(ahead, trained(market)), 0, 1, model, monkeypatch) == []
+
+
 def test_a_history_that_is_loaded_is_not_judged(
     market: Market, model: TrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""A version that could not predict is told once, by the record that showed it first."""
+"""A version that could not predict is told once a week, by the record that showed it first."""
 
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,9 +58,11 @@ def claims(monkeypatch: pytest.MonkeyPatch) -> Claims:
     return made
 
 
-def vectors(*offsets: int, partition: int = 0, feature_set: str | None = FEATURE_SET) -> list[Any]:
+def vectors(
+    *offsets: int, partition: int = 0, feature_set: str | None = FEATURE_SET, day: date = DAY
+) -> list[Any]:
     """Vectors of one partition."""
-    payload = FeaturesComputed(symbol="A", date=DAY, features={}, feature_set=feature_set)
+    payload = FeaturesComputed(symbol="A", date=day, features={}, feature_set=feature_set)
     return [received(payload, Place("features", partition, offset)) for offset in offsets]
 
 
@@ -74,13 +76,23 @@ def tell(
     return work.told
 
 
-def test_it_is_told_by_the_first_vector_and_never_again(claims: Claims) -> None:
+def test_it_is_told_by_the_first_vector_and_not_again_that_week(claims: Claims) -> None:
     """Neither for the others of the slice nor in later ones, nor by other partitions."""
     assert claims.owners == {}
     message = "v2 does not serve, v1 predicts instead: it is gone"
     assert tell(vectors(3, 4), BROKEN) == [(REFUSED, "features-0@3", message)]
     assert tell(vectors(5, 6), BROKEN) == []
     assert tell(vectors(3, partition=1), BROKEN) == []
+
+
+def test_what_comes_again_in_another_week_is_told_again(claims: Claims) -> None:
+    """Once a week of sessions, from Monday on; a slice of several weeks tells the newest of them."""
+    weeks = [vectors(n, day=DAY + timedelta(days=n)) for n in range(16)]
+    told = [place for one in weeks for _, place, _ in tell(one, BROKEN)]
+    assert told == ["features-0@0", "features-0@1", "features-0@8", "features-0@15"]
+    whole = [one for week in weeks for one in week]
+    assert tell([*whole, *vectors(16, 17, day=DAY + timedelta(days=16))], BROKEN) == tell(weeks[15], BROKEN)
+    assert len(claims.owners) == 4
 
 
 def test_a_retry_tells_it_again_also_with_other_boundaries(claims: Claims) -> None:
@@ -132,8 +144,8 @@ def test_a_vector_of_somebody_else_says_nothing_about_the_version(
 def test_the_announcement_and_the_first_use_are_one_alert(
     claims: Claims, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever comes first; a promotion is looked at like a training."""
-    shop = Shop(trained("v1", date(2024, 1, 1)), trained("v2", date(2024, 1, 2)), promoted("v9"))
+    """Whichever comes first in a week of sessions; a promotion is looked at like a training."""
+    shop = Shop(trained("v1", date(2024, 1, 1)), trained("v2", DAY - timedelta(days=3)), promoted("v9"))
     monkeypatch.setattr(loaded, "unpack", shop.unpack)
     shop.spoil("v2")
     loop: Any = SimpleNamespace(database=None, rehearses=lambda _topic: False)
@@ -141,5 +153,7 @@ def test_the_announcement_and_the_first_use_are_one_alert(
     tell_of_models(loop, work, book, shop.entries)  # type: ignore[arg-type]
     assert [place for _, place, _ in work.told] == ["models-0@1", "models-0@2"]
     assert "the version before it goes on" in work.told[0][2]
-    assert tell(vectors(3), *book.choose(DAY, "2", {"RSI": 1.0}).skipped) == []
+    skipped = book.choose(DAY, "2", {"RSI": 1.0}).skipped
+    assert tell(vectors(3), *skipped) == []
     assert len(claims.owners) == 2
+    assert len(tell(vectors(4, day=DAY + timedelta(days=1)), *skipped)) == 1

@@ -34,7 +34,7 @@ from events.payloads import (
     PredictionMade,
 )
 from flows import predict, retrain
-from infra.artifact import CARD
+from infra.artifact import CARD, Artifact, dump
 from infra.bootstrap import Loop
 from infra.database import state
 from infra.kafka.records import Outgoing, Run
@@ -194,6 +194,16 @@ def _of_no_number() -> TrainedModel:
     return replace(small_models.model(), pipeline=nothing)
 
 
+def _card_says(**entries: Any) -> Callable[[], bytes]:
+    """The file of a good version whose card has entries of another shape."""
+
+    def made() -> bytes:
+        model = small_models.model()
+        return dump(Artifact(model.pipeline, model.card.to_dict() | entries))
+
+    return made
+
+
 def _carded(**fields: Any) -> Callable[[], TrainedModel]:
     return lambda: replace(small_models.model(), card=replace(small_models.model().card, **fields))
 
@@ -230,6 +240,29 @@ MODELS = (
     Model(
         "its signature is not its own: it takes fewer features",
         made_as(_carded(features=[*small_models.FEATURES, "RSI"])),
+        "model_refused",
+        "the model can't be used",
+    ),
+    *(
+        Model(
+            f"the {name} of its card are {entry}",
+            made_as(_card_says(**{name: entry})),
+            "model_refused",
+            f"not a card of ours: of another shape: {name}",
+        )
+        for name, entry in (
+            ("features", None),
+            ("features", "RSI"),
+            ("features", [1, None]),
+            ("quantiles", None),
+            ("groups", ["debenture"]),
+            ("reference", "none"),
+            ("feature_set", ["2"]),
+        )
+    ),
+    Model(
+        "the widths of its card are none",
+        made_as(_card_says(quantiles={"all": {"80": None, "95": None}})),
         "model_refused",
         "the model can't be used",
     ),

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.utils import load_serving_example
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from sklearn.linear_model import LinearRegression
 
 from infra.artifact import Artifact, dump
-from infra.errors import RejectError
+from infra.errors import RejectError, TryAgainError
 from infra.mlflow_access import client
 from infra.registry_types import KEYS_A_TAG, Submission, answer_tags, key_of
 from tests.model_server import MemoryRegistry
@@ -121,6 +123,29 @@ def test_mlflow_names_our_page_of_each_version(registry: MemoryRegistry) -> None
         page = "http://127.0.0.1:8000/model/v1"
         assert version.report == f"[v1 on our page]({page})\n\n# Card"
         assert (version.tags["page"], registry.mlflow.runs[version.run_id].tags["page"]) == (page, page)
+
+
+def test_a_run_that_was_deleted_keeps_no_other_version_from_its_link(
+    registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told, and looked at again next time; a server that is away is no such thing."""
+    deleted = registry.register(a_submission("one")).run_id
+    registry.register(a_submission("two"))
+    plain, code = registry.mlflow.set_tag, [INVALID_PARAMETER_VALUE]
+
+    def refuse(run: str, key: str, value: str) -> None:
+        if run == deleted:
+            message = f"The run {run} must be in the 'active' state"
+            raise MlflowException(message, code[-1])
+        plain(run, key, value)
+
+    monkeypatch.setattr(registry.mlflow, "set_tag", refuse)
+    registry.align("v2", None)
+    assert ["page" in one.tags for one in registry.versions()] == [False, True]
+    assert "v1 has no link to its page" in caplog.text
+    code.append(INTERNAL_ERROR)
+    with pytest.raises(TryAgainError):
+        registry.align("v2", None)
 
 
 def test_a_page_that_moved_is_named_anew(registry: MemoryRegistry) -> None:
