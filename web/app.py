@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy import Engine
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,18 +73,32 @@ async def _following(app: FastAPI) -> AsyncIterator[None]:
 
 
 class Guarded:
-    """Adds HEADERS to every answer, also to streams."""
+    """Adds HEADERS to every answer, also to streams and to what answers a fault of ours.
+
+    Starlette answers faults outside of all middleware, where an answer has no headers and is not measured.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an app."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Pass a request on; a fault in the middle of an answer goes on to the server, which cuts it off."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
 
         async def guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception as error:
+            if started:
+                raise
+            await problems.fault(Request(scope), error)(scope, receive, guarded)

@@ -43,14 +43,13 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 
 
 def register(app: FastAPI) -> None:
-    """Let every failure of an app's endpoints become a problem document."""
+    """Let every failure of an app's endpoints become a problem document, but for faults: see `fault`."""
     app.add_exception_handler(TryAgainError, _away)
     app.add_exception_handler(RejectError, _unknown)
     app.add_exception_handler(ConflictError, _conflict)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _fault)
 
 
 def _away(_: Request, error: Exception) -> Response:
@@ -83,7 +82,7 @@ def _http(_: Request, error: Exception) -> Response:
     return problem(status, detail)
 
 
-def _fault(request: Request, error: Exception) -> Response:
+def fault(request: Request, error: Exception) -> Response:
     """Tell the log what it was, and the reader only that it was ours."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(500, "a fault of the server: its log says more")

@@ -29,7 +29,7 @@ class Service:
         self.settings = settings
         self.engine = engine or reading_engine(settings)
         self.version = Version(lambda: positions(self.engine, READ_SIDE))
-        self.skill = SkillBook(self.engine, lambda: self.version.offsets)
+        self.skill = SkillBook(self.engine, lambda: self.version.offsets, lambda: self.version.epoch)
         self.walking = asyncio.Semaphore(LINEAGES)
         self.acknowledgements = Acknowledgements(settings)
         self.readers = 0

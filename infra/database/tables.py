@@ -93,6 +93,7 @@ def _of_prediction(name: str) -> Table:
 
 predictions = _of_prediction("predictions")
 shadow_predictions = _of_prediction("shadow_predictions")
+Index("shadow_predictions_model_version_date", shadow_predictions.c.model_version, shadow_predictions.c.date)
 
 actuals = _of_event(
     "actuals",
@@ -104,6 +105,7 @@ actuals = _of_event(
     Column("retracted", Boolean, nullable=False, server_default=false()),
 )
 Index("actuals_symbol_date", actuals.c.symbol, actuals.c.date)
+Index("actuals_date", actuals.c.date)
 
 errors = _of_event(
     "errors",
@@ -160,6 +162,7 @@ alerts = _of_event(
     Column("message", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
 )
+Index("alerts_timestamp", alerts.c.timestamp)
 
 slices = _of_event(
     "slices",
@@ -214,6 +217,7 @@ dead_letters = _of_topic(
     Column("value", LargeBinary),
     identity="letter_id",
 )
+Index("dead_letters_timestamp", dead_letters.c.timestamp)
 
 latest_features = Table(
     "latest_features",

@@ -225,9 +225,11 @@ def test_a_fault_tells_readers_nothing_of_the_inside(
     assert "division" in caplog.text
 
 
-def test_browsers_run_nothing_foreign(client: Reader) -> None:
-    """Also what a failure answers."""
-    for path in ("health", "nonsense"):
+def test_browsers_run_nothing_foreign(client: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what a failure answers, and a fault of ours."""
+    monkeypatch.setattr(alerts, "one", lambda *_: 1 / 0)
+    assert client.get(f"{API}/alerts/a1").status_code == 500
+    for path in ("health", "nonsense", "alerts/a1"):
         headers = client.get(f"{API}/{path}").headers
         assert headers["content-security-policy"].startswith("default-src 'self'")
         assert headers["x-content-type-options"] == "nosniff"
@@ -447,7 +449,9 @@ def test_who_writes_nepali_is_not_refused(
     assert (answer.status_code, sent[0][0].note) == (202, said["note"])
 
 
-def test_answers_are_measured_by_route(client: Reader, tables: Tables) -> None:
+def test_answers_are_measured_by_route(
+    client: Reader, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under the route as it is declared, whatever the address holds; what is no route is one of a kind."""
     assert tables.letter is not None
 
@@ -463,6 +467,11 @@ def test_answers_are_measured_by_route(client: Reader, tables: Tables) -> None:
         assert client.get(f"/letters/{number}").status_code == 200
         assert client.get(f"/nothing/{number}").status_code == 404
     assert [counted(*one) for one in wanted] == [number + 3 for number in before]
+    fault = f"{API}/alerts/{{alert_id}}", "500"
+    faults = counted(*fault)
+    monkeypatch.setattr(alerts, "one", lambda *_: 1 / 0)
+    assert client.get(f"{API}/alerts/a1").status_code == 500
+    assert counted(*fault) == faults + 1
 
 
 def test_a_letter_is_tried_again_by_a_run(

@@ -52,7 +52,8 @@ class Book:
         """Nothing was read from it."""
         nowhere: Any = None
         self._at: dict[tuple[str, int], int] = {}
-        self._book = SkillBook(nowhere, lambda: self._at)
+        self.epoch = 1
+        self._book = SkillBook(nowhere, lambda: self._at, lambda: self.epoch)
 
     def read(self, at: dict[tuple[str, int], int]) -> Mapping[tuple[date, str], skill.Sums]:
         """Read it with the read side at these offsets."""
@@ -92,6 +93,19 @@ def test_a_read_side_that_is_made_anew_is_summed_from_the_beginning(database: Da
     database.all = [SECOND]
     assert set(one.read({("errors", 0): 2})) == {(SECOND, "v1")}
     assert database.since == []
+
+
+def test_a_read_side_that_was_made_anew_up_to_where_it_was_is_summed_from_the_beginning(
+    database: Database,
+) -> None:
+    """Its epoch says so, where its offsets do not."""
+    one = book()
+    one.read({("errors", 0): 5})
+    database.all, one.epoch = [SECOND], 2
+    assert set(one.read({("errors", 0): 5})) == {(SECOND, "v1")}
+    assert set(one.read({("errors", 0): 5})) == {(SECOND, "v1")}
+    assert database.since == []
+    assert database.summed == [[FIRST], [SECOND]]
 
 
 def test_many_sessions_are_summed_in_pieces(database: Database) -> None:

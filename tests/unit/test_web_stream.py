@@ -66,6 +66,25 @@ def test_a_reader_is_told_where_things_are_and_then_what_moved() -> None:
     ]
 
 
+def test_a_slow_reader_is_told_of_tables_that_were_made_anew() -> None:
+    """Also when they are full again, up to where they were, before it looks."""
+
+    async def scene() -> list[tuple[str, object]]:
+        tables = Tables()
+        version = Version(tables.read)
+        await version.poll()
+        stream = events(version, heartbeat=5.0)
+        heard = [told(await anext(stream))]
+        full, tables.offsets = tables.offsets, {}
+        await version.poll()
+        tables.offsets = full
+        await version.poll()
+        return [*heard, told(await anext(stream))]
+
+    everything = ("changed", {"topics": {"errors": 7, "alerts": 3}})
+    assert asyncio.run(scene()) == [everything, everything]
+
+
 def test_a_quiet_stream_stays_open() -> None:
     """A comment now and then keeps whatever lies between from closing it."""
 

@@ -57,6 +57,66 @@ def test_a_tag_is_of_the_topics_that_an_answer_depends_on(tables: Tables) -> Non
     assert version.tag(["errors"], 1) != errors
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_tables_that_were_made_anew_have_other_tags(tables: Tables, gone: bool) -> None:
+    """Also with the same offsets as before: other code may have filled them."""
+    version = polled(tables)
+    before, epoch = version.tag(["errors"]), version.epoch
+    full = dict(tables.offsets)
+    tables.offsets = {} if gone else full | {("alerts", 0): 2}
+    asyncio.run(version.poll())
+    tables.offsets = full
+    asyncio.run(version.poll())
+    assert version.epoch > epoch
+    assert version.tag(["errors"]) != before
+
+
+def test_tags_stay_while_offsets_grow_and_the_database_is_away(tables: Tables) -> None:
+    """A time-out is no reason to make every answer anew."""
+    version = polled(tables)
+    before = version.tag(["errors"])
+    tables.away = True
+    asyncio.run(version.poll())
+    tables.away = False
+    tables.offsets["alerts", 0] = 9
+    asyncio.run(version.poll())
+    assert version.tag(["errors"]) == before
+
+
+def test_what_another_process_told_has_another_tag(tables: Tables) -> None:
+    """Nobody saw what happened to the tables between the two."""
+    assert polled(tables).tag(["errors"]) != polled(tables).tag(["errors"])
+
+
+def test_a_question_that_is_not_answered_is_waited_for_no_longer_than_said(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers are told; it is not asked a second time beside the first, whose answer counts when it comes."""
+    monkeypatch.setattr("web.version.ANSWER_SECONDS", 0.01)
+    gate, asked = threading.Event(), list[int]()
+
+    def read() -> Offsets:
+        asked.append(1)
+        assert gate.wait(10)
+        return tables.read()
+
+    async def scene() -> dict[str, int]:
+        version = Version(read)
+        for _ in range(3):
+            await version.poll()
+            with pytest.raises(TryAgainError, match="did not answer within"):
+                version.by_topic()
+        assert asked == [1]
+        gate.set()
+        monkeypatch.setattr("web.version.ANSWER_SECONDS", 10.0)
+        await version.poll()
+        await version.poll()
+        assert asked == [1, 1]
+        return version.by_topic()
+
+    assert asyncio.run(scene()) == {"errors": 7, "alerts": 3}
+
+
 def test_nothing_is_known_before_the_first_poll_nor_while_the_database_is_away(tables: Tables) -> None:
     """An old state is not passed off as the present one, and comes back with the database."""
     fresh = Version(tables.read)

@@ -47,13 +47,13 @@ async def _told(service: Service) -> AsyncIterator[bytes]:
 async def events(version: Version, heartbeat: float = HEARTBEAT_SECONDS) -> AsyncIterator[bytes]:
     """Yield a stream's bytes for as long as somebody listens."""
     known: dict[str, int] | None = None
-    greeted = False
+    told: int | None = None  # the epoch of what was told; None: nothing was yet
     while True:
         news = version.news  # before the look: what changes while the reader is served is not missed
-        now = _now(version)
-        if now != known or not greeted:
-            yield _event(known or {}, now)
-        known, greeted = now, True
+        now, epoch = _now(version), version.epoch
+        if (now, epoch) != (known, told):
+            yield _event((known or {}) if epoch == told else {}, now)
+        known, told = now, epoch
         if not await happened(news, heartbeat):
             yield KEEPALIVE_COMMENT
 

@@ -19,7 +19,9 @@ _STORY = """
                 FILTER (WHERE event_type = 'LetterRetried'))[1] AS why
         FROM redrives AS e WHERE e.letter_id = l.letter_id
     ) AS s ON true
+    WHERE l.partition = 0
 """
+# The topic has one partition: said so, the primary key gives the newest without sorting them all.
 _LISTED = f"""
     SELECT * FROM ({_STORY}) AS s
     WHERE (CAST(:resolved AS boolean) IS NULL OR s.resolved = :resolved)
