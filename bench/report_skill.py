@@ -64,7 +64,7 @@ TARGETS = (
     Target("the same in the worst group of liquidity, 80 %", 4, "{:.1f}", most=True),
     Target("the same in the worst group of liquidity, 95 %", 4, "{:.1f}", most=True),
     Target("seconds of a training on the longest history", 300, "{:.0f}", most=True),
-    Target("milliseconds of a session's predictions", 25, "{:.1f}", most=True),
+    Target("milliseconds of a session's predictions, of all folds the most", 25, "{:.1f}", most=True),
     Target("MB of memory held by a process", 2_500, "{:,.0f}", most=True),
 )
 SHAPES = {
@@ -115,7 +115,7 @@ def reached(figures: dict[str, Any]) -> list[float | None]:
     """Give the figures of TARGETS."""
     took = figures["took"]["blend"].values()
     common = [
-        max(one["training_seconds"] for one in took),
+        max(took, key=lambda one: one["rows"])["training_seconds"],
         max(one["prediction_ms"] for one in took),
         figures["peak"],
     ]

@@ -46,22 +46,22 @@ def run(work: Path, *, last_test: bool) -> dict[str, Any]:
     """Do what is not done yet in a folder; returns the figures of all of it."""
     rows = work / "rows.parquet"
     described = work / "rows.json"
-    if not rows.exists():
+    if not described.exists():  # it is written last: rows without it are those of a run that was killed
         flags = ["--last-test"] if last_test else []
         described.write_bytes(orjson.dumps(part("bench.skill_rows", rows, *flags)))
     market = orjson.loads(described.read_bytes())
     folds = folds_of(days_of(load(rows, ())))
-    peaks = [
-        part("bench.skill_fold", rows, fold.name, work)["peak"] for kind in folds.values() for fold in kind
-    ]
     names = {kind: [fold.name for fold in some] for kind, some in folds.items()}
+    for fold in chain(*names.values()):
+        part("bench.skill_fold", rows, fold, work)
+    took = {name: took_by(work, name, [*chain(*names.values())]) for name in CANDIDATES}
     return {
         "day": f"{datetime.now(UTC):%Y-%m-%d}",
         "market": market,
         "folds": {kind: [list(map(str, fold)) for fold in _spans(some)] for kind, some in folds.items()},
-        "peak": max([market["peak"], *peaks]),
+        "peak": max([market["peak"], *(one["peak"] for folds in took.values() for one in folds.values())]),
         "machine": report_skill.measured_on(),
-        "took": {name: took_by(work, name, [*chain(*names.values())]) for name in CANDIDATES},
+        "took": took,
         "periods": {name: measured(work, name, names) for name in CANDIDATES},
     }
 
@@ -81,7 +81,7 @@ def measured(work: Path, candidate: str, names: dict[str, list[str]]) -> dict[st
 
 
 def took_by(work: Path, candidate: str, names: list[str]) -> dict[str, dict[str, float]]:
-    """Read how long a candidate took, by fold."""
+    """Read how long a candidate took, and the MB that were held for it, by fold."""
     return {name: orjson.loads((work / f"{name}.{candidate}.json").read_bytes()) for name in names}
 
 

@@ -127,10 +127,10 @@ def main() -> None:
         rows = load(options.rows, candidate.features)
         fold = next(f for kind in folds_of(days_of(rows)).values() for f in kind if f.name == options.name)
         told, took = measure(rows, fold, candidate)
-        forecasts.with_suffix(".json").write_bytes(orjson.dumps(took))
+        forecasts.with_suffix(".json").write_bytes(orjson.dumps(took | {"peak": peak()}))
         told.to_parquet(forecasts.with_suffix(".new"))
         forecasts.with_suffix(".new").rename(forecasts)
-    tell({"peak": peak()})
+    tell({"fold": options.name})
 
 
 if __name__ == "__main__":

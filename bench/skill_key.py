@@ -10,7 +10,7 @@ from infra.settings import Settings
 ROOT = Path(__file__).parents[1]
 SOURCES = (
     "tasks/core/**/*.py",
-    "tasks/core/**/*.yaml",
+    "tasks/core/**/*.toml",
     "tasks/reading.py",
     "infra/inputs.py",
     "bench/skill_fold.py",

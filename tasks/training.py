@@ -18,7 +18,7 @@ from tasks.computed import await_computed
 from tasks.core.catalogue import LEARNED
 from tasks.core.dataset import KEYS, Stored, stored_rows
 from tasks.core.explained import Explained, explain
-from tasks.core.features import FEATURE_SET
+from tasks.core.features import FEATURE_SET, FEATURES
 from tasks.core.promotion import Evaluation, Verdict, evaluate, evaluate_unseen, verdict
 from tasks.core.training import TrainedModel, holdout_rows, train
 from tasks.core.training_rows import TrainingRows
@@ -82,7 +82,8 @@ def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bo
 
 
 def _ends(loop: Loop) -> dict[tuple[str, int], int]:
-    reader = clients.consumer(loop.settings)
+    """Tell up to where anything is written: the marker of a commit may come after its answer."""
+    reader = clients.consumer(loop.settings, isolation_level="read_uncommitted")
     try:
         spots = [TopicPartition("features", p) for p in range(partitions(loop.settings, "features"))]
         return {(s.topic, s.partition): int(end) for s, end in reader.end_offsets(spots).items()}
@@ -100,11 +101,18 @@ def fit(loop: Loop, rows: Rows, until: date) -> Trained:
     model = train(rows.known, data_end=until, feature_set=FEATURE_SET, newest=rows.newest)
     held = holdout_rows(rows.known, model)
     evaluation = evaluate(model, held)
-    promotion, seen = verdict(evaluation, _champion(loop, held)), loop.models.refresh()
+    promotion, seen = verdict(evaluation, *_champion(loop, held)), loop.models.refresh()
     return Trained(model, evaluation, promotion, rows.version, explain(model, held, evaluation), seen)
 
 
-def _champion(loop: Loop, held: TrainingRows) -> Evaluation | None:
-    """Evaluate the version that would predict these rows now, too; None if that is persistence."""
-    champion = model_book(loop).choose(date.max, FEATURE_SET, held.names).model
-    return evaluate_unseen(champion, held) if champion else None
+def _champion(loop: Loop, held: TrainingRows) -> tuple[Evaluation | None, tuple[str, ...]]:
+    """Evaluate the version that predicts this set's vectors now, too; None if that is persistence.
+
+    Vectors hold more than is learned today: of a version that learned from more, the second tells what these
+    rows lack.
+    """
+    champion = model_book(loop).choose(date.max, FEATURE_SET, {*FEATURES, *held.names}).model
+    if champion is None:
+        return None, ()
+    lacking = tuple(name for name in champion.card.features if name not in held.names)
+    return (None, lacking) if lacking else (evaluate_unseen(champion, held), ())

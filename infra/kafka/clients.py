@@ -25,16 +25,23 @@ COMPRESSION = "zstd" if has_zstd() else None
 
 
 def consumer(settings: Settings, *, group: str | None = None, **options: Any) -> KafkaConsumer:
-    """Make a consumer of committed records; keys and values stay bytes. Raises TryAgainError: no broker."""
+    """Make a consumer, of committed records if nothing else is said; keys and values stay bytes.
+
+    Raises:
+        TryAgainError: no broker.
+    """
     made = _connect(
         KafkaConsumer,
         settings,
         group_id=group,
         client_id=options.pop("client_id", "nepse"),
         enable_auto_commit=False,
-        isolation_level="read_committed",
         auto_offset_reset="none",
-        **{"session_timeout_ms": settings.session_timeout_ms, **options},
+        **{
+            "isolation_level": "read_committed",
+            "session_timeout_ms": settings.session_timeout_ms,
+            **options,
+        },
     )
     return mended(made)
 

@@ -110,7 +110,8 @@ class Offices:
         """Name the version whose turn it is to be judged beside the one in office; None where nobody waits.
 
         It is the first one that was trained after that, until the data of a later one reach TURN beyond its
-        own: then it is that one's turn. After a rollback it begins with the version that was left.
+        own: then it is that one's turn. After a rollback it begins with the first that was trained after the
+        version that serves again: that is the one that was left only where nothing was trained in between.
         """
         turn: Named | None = None
         for named in self._waiting():

@@ -1,5 +1,6 @@
 """Judge a model on sessions it was not fitted on, and decide whether it should serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,9 @@ def evaluate_unseen(model: TrainedModel, rows: TrainingRows) -> Evaluation:
     return Evaluation({}, {}, nothing, rows.keys[["symbol", "date", "target"]][:0].assign(predicted=np.nan))
 
 
-def verdict(candidate: Evaluation, champion: Evaluation | None = None) -> Verdict:
+def verdict(
+    candidate: Evaluation, champion: Evaluation | None = None, lacking: Sequence[str] = ()
+) -> Verdict:
     """Promote a candidate that beats persistence, and the champion where there is one.
 
     Each comparison is `diebold_mariano` on the sessions' mean squared return errors, one-sided at 5 %, on the
@@ -96,6 +99,7 @@ def verdict(candidate: Evaluation, champion: Evaluation | None = None) -> Verdic
     Args:
         candidate: on its held-out sessions.
         champion: on those of them that it was not fitted on either (`evaluate_unseen`).
+        lacking: features of the champion that the rows lack: it can't be measured, nor passed by unseen.
     """
     own = candidate.sessions["model"].rename("own")
     rivals = {"persistence": candidate.sessions["persistence"]}
@@ -106,7 +110,7 @@ def verdict(candidate: Evaluation, champion: Evaluation | None = None) -> Verdic
     }
     tests = {name: _test(pair) for name, pair in pairs.items() if len(pair) >= MIN_SESSIONS}
     leaks = _implausible(candidate)
-    obstacles = [*leaks, *_lost(tests), *_short(pairs)]
+    obstacles = [*leaks, *_lost(tests), *_short(pairs), *_unknown(lacking)]
     word = ", ".join(obstacles) or f"better than {' and '.join(tests)}"
     why = "; ".join(_figures(name, pairs[name], test) for name, test in tests.items())
     told = f"{word} on {len(own)} held-out sessions at {ALPHA:.0%}" + (f": {why}" if why else "")
@@ -135,6 +139,10 @@ def _short(pairs: dict[str, pd.DataFrame]) -> list[str]:
         for name, pair in pairs.items()
         if len(pair) < MIN_SESSIONS
     ]
+
+
+def _unknown(lacking: Sequence[str]) -> list[str]:
+    return [f"not comparable with the champion: the rows lack {', '.join(lacking)}"] if lacking else []
 
 
 def _errors(last: np.ndarray, target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

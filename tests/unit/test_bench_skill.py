@@ -178,6 +178,7 @@ def figures(work: Path) -> dict[str, Any]:
         patch.setattr(skill, "AVERAGED", pd.Timestamp(last))
         patch.setattr(skill, "folds_of", simulated_folds)
         patch.setattr(skill_fold, "folds_of", simulated_folds)
+        patch.setattr(skill_fold, "peak", lambda: 6.0)
         patch.setattr(skill, "part", lambda _module, *arguments: one_fold(patch, *arguments))
         return skill.run(work, last_test=True)
 
@@ -188,11 +189,10 @@ def simulated_folds(days: list[date]) -> dict[str, list[Fold]]:
     return {"choosing": choosing, "last test": every(days, days[240], days[-1], 60)}
 
 
-def one_fold(patch: pytest.MonkeyPatch, *arguments: object) -> dict[str, float]:
+def one_fold(patch: pytest.MonkeyPatch, *arguments: object) -> None:
     """Do a fold's part in this process."""
     patch.setattr("sys.argv", ["skill_fold", *map(str, arguments)])
     skill_fold.main()
-    return {"peak": 6.0}
 
 
 def test_the_page_has_every_line(figures: dict[str, Any]) -> None:
@@ -228,6 +228,39 @@ def test_what_is_done_is_not_done_again(
     name = next(iter(figures["took"]["blend"]))
     one_fold(monkeypatch, work / "rows.parquet", name, work)
     assert len(list(work.glob(f"{name}.*.parquet"))) == len(CANDIDATES)
+
+
+def test_memory_is_that_of_whoever_did_it(figures: dict[str, Any]) -> None:
+    """Kept beside the forecasts: a run that finds them there held nothing itself."""
+    assert figures["peak"] == 6.0
+    assert {one["peak"] for folds in figures["took"].values() for one in folds.values()} == {6.0}
+
+
+def test_the_longest_history_is_the_one_of_most_rows(figures: dict[str, Any]) -> None:
+    """Not the slowest fold, whatever else the machine did then."""
+    blend = {name: {**one, "training_seconds": 9.0} for name, one in figures["took"]["blend"].items()}
+    longest = list(blend)[-1]
+    blend[longest]["training_seconds"] = 4.0
+    targets = [target.name for target in report_skill.TARGETS]
+    place = targets.index("seconds of a training on the longest history")
+    assert report_skill.reached({**figures, "took": {"blend": blend}})[place] == 4.0
+
+
+def test_rows_of_a_run_that_was_killed_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are whole once they are described."""
+    (tmp_path / "rows.parquet").write_bytes(b"half of them")
+    asked: list[object] = []
+
+    def stop(*arguments: object) -> None:
+        asked.extend(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(skill, "part", stop)
+    with pytest.raises(KeyboardInterrupt):
+        skill.run(tmp_path, last_test=False)
+    assert asked == ["bench.skill_rows", tmp_path / "rows.parquet"]
 
 
 def test_a_fold_is_timed(file: Path) -> None:
@@ -277,10 +310,12 @@ def test_what_other_code_or_other_files_made_is_not_used(
     (data / "daily" / "a.csv").write_bytes(b"corrected")
     (code / "tasks" / "core" / "learners.py").write_text("WEIGHTS = 2")
     changed = name()
+    (code / "tasks" / "core" / "rules.toml").write_text("holidays = []")
+    ruled = name()
     (data / "history.parquet").write_bytes(b"more")
     more = name()
     monkeypatch.setattr(skill_key, "version", lambda _: "2.0")
-    assert len({first, tested, name(last_test=True), changed, more, name()}) == 6
+    assert len({first, tested, name(last_test=True), changed, ruled, more, name()}) == 7
 
 
 def test_the_files_are_those_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from scipy import stats
 from tasks.core import drift, drift_reference
 from tasks.core.drift import Drift, Finding, Limits
 from tasks.core.drift_reference import Reference
+from tasks.core.training import HOLDOUT
 
 NAMES = ["own", "moving", "market", "flag", "empty"]
 SESSIONS, SYMBOLS = 260, 40
@@ -91,6 +92,13 @@ def test_few_weeks_are_no_reference() -> None:
     assert Reference.of(days, values, NAMES) is not None
     assert Reference.of(days[days > 0], values[days > 0], NAMES) is None
     assert Reference.of(days[:0], values[:0], NAMES) is None
+
+
+def test_held_out_sessions_are_a_reference_of_forecasts() -> None:
+    """Forecasts are known of them alone: with fewer no version would ever be watched for what it says."""
+    assert HOLDOUT >= drift_reference.MIN_WEEKS * drift_reference.WEEK
+    days = np.arange(HOLDOUT)
+    assert Reference.of(days, np.zeros((HOLDOUT, 1)), ["forecast"]) is not None
 
 
 def test_a_week_is_tested_as_one_more_of_the_reference() -> None:

@@ -29,6 +29,7 @@ def serves(found: Offices, target: int) -> str:
 
 
 ROLLED_BACK = (trained("v1", day(10)), trained("v2", day(20)), promoted("v1", day(30), "it erred"))
+LEFT = (trained("v2", day(20)), promoted("v0.9", day(30), "v2 erred"))
 
 
 @pytest.mark.parametrize(
@@ -93,13 +94,14 @@ def test_a_rollback_goes_to_who_served_before(names: str, before: str | None) ->
         ([trained("v1", day(10)), *(trained(f"v{n}", day(n * 10), promoted=False) for n in (2, 3))], "v2"),
         ([trained("v1", day(10)), trained("v2", None, promoted=False)], None),
         ([*ROLLED_BACK], "v2"),
+        ([trained("v0.9", day(5)), trained("v1", day(10), promoted=False), *LEFT], "v1"),
         ([*ROLLED_BACK, promoted(PERSISTENCE)], "v1"),
     ],
 )
 def test_the_challenger_is_trained_after_who_serves(
     events: list[ModelTrained | ModelPromoted], expected: str | None
 ) -> None:
-    """Of those whose window is known; after a rollback the version that was left behind."""
+    """Of those whose window is known; after a rollback the version that was left, or one before it."""
     found = offices(*events).challenger()
     assert (found.version if found else None) == expected
 
@@ -114,6 +116,14 @@ def test_a_challenger_is_judged_before_the_next_ones_turn_comes() -> None:
     assert [one[0] for one in shadows] == ["v2"] * 7 + ["v9"] * 7
     assert [one[-1] for one in shadows] == [f"v{n}" for n in range(2, 16)]
     assert (shadows[0], shadows[7]) == (["v2"], ["v9"])
+
+
+def test_after_a_rollback_the_version_that_was_left_is_in_shadow_while_it_is_the_newest() -> None:
+    """Beside the one that was trained between it and the one that serves again; then it waits its turn."""
+    told = (trained("v0.9", day(5)), trained("v1", day(10), promoted=False), *LEFT)
+    assert [one.version for one in offices(*told).in_shadow()] == ["v1", "v2"]
+    later = offices(*told, trained("v3", day(27), promoted=False))
+    assert [one.version for one in later.in_shadow()] == ["v1", "v3"]
 
 
 def test_who_takes_office_is_judged_no_more() -> None:

@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from infra.kafka import clients
+from infra.settings import Settings
 from tasks import training
 from tasks.core.catalogue import LEARNED
-from tasks.core.features import FEATURE_SET
+from tasks.core.features import FEATURE_SET, FEATURES
 from tasks.core.training import Card, NotTrainableError, TrainedModel
 from tasks.core.training_rows import TrainingRows
 from tasks.serving import Choice
@@ -21,6 +23,7 @@ from tests.topic_in_memory import Log
 UNTIL = date(2024, 3, 5)
 DAYS = [date(2024, 3, 3), date(2024, 3, 4)]
 OTHERS = f"{FEATURE_SET}-of-others"
+NOTHING = TrainingRows(pd.DataFrame(), np.empty((0, 1), dtype=np.float32), ("RSI",))
 
 
 class FakeTable:
@@ -55,16 +58,16 @@ class FakeTable:
 class FakeBook:
     """A book with one version in office, of a feature set."""
 
-    def __init__(self, feature_set: str) -> None:
-        """Let v1 be of this set."""
-        self.feature_set = feature_set
+    def __init__(self, feature_set: str, *features: str) -> None:
+        """Let v1 be of this set, and have learned from these."""
+        self.feature_set, self.features = feature_set, list(features)
 
-    def choose(self, _target: date, feature_set: str, _names: Any) -> Choice:
-        """Choose it for vectors of its set; there is nothing to predict with."""
+    def choose(self, _target: date, feature_set: str, names: Any) -> Choice:
+        """Choose it for vectors that it takes; there is nothing to predict with."""
         nothing: Any = None
         span = ("2023-01-01", "2023-02-01", "2023-01-20")
-        model = TrainedModel(nothing, Card(["RSI"], *span, 20, 400, 5, 0, feature_set=self.feature_set))
-        return Choice("v1", model) if feature_set == self.feature_set else Choice("v0", None)
+        model = TrainedModel(nothing, Card(self.features, *span, 20, 400, 5, 0, feature_set=self.feature_set))
+        return Choice("v1", model) if model.takes(feature_set, names) else Choice("v0", None)
 
 
 @pytest.fixture(autouse=True)
@@ -128,20 +131,58 @@ def test_the_version_that_serves_is_judged_on_rows_of_its_own_set(
     feature_set: str, compared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else it would look bad on values that it was never trained on; then persistence alone is compared."""
-    monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(feature_set))
+    monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(feature_set, "RSI"))
     monkeypatch.setattr(training, "evaluate_unseen", lambda _model, _rows: "judged")
     nowhere: Any = None
-    nothing = TrainingRows(pd.DataFrame(), np.empty((0, 1), dtype=np.float32), ("RSI",))
-    found = training._champion(nowhere, nothing)
-    assert (found is not None) == compared
+    assert training._champion(nowhere, NOTHING) == ("judged" if compared else None, ())
+
+
+def test_a_version_that_learned_from_more_is_told_not_to_be_comparable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It serves, since vectors hold what is learned from no more; one that nobody can serve is no rival."""
+    dropped = next(name for name in FEATURES if name not in LEARNED)
+    nowhere: Any = None
+    monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(FEATURE_SET, "RSI", dropped))
+    assert training._champion(nowhere, NOTHING) == (None, (dropped,))
+    monkeypatch.setattr(training, "model_book", lambda _loop: FakeBook(FEATURE_SET, "RSI", "of_tomorrow"))
+    assert training._champion(nowhere, NOTHING) == (None, ())
+
+
+def test_ends_are_those_of_all_that_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the marker of a commit is still to come: what lies before it was promised."""
+    asked: dict[str, Any] = {}
+
+    class Reader:
+        """A client that keeps what it was made with."""
+
+        def __init__(self, **options: Any) -> None:
+            asked.update(options)
+
+        def end_offsets(self, spots: list[Any]) -> dict[Any, int]:
+            """Tell an end a partition."""
+            return dict.fromkeys(spots, 7)
+
+        def close(self, *, autocommit: bool) -> None:
+            """End."""
+            assert not autocommit
+
+    monkeypatch.setattr(clients, "KafkaConsumer", Reader)
+    monkeypatch.setattr(clients, "mended", lambda made: made)
+    loop: Any = SimpleNamespace(settings=Settings(partitions=2))
+    assert training._ends(loop) == {("features", 0): 7, ("features", 1): 7}
+    assert asked["isolation_level"] == "read_uncommitted"
+    clients.consumer(loop.settings)
+    assert asked["isolation_level"] == "read_committed"
 
 
 def test_a_training_names_the_version_of_the_table_that_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the one that `read` was asked for: what a model knows can be read again for ever."""
     monkeypatch.setattr(training, "FeatureTable", FakeTable)
     monkeypatch.setattr(training, "_ends", lambda _loop: {("features", 0): 4})
-    for name in ("train", "holdout_rows", "evaluate", "_champion", "verdict", "explain"):
+    for name in ("train", "holdout_rows", "evaluate", "verdict", "explain"):
         monkeypatch.setattr(training, name, lambda *_, **__: None)
+    monkeypatch.setattr(training, "_champion", lambda *_: (None, ()))
     loop: Any = SimpleNamespace(settings=None, models=Log("models"))
     trained = training.fit.fn(loop, training.stored_features.fn(loop, UNTIL), UNTIL)
     assert (trained.data_version, trained.models_seen) == (7, 0)

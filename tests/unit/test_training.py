@@ -286,6 +286,16 @@ def test_sessions_that_one_of_both_was_fitted_on_are_not_compared(
         )
 
 
+def test_a_champion_that_can_not_be_measured_is_not_passed_by(evaluation: Evaluation) -> None:
+    """Its features are not among the rows: a person decides."""
+    found = verdict(evaluation, None, ("of_old", "of_older"))
+    assert not found.promoted
+    assert found.why.startswith(
+        "not comparable with the champion: the rows lack of_old, of_older on 40 held-out"
+    )
+    assert list(found.tests) == ["persistence"]
+
+
 def candidate_days(evaluation: Evaluation) -> list[pd.Timestamp]:
     """Held-out sessions."""
     return [pd.Timestamp(day) for day in evaluation.sessions.index]
