@@ -14,6 +14,8 @@ KEPT = 400
 """Answers that are kept, of different addresses; each is of the newest version that was asked for."""
 KEPT_BYTES = 512 * 1024
 """A longer body is made anew each time."""
+MOST_BYTES = 32 * 1024 * 1024
+"""All that is kept together: those that nobody asked for the longest go first."""
 
 
 class Answer(NamedTuple):
@@ -30,6 +32,7 @@ class Answers:
         """Nothing is kept yet."""
         self._version = version
         self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes = 0
         self._making: dict[tuple[str, str], asyncio.Task[bytes]] = {}
 
     async def give(
@@ -69,8 +72,13 @@ class Answers:
         return body
 
     def _keep(self, address: str, answer: Answer) -> None:
+        self._forget(address)
         if len(answer.body) <= KEPT_BYTES:
             self._kept[address] = answer
-            self._kept.move_to_end(address)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+            self._bytes += len(answer.body)
+        while len(self._kept) > KEPT or self._bytes > MOST_BYTES:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, address: str) -> None:
+        before = self._kept.pop(address, None)
+        self._bytes -= 0 if before is None else len(before.body)

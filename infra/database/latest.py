@@ -14,10 +14,15 @@ def vector(engine: Engine, symbol: str) -> dict[str, Any] | None:
     Raises:
         TryAgainError: the database is away.
     """
-    query = select(latest_features).where(latest_features.c.symbol == symbol)
     with transaction(engine) as connection:
-        row = connection.execute(query).mappings().one_or_none() if _is_there(connection) else None
-        return None if row is None else dict(row)
+        return newest(connection, symbol) if _is_there(connection) else None
+
+
+def newest(connection: Connection, symbol: str) -> dict[str, Any] | None:
+    """Read as `vector`, in a transaction of one who knows that the read side is there."""
+    query = select(latest_features).where(latest_features.c.symbol == symbol)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def symbols(engine: Engine) -> list[str]:

@@ -1,6 +1,8 @@
 """The API's answers without a database: shapes as declared, pages, problems, tokens."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -37,6 +39,7 @@ from tests.api_rows import (
 from tests.web_client import Reader
 from web import overview, shapes
 from web.app import API, create_app
+from web.routes import market as market_routes
 from web.routes import operations
 
 TOKEN = "the-token"  # noqa: S105
@@ -52,6 +55,7 @@ class Tables:
         """Hold one row of each kind."""
         self.page = Page([PREDICTION], None)
         self.asked: list[tuple[Any, ...]] = []
+        self.transactions = 0
         self.alert: dict[str, Any] | None = ALERT
         self.letter: dict[str, Any] | None = LETTER | {"headers": {"k": "v"}, "key": b"\x00", "value": None}
         self.away = False
@@ -64,7 +68,8 @@ class Tables:
             (newest, "newest_session"): lambda *_: DAY,
             (market, "symbols"): lambda *_: [{n: VECTOR[n] for n in shapes.SymbolLine.model_fields}],
             (market, "sessions"): lambda *_: [DAY, BEFORE],
-            (latest, "vector"): lambda _, symbol: VECTOR if symbol == "NABIL" else None,
+            (latest, "newest"): lambda _, symbol: VECTOR if symbol == "NABIL" else None,
+            (market_routes, "reading"): self._reading,
             (latest, "symbols"): lambda _: ["NABIL"],
             (models, "told"): lambda _: [TRAINED],
             (skill, "days"): lambda _: [DAY],
@@ -91,6 +96,10 @@ class Tables:
             message = "the database did not answer"
             raise TryAgainError(message)
         return {("features", 0): 7, ("predictions", 0): 3, ("errors", 0): 2}
+
+    def _reading(self, where: Any) -> AbstractContextManager[Any]:
+        self.transactions += 1
+        return nullcontext(where)
 
     def _note(self, *asked: Any) -> None:
         self.asked.append(asked)
@@ -152,6 +161,13 @@ def test_a_prediction_tells_its_move_and_how_sure_it_is(client: Reader) -> None:
     assert told["place"] == "predictions-1@12"
 
 
+def test_a_symbol_is_read_in_one_transaction(client: Reader, tables: Tables) -> None:
+    """Its four parts take one connection of the pool, not four."""
+    found = client.get(f"{API}/symbols/NABIL").json()
+    assert all(found[part] for part in ("vector", "prediction", "actual", "error"))
+    assert tables.transactions == 1
+
+
 def test_a_list_is_read_page_by_page(client: Reader, tables: Tables) -> None:
     """`next` of one page is where the following one begins, by session or by symbol."""
     tables.page = Page([], (DAY, BEFORE))
@@ -163,6 +179,18 @@ def test_a_list_is_read_page_by_page(client: Reader, tables: Tables) -> None:
     assert first["session"] == "2024-03-04"
     client.get(f"{API}/errors", params={"date": "2024-03-04", "after": first["next"]})
     assert tables.asked[-1][1].after == ("NABIL", BEFORE)
+
+
+def test_the_following_page_is_about_the_same_session(
+    client: Reader, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where none was asked for, and a newer one began meanwhile."""
+    tables.page = Page([], ("NABIL", BEFORE))
+    first = client.get(f"{API}/predictions").json()
+    monkeypatch.setattr(newest, "newest_session", lambda *_: DAY + timedelta(days=1))
+    following = client.get(f"{API}/predictions", params={"after": first["next"]}).json()
+    assert (first["session"], following["session"]) == (str(DAY), str(DAY))
+    assert tables.asked[-1] == (DAY, Cut(("NABIL", BEFORE), 100))
 
 
 def test_more_alerts_than_asked_for_make_a_next_page(client: Reader, tables: Tables) -> None:
@@ -352,6 +380,22 @@ def test_a_lineage_is_walked_for_a_symbol_with_a_slash(
     assert told == {"symbol": "NICAD85/86", "session": "2024-03-04"}
     assert client.get(f"{API}/lineage/QQ/2024-03-04").status_code == 404
     assert client.get(f"{API}/lineage/QQ/yesterday").status_code == 422
+
+
+def test_a_lineage_waits_for_its_turn_no_longer_than_said(
+    client: Reader, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader is told to come back, and whose turn is over makes room for the next."""
+    service = app.state.service
+    monkeypatch.setattr(operations, "trace", lambda *_: {})
+    monkeypatch.setattr(operations, "LINEAGE_SECONDS", 0.01)
+    walking, service.walking = service.walking, asyncio.Semaphore(0)
+    path = f"{API}/lineage/NABIL/2024-03-04"
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["detail"] == "2 lineages are being walked: ask again in a moment"
+    service.walking = walking
+    assert [client.get(path).status_code for _ in range(3)] == [200] * 3
 
 
 def test_the_document_names_every_path_and_its_shape(client: Reader) -> None:

@@ -86,16 +86,16 @@ def test_a_slow_reader_is_told_of_tables_that_were_made_anew() -> None:
 
 
 def test_a_quiet_stream_stays_open() -> None:
-    """A comment now and then keeps whatever lies between from closing it."""
+    """A beat now and then keeps whatever lies between from closing it, and tells pages that it lives."""
 
-    async def scene() -> bytes:
+    async def scene() -> tuple[str, object]:
         version = Version(Tables().read)
         await version.poll()
         stream = events(version, heartbeat=0.01)
         await anext(stream)
-        return await anext(stream)
+        return told(await anext(stream))
 
-    assert asyncio.run(scene()).startswith(b":")
+    assert asyncio.run(scene()) == ("beat", {})
 
 
 Message = MutableMapping[str, Any]

@@ -284,6 +284,25 @@ def test_as_many_addresses_are_kept_as_was_said(client: Reader, make: Counted) -
     assert make.made == KEPT + 2
 
 
+def test_as_many_bytes_are_kept_as_was_said(
+    client: Reader, make: Counted, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for last is kept; of an address only its newest body counts."""
+    monkeypatch.setattr("web.answers.MOST_BYTES", 2 * len(b'{"made":1}'))
+    for number in (0, 0, 1, 0, 2, 0, 2):
+        client.get(f"/errors?n={number}")
+    assert make.made == 3
+    client.get("/errors?n=1")
+    assert make.made == 4
+    for _ in range(3):
+        tables.offsets["errors", 0] += 1
+        client.post("/poll")
+        client.get("/errors?n=2")
+    client.get("/errors?n=1")
+    client.get("/errors?n=2")
+    assert make.made == 8
+
+
 def test_several_that_ask_at_once_share_one_body(tables: Tables, make: Counted) -> None:
     """The second waits for the first's, also when the first goes away."""
 

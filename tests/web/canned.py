@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ from infra.database.reads.intervals import Fallen
 from infra.database.reads.newest import Cut, Page
 from infra.database.reads.pipeline import Commit, Moments
 from web import overview
+from web.routes import market as market_routes
+from web.service import Service
 
 Row = dict[str, Any]
 LAST = date(2024, 3, 4)
@@ -50,6 +52,7 @@ class Canned:
         self.lineage: dict[str, Any] = {}
         self.offsets = {("features", 0): 7, ("predictions", 0): 3, ("actuals", 0): 2, ("errors", 0): 2}
         self.trouble: Exception | None = None
+        self.service: Service | None = None  # of the app that is served
         chance = random.Random(7)
         self.models = [
             trained(number, "v2" if number == 0 else f"v{number + 2}", self.days, chance)
@@ -132,7 +135,8 @@ class Canned:
                 row for name, row in sorted(self.vectors.items()) if name > after
             ][:most],
             (market, "sessions"): lambda *_: [*self.days, self.next_day][::-1],
-            (latest, "vector"): lambda _, symbol: self.vectors.get(symbol),
+            (latest, "newest"): lambda _, symbol: self.vectors.get(symbol),
+            (market_routes, "reading"): nullcontext,
             (latest, "symbols"): lambda _: list(self.vectors),
             (models, "told"): lambda _: self.models,
             (skill, "days"): lambda _: self.days[::-1],

@@ -36,6 +36,7 @@ def serving(canned: Canned, home: Path) -> Iterator[str]:
     settings = load_settings(home, api_token=SecretStr(TOKEN))
     with in_place_of_the_database(canned), socket.create_server(("127.0.0.1", 0)) as ear:
         app = create_app(settings, nowhere)
+        canned.service = app.state.service
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([ear],))

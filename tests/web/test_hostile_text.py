@@ -93,3 +93,21 @@ def harmless(tab: Page) -> None:
     assert tab.evaluate("window.hit") is None
     assert tab.locator("main img, main script, main iframe").count() == 0
     assert overflow(tab) <= 0
+
+
+@pytest.mark.parametrize(
+    ("href", "leads"),
+    [
+        ("/symbol/NABIL", True),
+        ("https://example.org/", True),
+        ("#flow-predict", True),
+        ("//evil.example", False),
+        ("/\\evil.example", False),  # browsers read it as `//evil.example`
+        ("javascript:alert(1)", False),
+    ],
+)
+def test_only_addresses_that_lead_where_they_seem_to_become_links(tab: Page, href: str, leads: bool) -> None:
+    """Others stay text."""
+    shown(tab, "/symbol")
+    script = "async (href) => (await import('/static/dom.js')).link(href, 'x').localName"
+    assert tab.evaluate(script, href) == ("a" if leads else "span")

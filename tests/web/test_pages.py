@@ -147,6 +147,28 @@ def test_a_symbol_is_chosen_by_name_or_from_the_list(tab: Page) -> None:
     expect(tab.get_by_role("heading", level=1)).to_have_text("ADBL")
 
 
+def test_every_symbol_is_listed(tab: Page, canned: Canned) -> None:
+    """Also those behind the first page of the API."""
+    vector = canned.vectors["NABIL"]
+    canned.vectors = {name: vector | {"symbol": name} for name in (f"S{number:03}" for number in range(620))}
+    shown(tab, "/symbol")
+    expect(tab.get_by_text("620 rows")).to_be_visible()
+    assert tab.locator("#known option").count() == 620
+
+
+def test_an_unknown_error_of_persistence_is_no_zero(tab: Page, canned: Canned) -> None:
+    """Of some sessions it is left out of the mean, of all it leaves nothing to tell."""
+    ours = [row for row in canned.errors if row["symbol"] == "NABIL"]
+    for row in ours:
+        row["baseline_error"] = None
+    ours[-1]["baseline_error"] = -7.25
+    shown(tab, "/symbol/NABIL")
+    assert "persistence 7.25" in main_text(tab)
+    ours[-1]["baseline_error"] = None
+    canned.moved("errors")
+    expect(tab.locator("main")).to_contain_text(f"persistence {DASH}")
+
+
 def test_a_model_tells_how_good_it_is_and_why_it_serves(tab: Page, canned: Canned) -> None:
     """The champion where no version is named; skill, calibration, the challenger, features, promotions."""
     shown(tab, "/model")

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Engine, Table
+from sqlalchemy import Connection, Engine, Table
 
 from infra.database import latest, tables
+from infra.database.connection import reading
 from infra.database.reads import market, newest
 from infra.database.reads.newest import Cut
 from infra.errors import RejectError
@@ -42,15 +43,29 @@ class Filter(BaseModel):
 
     @property
     def cut(self) -> Cut:
-        """Where the page begins: a symbol's at a session, a session's at a symbol.
+        """Where the page begins: a symbol's at a session, a session's at a symbol; raises as `_key` does."""
+        key = self._key
+        if key is None:
+            return Cut(None, self.limit)
+        return Cut((_day(key[0]) if self.symbol else str(key[0]), _day(key[1])), self.limit)
+
+    @property
+    def day(self) -> date | None:
+        """The session that is asked about, or that the page before was about, or None; raises as `_key` does.
+
+        A newer one that begins meanwhile does not continue the list of an older one.
+        """
+        key = self._key
+        return self.session or (None if self.symbol or key is None else _day(key[2]))
+
+    @property
+    def _key(self) -> list[Any] | None:
+        """What `next` told: of a symbol session and session before, else symbol, session before and session.
 
         Raises:
             RequestValidationError: the key is none of such a list.
         """
-        key = paging.key_of(self.after, 2)
-        if key is None:
-            return Cut(None, self.limit)
-        return Cut((_day(key[0]) if self.symbol else str(key[0]), _day(key[1])), self.limit)
+        return paging.key_of(self.after, 2 if self.symbol else 3)
 
 
 Wanted = Annotated[Filter, Query()]
@@ -119,21 +134,22 @@ async def list_errors(service: Here, request: Request, wanted: Wanted) -> Respon
 
 def _listing(engine: Engine, table: Table, told: Told, wanted: Filter) -> Callable[[], Any]:
     """Prepare a page; what is wrong with the request is told now. Raises as `Filter.cut` does."""
-    cut, symbol = wanted.cut, wanted.symbol and canonical(wanted.symbol)
+    cut, asked, symbol = wanted.cut, wanted.day, wanted.symbol and canonical(wanted.symbol)
 
     def make() -> Any:
         if symbol:
-            return _page(newest.of_symbol(engine, table, symbol, wanted.span, cut), told)
-        day = wanted.session or newest.newest_session(engine, table)
+            return _page(newest.of_symbol(engine, table, symbol, wanted.span, cut), told, None)
+        day = asked or newest.newest_session(engine, table)
         if day is None:
             return {"session": None, "items": [], "next": None}
-        return _page(newest.of_session(engine, table, day, cut), told) | {"session": day}
+        return _page(newest.of_session(engine, table, day, cut), told, day)
 
     return make
 
 
-def _page(page: newest.Page, told: Told) -> dict[str, Any]:
-    return {"session": None, "items": [told(row) for row in page.rows], "next": paging.told(page.next)}
+def _page(page: newest.Page, told: Told, session: date | None) -> dict[str, Any]:
+    following = page.next and (*page.next, *([session] if session else []))
+    return {"session": session, "items": [told(row) for row in page.rows], "next": paging.told(following)}
 
 
 def _day(text: object) -> date:
@@ -144,23 +160,25 @@ def _day(text: object) -> date:
 
 
 def _symbol(engine: Engine, symbol: str) -> Any:
-    """Gather what is known of a symbol.
+    """Gather what is known of a symbol, in one transaction.
 
     Raises:
+        TryAgainError: the database is away, or nothing was ever projected into it.
         RejectError: nobody knows it; the message names symbols that look alike.
     """
-    vector = latest.vector(engine, symbol)
-    found = {
-        "vector": vector and {name: vector[name] for name in shapes.Vector.model_fields},
-        "prediction": _newest(engine, tables.predictions, symbol, items.prediction),
-        "actual": _newest(engine, tables.actuals, symbol, items.actual),
-        "error": _newest(engine, tables.errors, symbol, items.error),
-    }
+    with reading(engine) as connection:
+        vector = latest.newest(connection, symbol)
+        found = {
+            "vector": vector and {name: vector[name] for name in shapes.Vector.model_fields},
+            "prediction": _newest(connection, tables.predictions, symbol, items.prediction),
+            "actual": _newest(connection, tables.actuals, symbol, items.actual),
+            "error": _newest(connection, tables.errors, symbol, items.error),
+        }
     if not any(found.values()):
         raise RejectError(unknown_symbol(symbol, latest.symbols(engine)))
     return {"symbol": symbol, **found}
 
 
-def _newest(engine: Engine, table: Table, symbol: str, told: Told) -> items.Item | None:
-    page = newest.of_symbol(engine, table, symbol, (date.min, date.max), Cut(None, 1))
+def _newest(connection: Connection, table: Table, symbol: str, told: Told) -> items.Item | None:
+    page = newest.of_symbol(connection, table, symbol, (date.min, date.max), Cut(None, 1))
     return told(page.rows[0]) if page.rows else None

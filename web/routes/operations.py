@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,17 +12,19 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.database.reads import alerts, letters
-from infra.errors import RejectError
+from infra.errors import RejectError, TryAgainError
 from tasks.core.symbols import canonical
 from tasks.lineage import trace
 from web import items, paging, shapes
 from web import shapes_operations as told
 from web.overview import overview
-from web.service import EVERY_TOPIC, Here, Service
+from web.service import EVERY_TOPIC, LINEAGES, Here, Service
 
 router = APIRouter(tags=["operations"])
 
 NEWEST = 2**62
+LINEAGE_SECONDS = 10.0
+"""How long a lineage waits for its turn."""
 FRESH_SECONDS = 1
 """How long what is not on a topic, which is what sensors say of themselves, is told as it was."""
 
@@ -146,6 +150,25 @@ async def show_lineage(service: Here, symbol: str, day: date) -> Response:
 
     It reads the topics, a record at a time, and so takes longer than the other answers.
     """
-    async with service.walking:
+    async with _turn(service):
         found = await asyncio.to_thread(trace, service.settings, canonical(symbol), day)
     return Response(orjson.dumps(found), media_type="application/json", headers={"cache-control": "no-cache"})
+
+
+@asynccontextmanager
+async def _turn(service: Service) -> AsyncIterator[None]:
+    """Wait until there is room for another lineage, and take it.
+
+    Raises:
+        TryAgainError: there was none in time.
+    """
+    try:
+        async with asyncio.timeout(LINEAGE_SECONDS):
+            await service.walking.acquire()
+    except TimeoutError as error:
+        message = f"{LINEAGES} lineages are being walked: ask again in a moment"
+        raise TryAgainError(message) from error
+    try:
+        yield
+    finally:
+        service.walking.release()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import orjson
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import format_sse_event
 
 from infra.errors import TryAgainError
 from web.service import Here, Service
@@ -16,6 +16,8 @@ router = APIRouter(tags=["stream"])
 MOST_READERS = 200
 HEARTBEAT_SECONDS = 15.0
 RETRY_MS = 2_000
+BEAT = format_sse_event(data_str="{}", event="beat")
+"""Says that the stream lives: browsers hide comments from pages, and an end that nobody tells them of."""
 
 
 MEDIA = "text/event-stream"
@@ -27,7 +29,7 @@ async def stream(service: Here) -> StreamingResponse:
 
     Each event is called `changed`; its data are the offsets of the topics that moved, `{"topics": {...}}`.
     What happens while a reader is slow is told together, so nothing piles up. `away` tells that the database
-    does not answer.
+    does not answer, and `beat` every 15 s that the stream lives.
     """
     if service.readers >= MOST_READERS:
         message = f"{MOST_READERS} readers are listening already: ask for the pages now and then instead"
@@ -55,7 +57,7 @@ async def events(version: Version, heartbeat: float = HEARTBEAT_SECONDS) -> Asyn
             yield _event((known or {}) if epoch == told else {}, now)
         known, told = now, epoch
         if not await happened(news, heartbeat):
-            yield KEEPALIVE_COMMENT
+            yield BEAT
 
 
 def _now(version: Version) -> dict[str, int] | None:

@@ -2,7 +2,8 @@
 //
 //   h("a", { href: "/alerts", class: "quiet" }, "Alerts")     an element with attributes and children
 //   svg("path", { d: "M0 0L1 1" })                            the same of SVG
-//   put(place, ...children)                                   replaces what a place holds
+//   put(place, ...children)                                   replaces what a place holds; what is there already
+//                                                             stays, and so does the focus
 //   link(href, text)          a link; the text alone unless the address is ours or http(s)
 //   button(text, act, attributes)
 //   withCode("run `nepse up`")           text with what is between backticks as code
@@ -22,8 +23,20 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 export function put(place, ...children) {
-  place.replaceChildren(...nodes(children));
+  const wanted = nodes(children);
+  const there = place.childNodes;
+  if (wanted.length === there.length && wanted.every((one, at) => one === there[at])) return place;
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  place.replaceChildren(...wanted);
+  if (focused && focused !== place) refocus(place, focused);
   return place;
+}
+
+// A node that was moved lost the focus, and so did one that an equal one took the place of.
+function refocus(place, focused) {
+  const equals = () => [...place.querySelectorAll(focused.localName)].find((one) => one.isEqualNode(focused));
+  const now = place.contains(focused) ? focused : equals();
+  if (now && now !== document.activeElement) now.focus({ preventScroll: true });
 }
 
 export function link(href, text, attributes = {}) {
@@ -46,7 +59,7 @@ export function announce(text) {
 }
 
 function isSafe(href) {
-  return typeof href === "string" && /^(https?:\/\/|\/(?!\/)|[#?])/i.test(href);
+  return typeof href === "string" && /^(https?:\/\/|\/(?![\\/])|[#?])/i.test(href);
 }
 
 function filled(element, attributes, children) {

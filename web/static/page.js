@@ -9,18 +9,22 @@
 //     calm: true,                          screen readers are not told of each change: the page says what matters
 //   })  -> reload()                        loads and shows once more, after a command for instance
 //
-// A failure of the first load takes the page's place; a later one is told above what was shown before.
+// Of overlapping loads the one that was begun last counts: an older answer, or failure, is not shown.
+// Moments told as "3 min ago" are told anew now and then. A failure of the first load takes the page's place; a later one is told above what was shown before.
 
 import { announce, h, put } from "./dom.js";
-import { time } from "./format.js";
+import { ago, time } from "./format.js";
 import { follow } from "./live.js";
 import { failed, loading } from "./states.js";
+
+const OLDER_MS = 10_000;
 
 export function start({ what, topics, load, render, calm = false }) {
   const content = document.getElementById("content");
   const trouble = h("div");
   const place = h("div", { class: "stack" });
   let shown = null;
+  let turn = 0;
   put(content, trouble, place);
   put(trouble, loading(what));
 
@@ -33,17 +37,29 @@ export function start({ what, topics, load, render, calm = false }) {
   }
 
   async function reload() {
+    turn += 1;
+    const mine = turn;
     try {
       const data = await load();
+      if (mine !== turn) return;
       show(data);
       put(trouble);
     } catch (problem) {
+      if (mine !== turn) return;
       if (problem.status === undefined) console.error(problem); // a fault of ours
       put(trouble, failed(problem, reload));
     }
     content.setAttribute("aria-busy", "false");
   }
 
+  setInterval(renewTimes, OLDER_MS);
   reload().then(() => follow(topics, reload));
   return reload;
+}
+
+function renewTimes() {
+  for (const one of document.querySelectorAll("time[datetime]")) {
+    const told = ago(one.dateTime);
+    if (one.textContent !== told) one.textContent = told;
+  }
 }

@@ -2,9 +2,11 @@
 //
 //   figures([["Session", "4 Mar 2024", "from 3 Mar"], …])   figures side by side: name, value, a remark or nothing
 //   facts([["Reason", text], …])                            names and values below each other
+//   when(text)                                              how long ago a moment is; page.js keeps it true
 //   card("Heading", "What it is", ...content)               a part of a page with a heading of its own
 
 import { h } from "./dom.js";
+import { UNKNOWN, ago, moment } from "./format.js";
 
 export function figures(every) {
   return h(
@@ -22,6 +24,10 @@ export function facts(every) {
     { class: "facts-list" },
     every.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
   );
+}
+
+export function when(text) {
+  return text ? h("time", { datetime: text, title: moment(text) }, ago(text)) : UNKNOWN;
 }
 
 export function card(heading, text, ...content) {

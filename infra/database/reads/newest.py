@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Date,
     Engine,
     Select,
@@ -50,7 +51,9 @@ class Page(NamedTuple):
     next: tuple[Any, date] | None
 
 
-def of_symbol(engine: Engine, table: Table, symbol: str, span: tuple[date, date], cut: Cut) -> Page:
+def of_symbol(
+    where: Connection | Engine, table: Table, symbol: str, span: tuple[date, date], cut: Cut
+) -> Page:
     """List a symbol's rows of the sessions of a span, both ends included, newest session first.
 
     Raises:
@@ -59,7 +62,7 @@ def of_symbol(engine: Engine, table: Table, symbol: str, span: tuple[date, date]
     told = table.c
     key = (told.date, _from(table))
     newest = _newest(table, key, (told.symbol == symbol, told.date.between(*span)), backwards=True)
-    return _page(engine, newest, cut, backwards=True)
+    return _page(where, newest, cut, backwards=True)
 
 
 def of_session(engine: Engine, table: Table, day: date, cut: Cut) -> Page:
@@ -95,7 +98,7 @@ def _newest(
     return select(table, *named).where(*where).distinct(*key).order_by(*ordered, text(NEWEST_FIRST))
 
 
-def _page(engine: Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> Page:
+def _page(where: Connection | Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> Page:
     rows = newest.subquery()
     key = (rows.c[f"{KEY}0"], rows.c[f"{KEY}1"])
     query = select(rows).where(not_(rows.c.retracted))
@@ -103,7 +106,7 @@ def _page(engine: Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> 
         place = tuple_(*key)
         query = query.where(place < cut.after if backwards else place > cut.after)
     ordered = query.order_by(*(part.desc() if backwards else part for part in key)).limit(cut.limit + 1)
-    with reading(engine) as connection:
+    with reading(where) as connection:
         return _cut([dict(row) for row in connection.execute(ordered).mappings()], cut.limit)
 
 

@@ -2,8 +2,8 @@
 
 import { part } from "../api.js";
 import { h, link } from "../dom.js";
-import { ago, day, figure, moment, whole } from "../format.js";
-import { card, facts } from "../parts.js";
+import { day, figure, moment, whole } from "../format.js";
+import { card, facts, when } from "../parts.js";
 
 export const TONES = { critical: "bad", warning: "caution", info: "" };
 export const GRAVITY = { critical: 3, warning: 2, info: 1 };
@@ -13,7 +13,6 @@ const UNITS = { percent: "%" };
 export const severity = (alert) =>
   h("span", { class: `badge ${TONES[alert.severity] ?? ""}` }, alert.severity ?? "not told");
 export const stateOf = (alert) => h("span", { class: `badge ${MARKS[alert.state]}` }, alert.state);
-export const when = (text) => (text ? h("time", { datetime: text, title: moment(text) }, ago(text)) : "–");
 const withUnit = (value, unit) =>
   value === null ? "–" : `${figure(value)}${unit ? `\u00a0${UNITS[unit] ?? unit}` : ""}`;
 export const measured = (alert) =>
@@ -35,7 +34,11 @@ export function about(alert) {
         alert.date !== null && ["Session", day(alert.date)],
         [
           "Raised",
-          `${whole(alert.times)}×, first ${moment(alert.first_raised)}, last ${moment(alert.last_raised)} (${ago(alert.last_raised)})`,
+          [
+            `${whole(alert.times)}×, first ${moment(alert.first_raised)}, last ${moment(alert.last_raised)} (`,
+            when(alert.last_raised),
+            ")",
+          ],
         ],
         alert.acknowledged_by !== null && [
           "Looked after by",

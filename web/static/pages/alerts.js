@@ -4,12 +4,12 @@ import { all, get, named, post } from "../api.js";
 import { createCommand } from "../command.js";
 import { h, link, put } from "../dom.js";
 import { whole } from "../format.js";
-import { card, figures } from "../parts.js";
+import { card, figures, when } from "../parts.js";
 import { start } from "../page.js";
 import { empty } from "../states.js";
 import { createTable } from "../table.js";
 import { createTabs } from "../tabs.js";
-import { GRAVITY, TONES, about, measured, more, severity, stateOf, when } from "./alert-facts.js";
+import { GRAVITY, TONES, about, measured, more, severity, stateOf } from "./alert-facts.js";
 
 const STATES = { open: "Open", acknowledged: "Acknowledged", resolved: "Resolved", all: "All" };
 const id = named("/alerts");

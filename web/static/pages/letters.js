@@ -4,8 +4,8 @@ import { all, get, named, post } from "../api.js";
 import { createBytes } from "../bytes.js";
 import { createCommand } from "../command.js";
 import { h, link, put } from "../dom.js";
-import { ago, bytes, moment, whole } from "../format.js";
-import { card, facts, figures } from "../parts.js";
+import { bytes, moment, whole } from "../format.js";
+import { card, facts, figures, when } from "../parts.js";
 import { start } from "../page.js";
 import { empty } from "../states.js";
 import { createTable } from "../table.js";
@@ -27,7 +27,6 @@ const badge = (letter) =>
     { class: `badge ${letter.resolved ? "good" : "caution"}` },
     letter.resolved ? "resolved" : "open",
   );
-const when = (text) => h("time", { datetime: text, title: moment(text) }, ago(text));
 
 function createList() {
   const tabs = createTabs("State of the letters", STATES, "open");
@@ -164,7 +163,7 @@ function about(letter) {
       ["Kind", letter.error_class || "–"],
       ["Original", h("code", {}, source(letter))],
       ["Letter", h("code", {}, `${letter.place} · ${letter.letter_id}`)],
-      ["When", `${moment(letter.timestamp)} (${ago(letter.timestamp)})`],
+      ["When", [`${moment(letter.timestamp)} (`, when(letter.timestamp), ")"]],
       ["Tries", whole(letter.attempts)],
       ["Run", letter.run ? link(letter.run, "The run in Prefect") : "–"],
     ]),

@@ -98,7 +98,8 @@ function sensorsOf(told) {
 }
 
 function draw(told) {
-  put(head, summary(told));
+  const figures = summary(told);
+  if (figures.textContent !== head.textContent) put(head, figures);
   diagram.set(told);
   flows.set(told.flows);
   topics.set(told.topics);
@@ -149,8 +150,17 @@ const reload = start({
   calm: true,
 });
 
-setInterval(async () => {
-  if (document.hidden) return;
-  await reload();
-  if (last) draw(last);
-}, AGAIN_MS);
+let asking = false;
+
+async function again() {
+  if (document.hidden || asking) return; // a slow answer is not asked for twice
+  asking = true;
+  try {
+    await reload();
+    if (last) draw(last);
+  } finally {
+    asking = false;
+  }
+}
+
+setInterval(again, AGAIN_MS);

@@ -1,6 +1,6 @@
 // Symbol: price with the predicted path, errors, features of the day, and what is behind a forecast.
 
-import { get, named, part } from "../api.js";
+import { all, get, named, part } from "../api.js";
 import { h, link, put } from "../dom.js";
 import { UNKNOWN, day, direction, figure, price, share, signedPercent } from "../format.js";
 import { lineageCard } from "../lineage.js";
@@ -16,7 +16,7 @@ const JUDGED = 60;
 const name = named("/symbol");
 
 async function load() {
-  const known = await get("/symbols", { limit: 500 });
+  const known = await all("/symbols");
   if (!name) return { known: known.items };
   const about = await get(`/symbols/${part(name)}`);
   const wanted = { symbol: about.symbol, limit: SESSIONS };
@@ -35,7 +35,11 @@ async function load() {
 function summary({ about, errors: judged }) {
   const { prediction, actual } = about;
   const recent = judged.slice(0, JUDGED);
-  const mean = (of) => (recent.length ? recent.reduce((sum, row) => sum + of(row), 0) / recent.length : null);
+  const mean = (of) => {
+    const told = recent.map(of).filter((value) => value !== null);
+    return told.length ? told.reduce((sum, value) => sum + value, 0) / told.length : null;
+  };
+  const persistence = ({ baseline_error: error }) => (error === null ? null : Math.abs(error));
   const inside = recent.filter((row) => row.within_95 !== null);
   return figures([
     [
@@ -65,7 +69,7 @@ function summary({ about, errors: judged }) {
     [
       "Mean absolute error",
       price(mean((row) => row.abs_error)),
-      `persistence ${price(mean((row) => Math.abs(row.baseline_error ?? 0)))}`,
+      `persistence ${price(mean(persistence))}`,
     ],
     [
       "Closes in 95 % range",
