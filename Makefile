@@ -27,13 +27,21 @@ test: lint tools  ## everything that must pass: format, lint, types, layers, tes
 	@$(BIN)/pytest
 
 # A Chromium for the tests of the page, promtool for those of the rules; tests that miss theirs are skipped.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+APT := timeout 300 apt-get -qq -o Acquire::http::Timeout=20 -o Acquire::Retries=1 -o DPkg::Lock::Timeout=60
 tools:
-	@missing=$$(command -v "$${NEPSE_BROWSER:-chromium}" >/dev/null || echo chromium; \
-		command -v promtool >/dev/null || echo prometheus); \
-	[ -z "$$missing" ] || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || { \
-		echo "installing from Debian what tests need:" $$missing; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
-			$$missing; } >/dev/null 2>&1 || echo "that failed: the tests that need it are skipped"; }
+	@missing=chromium; \
+	for one in $${NEPSE_BROWSER:-$(BROWSERS)}; do ! command -v "$$one" >/dev/null || missing=; done; \
+	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] || { \
+		echo "only root on Debian installs what tests need; those that need this are skipped:" $$missing; exit 0; }; \
+	mkdir -p .venv; $(APT) update >.venv/apt.log 2>&1; \
+	for package in $$missing; do \
+		echo "installing $$package from Debian, which tests need"; \
+		DEBIAN_FRONTEND=noninteractive $(APT) -y install --no-install-recommends $$package >>.venv/apt.log 2>&1 || \
+			echo "that failed, so tests are skipped (.venv/apt.log): $$(tail -n 1 .venv/apt.log)"; \
+	done
 
 faults: $(READY)  ## faults in the running system, over an hour; writes docs/reference/faults.md
 	@$(BIN)/pytest -q -s tests/faults --rounds $(ROUNDS) --faults-report docs/reference/faults.md
