@@ -103,6 +103,7 @@ def test_who_sees_no_picture_reads_a_table(chart: Locator, canned: Canned) -> No
     assert "each forecast" in (picture.locator("desc").text_content() or "").lower()
     chart.get_by_text("Numbers").click()
     table = chart.locator("table")
+    expect(table.locator("tbody tr").first).to_be_visible()  # it is drawn after the click
     assert column(table, 0)[:2] == ["5 Mar 2024", "4 Mar 2024"]
     assert f"{closes(canned)['2024-03-04']:,.2f}" in table.inner_text()
 
