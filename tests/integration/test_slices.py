@@ -289,7 +289,7 @@ def test_a_record_in_the_wrong_partition_is_sent_on(desk: Desk) -> None:
 class Nothing:
     """A record as a foreign client may write it: without key and value."""
 
-    topic, partition, offset, key, value = "features", 0, 0, None, None
+    topic, partition, offset, key, value, headers = "features", 0, 0, None, None, ()
 
 
 def test_a_tombstone_without_a_key_becomes_a_letter(desk: Desk) -> None:
