@@ -67,7 +67,7 @@ def test_a_flow_speaks_of_its_slice(
     monkeypatch.setattr(work, "open_slice", opened)
     monkeypatch.setattr("infra.kafka.work.partition_of", lambda *_: 0)
     seen = SimpleNamespace(looked_up=[])
-    loop: Any = SimpleNamespace(pool=None, as_of=lambda: seen)
+    loop: Any = SimpleNamespace(settings=settings, pool=None, as_of=lambda: seen)
     work._one(loop, Run("monitor", "run-1"), ranges, lambda _, given: Account(str(len(given.read()))))
     first, last = lines(capsys)
     assert (first["run_id"], first["slice"]) == ("run-1", "errors-0 [4, 5)")
