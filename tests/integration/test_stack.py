@@ -161,7 +161,7 @@ def test_ctrl_c_while_up_waits_stops_everything(fresh_home: tuple[Path, int]) ->
     home, offset = fresh_home
     command = [NEPSE, "up", "--home", str(home), "--port-offset", str(offset)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as up:
-        eventually(lambda: reached(home, "postgres", "ready"), "Postgres", 60)
+        eventually(lambda: reached(home, "postgres", "ready"), "Postgres", 120)
         now = known(home)
         up.send_signal(signal.SIGINT)
         up.communicate(timeout=90)

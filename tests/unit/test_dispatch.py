@@ -1,5 +1,6 @@
 """How a sensor names its attempts at a slice, and awaits what a worker does."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,13 +141,13 @@ ASKED = OffsetRange(topic="training", partition=0, start=3, end=4)
 
 @pytest.mark.parametrize(
     ("there", "awaited", "outcome"),
-    [
-        ([under_way(Running())], "run to 4", Outcome.DONE),
-        ([under_way(Scheduled())], "run to 4", Outcome.DONE),
-        ([under_way(Running(), end=9)], "run to 9", Outcome.REPLAN),
-        ([under_way(Running(timestamp=HOUR_AGO))], "new", Outcome.DONE),
-        ([under_way(Running(), tag="topics:former")], "new", Outcome.DONE),
-        ([], "new", Outcome.DONE),
+    [  # made in the test: a state is of the moment at which it is made
+        (lambda: [under_way(Running())], "run to 4", Outcome.DONE),
+        (lambda: [under_way(Scheduled())], "run to 4", Outcome.DONE),
+        (lambda: [under_way(Running(), end=9)], "run to 9", Outcome.REPLAN),
+        (lambda: [under_way(Running(timestamp=HOUR_AGO))], "new", Outcome.DONE),
+        (lambda: [under_way(Running(), tag="topics:former")], "new", Outcome.DONE),
+        (list, "new", Outcome.DONE),
     ],
 )
 def test_a_sensor_that_comes_back_awaits_the_run_that_is_there(
@@ -154,7 +155,7 @@ def test_a_sensor_that_comes_back_awaits_the_run_that_is_there(
     worker: Dispatcher,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    there: list[Any],
+    there: Callable[[], list[Any]],
     awaited: str,
     outcome: Outcome,
 ) -> None:
@@ -168,7 +169,7 @@ def test_a_sensor_that_comes_back_awaits_the_run_that_is_there(
         waited.append(run_id)
         return Completed()
 
-    monkeypatch.setattr(prefect_orphans, "runs_in", lambda *_: there)
+    monkeypatch.setattr(prefect_orphans, "runs_in", lambda *_: there())
     monkeypatch.setattr(prefect_runs, "create_run", create)
     monkeypatch.setattr(prefect_runs, "wait", wait)
     result = worker([ASKED])

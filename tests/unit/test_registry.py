@@ -225,7 +225,11 @@ def test_mlflow_reads_the_signature_and_the_example(folder: Path) -> None:
     )
 
 
-def test_mlflows_own_loader_gives_the_estimator(folder: Path) -> None:
-    """Also with pickle switched off: the file is skops, and the types are those of our list."""
+def test_mlflows_own_loader_gives_the_estimator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody allows it, which our processes do not: the file is skops, the types are of our list."""
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    with pytest.raises(MlflowException, match="disallowed"):
+        mlflow.sklearn.load_model(str(folder))
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
     model = mlflow.sklearn.load_model(str(folder))
     assert model.predict(np.array([[1.0, 1.0]])) == pytest.approx([3.0])
