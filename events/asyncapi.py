@@ -3,7 +3,6 @@
 `python -m events.asyncapi --check` refuses a committed document that differs; `--write` renews it.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from events.kept import keep
 from events.payloads import PAYLOADS, Payload
 from events.schemas import schema
 from events.subschemas import DEFINITIONS
@@ -145,24 +145,7 @@ def text() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check or write the document; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m events.asyncapi", description="Keep the AsyncAPI document."
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument(
-        "--check", action="store_true", help="refuse a document that is not what the code says"
-    )
-    action.add_argument("--write", action="store_true", help="renew the document")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the document lies")
-    options = parser.parse_args(arguments)
-    path: Path = options.document
-    if options.write:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(), "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != text():
-        sys.stderr.write(f"{path.name} is not what the code says: run `python -m events.asyncapi --write`\n")
-        return 1
-    return 0
+    return keep("events.asyncapi", "Keep the AsyncAPI document.", text, DOCUMENT, arguments)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """The table of all settings in docs/reference/settings.md, made from the settings themselves."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from events.kept import keep
 from infra.settings import PROJECT, Settings
 
 DOCUMENT = PROJECT / "docs" / "reference" / "settings.md"
@@ -56,22 +55,7 @@ def _bounds(field: FieldInfo) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check or write the page; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.settings_reference", description="Keep the table of settings."
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="refuse a page that is not what the code says")
-    action.add_argument("--write", action="store_true", help="renew the page")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the page lies")
-    options = parser.parse_args(arguments)
-    path: Path = options.document
-    if options.write:
-        path.write_text(text(), "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != text():
-        how = "run `python -m infra.settings_reference --write`"
-        sys.stderr.write(f"{path.name} is not what the code says: {how}\n")
-        return 1
-    return 0
+    return keep("infra.settings_reference", "Keep the table of settings.", text, DOCUMENT, arguments)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The Grafana dashboard in infra/telemetry/grafana/nepse.json, made from the panels that are listed here."""
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from events.kept import keep
 from infra.settings import PROJECT
 
 DOCUMENT = PROJECT / "infra" / "telemetry" / "grafana" / "nepse.json"
@@ -165,22 +164,7 @@ def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check or write the dashboard; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.telemetry.dashboard", description="Keep the dashboard."
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="refuse a file that is not what the code says")
-    action.add_argument("--write", action="store_true", help="renew the file")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="where the file lies")
-    options = parser.parse_args(arguments)
-    path: Path = options.document
-    if options.write:
-        path.write_text(text(), "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != text():
-        how = "run `python -m infra.telemetry.dashboard --write`"
-        sys.stderr.write(f"{path.name} is not what the code says: {how}\n")
-        return 1
-    return 0
+    return keep("infra.telemetry.dashboard", "Keep the dashboard.", text, DOCUMENT, arguments)
 
 
 if __name__ == "__main__":

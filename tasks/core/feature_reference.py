@@ -1,11 +1,11 @@
 """The page that lists every feature, written from the table: `python -m tasks.core.feature_reference`."""
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from events.kept import keep
 from tasks.core.catalogue import FEATURE_TABLE, LEARNED, Feature
 from tasks.core.features import FEATURE_SET
 from tasks.core.grid import ADJUSTED, BAND, CARRY, WINDOW
@@ -57,23 +57,7 @@ def _row(entry: Feature) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check or write the page; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tasks.core.feature_reference", description="Keep the list of features."
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="refuse a page that is not what the code says")
-    action.add_argument("--write", action="store_true", help="renew the page")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the page lies")
-    options = parser.parse_args(arguments)
-    path: Path = options.page
-    if options.write:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(), "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != text():
-        command = "python -m tasks.core.feature_reference --write"
-        sys.stderr.write(f"{path.name} is not what the code says: run `{command}`\n")
-        return 1
-    return 0
+    return keep("tasks.core.feature_reference", "Keep the list of features.", text, PAGE, arguments)
 
 
 if __name__ == "__main__":
