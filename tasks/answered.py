@@ -9,7 +9,7 @@ from infra.bootstrap import Loop
 from infra.kafka.records import Received, of_kind
 from tasks.core.feature_sets import set_of
 from tasks.core.features import FEATURE_SET
-from tasks.core.offices import is_repeat, key_of
+from tasks.core.offices import without_repeats
 from tasks.core.triggering import AUTOMATIC
 from tasks.registering import Trigger, newest
 
@@ -41,11 +41,9 @@ def answered_before(loop: Loop, triggers: Sequence[Trigger]) -> list[Again]:
 
 def _trainings(loop: Loop) -> Iterator[Told]:
     """List the trainings of this code's feature set, each as it was told first."""
-    known = set[tuple[str, str | None]]()
-    for one in of_kind(loop.models.between(0, loop.models.refresh()), ModelTrained):
-        if not is_repeat(one.payload, known) and set_of(one.payload.feature_set) == FEATURE_SET:
-            known.add(key_of(one.payload))
-            yield one
+    said = of_kind(loop.models.between(0, loop.models.refresh()), ModelTrained)
+    mine = [one for one in said if set_of(one.payload.feature_set) == FEATURE_SET]
+    return without_repeats(mine, lambda one: one.payload)
 
 
 def _end(told: Told) -> date:

@@ -48,7 +48,7 @@ class ModelBook:
         """Read who is in office."""
         self._models = models
         entries = loop.models.between(0, loop.models.refresh())
-        self.offices = Offices((entry.place.offset, entry.payload) for entry in entries)
+        self.offices = Offices.of(entries)
         self.in_shadow = self.offices.in_shadow()
         """The versions that predict beside the one in office: the challenger, and the newest."""
         self._serving: dict[date, tuple[Term, ...]] = {}

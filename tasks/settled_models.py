@@ -50,7 +50,7 @@ class ModelSettler:
 
     def _in_office(self) -> str:
         entries = self._loop.models.between(0, self._loop.models.refresh())
-        return Offices((entry.place.offset, entry.payload) for entry in entries).champion.version
+        return Offices.of(entries).champion.version
 
 
 def _told(one: Standing, serving: str) -> AlertResolved:

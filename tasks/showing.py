@@ -68,7 +68,7 @@ class Showing:
         if end == self._models:
             return
         entries = self._loop.models.between(0, end)
-        offices = Offices((entry.place.offset, entry.payload) for entry in entries)
+        offices = Offices.of(entries)
         named = {(offices.champion.version, "champion"): 1.0}
         if challenger := offices.challenger():
             named[challenger.version, "challenger"] = 1.0

@@ -21,7 +21,7 @@ def offices_now(settings: Settings) -> Offices:
         entries = log.between(0, log.refresh())
     finally:
         log.close()
-    return Offices((entry.place.offset, entry.payload) for entry in entries)
+    return Offices.of(entries)
 
 
 def listed(settings: Settings) -> list[dict[str, Any]]:

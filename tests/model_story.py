@@ -17,7 +17,7 @@ from events.payloads import (
 from infra.kafka import clients, scanning
 from infra.settings import Settings
 from infra.stack import probes, state
-from tasks.core.offices import is_repeat, key_of
+from tasks.core.offices import key_of, without_repeats
 from tests.conftest import nepse
 from tests.copies import eventually
 from tests.shifted_market import Feed
@@ -68,12 +68,8 @@ class Story:
 
     def trained(self) -> list[ModelTrained]:
         """List trainings, oldest first; what is said of one once more, for a later request, is none."""
-        known, found = set[tuple[str, str | None]](), list[ModelTrained]()
-        for event in self.said("models", ModelTrained):
-            if not is_repeat(event.payload, known):
-                known.add(key_of(event.payload))
-                found.append(event.payload)
-        return found
+        said = [event.payload for event in self.said("models", ModelTrained)]
+        return list(without_repeats(said, lambda one: one))
 
     def await_training(self, reason: str) -> ModelTrained:
         """Wait for the next training that answers this reason, and for whatever follows."""

@@ -1,16 +1,30 @@
 """Who serves which session: what the models topic says of versions, term by term."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any, Protocol, Self, TypeVar
 
 from events.payloads import ModelPromoted, ModelTrained, Payload
 
+T = TypeVar("T")
 PERSISTENCE = "v0"
 """The version before any training: the next close is the last one."""
 TURN = timedelta(days=45)
 """So far the data of a challenger's successor reach beyond its own: a month of sessions to be judged by, and
 some in which a person decides, holidays included. A retraining a week would else never leave it that long."""
+
+
+class Placed(Protocol):
+    """A record with its place on a topic, as readers hand it over."""
+
+    @property
+    def place(self) -> Any:
+        """Where it lies."""
+
+    @property
+    def payload(self) -> Any:
+        """What it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,8 @@ class Offices:
 
     def __init__(self, entries: Iterable[tuple[int, Payload]]) -> None:
         """Read entries with their offsets, in the order of those."""
-        said = _without_repeats(entries)
+        told = without_repeats(entries, lambda entry: entry[1])
+        said = [(at, one) for at, one in told if isinstance(one, ModelTrained | ModelPromoted)]
         meant = _meant(said)
         newest = {key_of(trained): at for at, trained in meant.items()}
         self._named = {
@@ -65,6 +80,11 @@ class Offices:
         """Every term, oldest first."""
         self.trainings = [self._named[at] for at, one in said if isinstance(one, ModelTrained)]
         """Every training, oldest first."""
+
+    @classmethod
+    def of(cls, records: Iterable[Placed]) -> Self:
+        """Read records of the models topic, in their order."""
+        return cls((record.place.offset, record.payload) for record in records)
 
     def named_at(self, offset: int) -> Named | None:
         """Tell which training an entry means by a version's name; None where none came before."""
@@ -152,23 +172,26 @@ def _term(at: int, said: ModelTrained | ModelPromoted, named: Named | None) -> T
     return Term(version, named, None, at, said.why or "trained")
 
 
-def _without_repeats(
-    entries: Iterable[tuple[int, Payload]],
-) -> list[tuple[int, ModelTrained | ModelPromoted]]:
-    """Leave out what is said of a training once more, for a later request: it changes nothing."""
-    known, kept = set[tuple[str, str | None]](), []
-    for at, one in entries:
+def without_repeats(entries: Iterable[T], said: Callable[[T], object]) -> Iterator[T]:
+    """Leave out what is said of a training once more, for a later request: it changes nothing.
+
+    A training whose file is known is told once more; without a hash no file is.
+
+    Args:
+        entries: of the models topic, in their order.
+        said: gives an entry's payload.
+    """
+    known = set[tuple[str, str | None]]()
+    for entry in entries:
+        one = said(entry)
         if isinstance(one, ModelTrained):
-            if is_repeat(one, known):
+            if _is_repeat(one, known):
                 continue
             known.add(key_of(one))
-        if isinstance(one, ModelTrained | ModelPromoted):
-            kept.append((at, one))
-    return kept
+        yield entry
 
 
-def is_repeat(said: ModelTrained, known: Container[tuple[str, str | None]]) -> bool:
-    """Tell whether a training whose file is known is told once more; without a hash no file is."""
+def _is_repeat(said: ModelTrained, known: Container[tuple[str, str | None]]) -> bool:
     return said.promoted is False and said.artifact_sha256 is not None and key_of(said) in known
 
 

@@ -1457,7 +1457,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "what is said of a training once more begins no term",
         "tasks/core/offices.py",
-        "            if is_repeat(one, known):",
+        "            if _is_repeat(one, known):",
         "            if not one:",
         f"{UNIT}/test_offices.py::test_what_is_said_once_more_changes_nothing",
     ),

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from events.payloads import PAYLOADS, ModelTrained
+from events.payloads import PAYLOADS, ModelTrained, Payload
 from infra.database.reads import intervals, models, shadows, skill
 from infra.errors import RejectError
 from tasks.core import versions
 from tasks.core.lineage import model_url
-from tasks.core.offices import Offices, is_repeat, key_of
+from tasks.core.offices import Offices, without_repeats
 from web import items, shapes
 from web import shapes_models as told
 from web.service import Here, Service
@@ -24,6 +24,8 @@ TOPICS = ("models", "errors")
 USUAL = 60
 RECENT = 20
 """Sessions that are measured together, where skill is told over time."""
+Said = tuple[int, Payload, datetime]
+"""An offset of the models topic, what was said there, and when."""
 Sessions = Annotated[int, Query(ge=1, le=250, description="Over how many of the newest sessions.")]
 
 
@@ -43,7 +45,7 @@ async def show_model(service: Here, request: Request, version: str) -> Response:
         every = _models(service, service.skill.read())
         found = next((one for one in every if one["model_version"] == version), None)
         if found is None:
-            raise RejectError(versions.why_unknown(_offices(models.told(service.engine)), version))
+            raise RejectError(versions.why_unknown(_offices(_said(service)), version))
         return found
 
     return await service.answer(request, TOPICS, make)
@@ -138,26 +140,26 @@ def _models(service: Service, sums: Mapping[Key, skill.Sums]) -> list[items.Item
     of: dict[str, list[skill.Sums]] = defaultdict(list)
     for (_, version), summed in sums.items():
         of[version].append(summed)
-    rows = models.told(service.engine)
-    described, trained = versions.rows(_offices(rows)), _trained_at(rows)
+    said = _said(service)
+    trained = {
+        one.model_version: when
+        for _, one, when in without_repeats(said, lambda entry: entry[1])
+        if isinstance(one, ModelTrained)
+    }
+    described = versions.rows(_offices(said))
     return [_model(service, one, of[one["version"]], trained) for one in reversed(described)]
 
 
-def _trained_at(rows: list[items.Item]) -> dict[str, datetime]:
-    """Tell when versions were trained: not when that was said once more, for a later request."""
-    known, found = set[tuple[str, str | None]](), dict[str, datetime]()
-    for row in rows:
-        said = PAYLOADS[row["event_type"]].model_validate(row["payload"])
-        if isinstance(said, ModelTrained) and not is_repeat(said, known):
-            known.add(key_of(said))
-            found[said.model_version] = row["timestamp"]
-    return found
+def _said(service: Service) -> list[Said]:
+    """Read what was said of versions, oldest first."""
+    return [
+        (row["offset"], PAYLOADS[row["event_type"]].model_validate(row["payload"]), row["timestamp"])
+        for row in models.told(service.engine)
+    ]
 
 
-def _offices(rows: list[items.Item]) -> Offices:
-    return Offices(
-        (row["offset"], PAYLOADS[row["event_type"]].model_validate(row["payload"])) for row in rows
-    )
+def _offices(said: Iterable[Said]) -> Offices:
+    return Offices((at, one) for at, one, _ in said)
 
 
 def _model(
