@@ -4,7 +4,7 @@ import json
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,24 +40,35 @@ def webhook() -> Iterator[Webhook]:
     """Receive posts."""
     found = Webhook()
 
+    def answer(_path: str, body: bytes) -> int:
+        found.times.append(time.time())
+        found.bodies.append(json.loads(body)["message"])
+        if found.silent.is_set():
+            found.released.wait(30)
+        return found.answers.pop(0) if found.answers else 200
+
+    with posts(answer) as found.port:
+        yield found
+        found.released.set()
+
+
+@contextmanager
+def posts(answer: Callable[[str, bytes], int], media: str = "text/plain") -> Iterator[int]:
+    """Give each post's path and body to `answer`, which says with what status; gives the port."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            found.times.append(time.time())
-            found.bodies.append(json.loads(body)["message"])
-            if found.silent.is_set():
-                found.released.wait(30)
-            self.send_response(found.answers.pop(0) if found.answers else 200)
+            self.send_response(answer(self.path, body))
+            self.send_header("content-type", media)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_address[1]
     with serving(server):
-        yield found
-        found.released.set()
+        yield server.server_address[1]
 
 
 @contextmanager

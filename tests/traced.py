@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from bench.receiver import serving
+from bench.receiver import posts
 from events.envelope import Event, Metadata, encode
 from events.payloads import FeaturesComputed, OffsetRange, PredictionMade
 from infra.kafka.records import Run, of_kind
@@ -98,17 +97,9 @@ def collector() -> Iterator[Collector]:
     """Listen for spans over OTLP/HTTP, on a port of its own."""
     found = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.take(self.path, self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
-            self.end_headers()
+    def answer(path: str, body: bytes) -> int:
+        found.take(path, body)
+        return 200
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_address[1]
-    with serving(server):
+    with posts(answer, "application/x-protobuf") as found.port:
         yield found

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from fastapi import Request, Response
 
+from web import etags
 from web.version import Version
 
 KEPT = 400
@@ -51,11 +52,10 @@ class Answers:
             Exception: what `make` raises.
         """
         tag = self._version.tag(topics, *more)
-        headers = {"etag": f'"{tag}"', "cache-control": "no-cache"}
-        if f'"{tag}"' in request.headers.get("if-none-match", "").replace("W/", ""):
-            return Response(status_code=304, headers=headers)
+        if (answer := etags.unchanged(request, tag)) is not None:
+            return answer
         body = await self._body(f"{request.url.path}?{request.url.query}", tag, make)
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type="application/json", headers=etags.headers(tag))
 
     async def _body(self, address: str, tag: str, make: Callable[[], Any]) -> bytes:
         kept = self._kept.get(address)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from web import etags
+
 MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
 HTML = "text/html; charset=utf-8"
@@ -102,7 +104,7 @@ def _media(name: str) -> str:
 
 
 def _kept(body: bytes, media: str) -> Kept:
-    return Kept(body, media, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+    return Kept(body, media, hashlib.sha256(body).hexdigest()[:20])
 
 
 def _served(kept: Kept) -> Callable[[Request], Awaitable[Response]]:
@@ -113,8 +115,6 @@ def _served(kept: Kept) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _answer(request: Request, kept: Kept) -> Response:
-    """Give a file, or 304 to who has it; browsers ask each time, so that a new version is seen at once."""
-    headers = {"etag": kept.tag, "cache-control": "no-cache"}
-    if kept.tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(kept.body, media_type=kept.media, headers=headers)
+    """Give a file, or 304 to who has it."""
+    unchanged = etags.unchanged(request, kept.tag)
+    return unchanged or Response(kept.body, media_type=kept.media, headers=etags.headers(kept.tag))
