@@ -219,7 +219,7 @@ def _lags(payload: Any, kind: str) -> bool:
 def storm(bench: Bench, size: int) -> dict[str, float]:
     """Publish errors that all breach two rules, and count the alerts and the messages."""
     before, messages = bench.mark()
-    errors = [_breach(number) for number in range(size)]
+    errors = [breach(number, DAY) for number in range(size)]
     began = bench.publish("errors", *errors)
     found: Counter[str] = Counter()
     while sum(found.values()) < 2 * size and time.time() < began + PATIENCE:
@@ -234,16 +234,16 @@ def storm(bench: Bench, size: int) -> dict[str, float]:
     return {"errors": size, "alerts": sum(found.values()), "seconds": seconds, "messages": told}
 
 
-def _breach(number: int) -> ErrorComputed:
+def breach(number: int, day: date) -> ErrorComputed:
     """An error that breaches the rule about rupees and the one about percent."""
     return ErrorComputed(
         symbol=f"STORM{number}",
-        date=DAY,
+        date=day,
         predicted=1_000.0,
         actual=100.0,
         error=900.0,
         abs_error=900.0,
         pct_error=900.0,
         model_version="v0",
-        as_of=DAY,
+        as_of=day,
     )

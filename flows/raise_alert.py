@@ -4,7 +4,8 @@ from prefect import flow, runtime
 
 from events.payloads import AlertRaised
 from infra.bootstrap import connect
-from tasks.raising import LONGEST, raise_once
+from tasks.core.alert_events import LONGEST
+from tasks.raising import raise_once
 
 
 @flow(name="raise-alert", flow_run_name="raise {rule}", retries=20, retry_delay_seconds=30)

@@ -11,6 +11,7 @@ from infra.bootstrap import Loop
 from infra.database import state
 from infra.kafka.records import Received
 from infra.kafka.work import Work
+from tasks.core.alert_events import LONGEST
 from tasks.core.alert_rules import alert_id
 from tasks.core.feature_sets import set_of
 from tasks.core.features import FEATURE_SET
@@ -93,7 +94,7 @@ def _alert(skip: Skip, instead: str) -> AlertRaised:
     return AlertRaised(
         rule=skip.rule,
         severity=SEVERITY[skip.rule],
-        message=f"{skip.version} does not serve{instead}: {skip.why}"[:1000],
+        message=f"{skip.version} does not serve{instead}: {skip.why}"[:LONGEST],
         alert_id=alert_id(skip.rule, labels),
         labels=labels,
     )

@@ -28,7 +28,7 @@ def enqueue(loop: Loop, received: Iterable[Received[Payload]], now: datetime) ->
     events = sorted((Heard(r.place.offset, r.id, r.payload) for r in received), key=lambda one: one.offset)
     told, cares = audible(events, *_before(loop, events))
     news = [(one.event_id, one.payload) for one in told if worth_telling(one.payload)]
-    found = notes_of(loop, [(name, payload) for name, payload in news if worth_telling(payload)], now)
+    found = notes_of(loop, news, now)
     with transaction(loop.database) as connection:
         outbox.add(connection, found)
         acknowledgements.store(connection, cares)

@@ -14,8 +14,6 @@ PRODUCER = "raise-alert"
 TOPIC = "alerts"
 MEMORY = timedelta(days=1)
 """A run that is started again within it raises nothing twice."""
-LONGEST = 1_000
-"""Characters of a message: people read it, and the contract allows no text without end."""
 
 
 def raise_once(loop: Loop, alert: AlertRaised, asked_by: str) -> str:

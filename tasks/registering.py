@@ -12,6 +12,7 @@ from infra.kafka.work import CODE_VERSION
 from infra.registry_types import Submission, Version
 from infra.settings import Settings
 from tasks.core import pictures
+from tasks.core.alert_events import LONGEST
 from tasks.core.alert_rules import alert_id
 from tasks.core.explained import hyperparameters
 from tasks.core.model_card import model_card
@@ -82,7 +83,7 @@ def implausible(said: ModelTrained) -> AlertRaised:
     return AlertRaised(
         rule=IMPLAUSIBLE,
         severity="critical",
-        message=message[:1000],
+        message=message[:LONGEST],
         alert_id=alert_id(IMPLAUSIBLE, labels),
         labels=labels,
     )

@@ -28,6 +28,10 @@ _READING = (
     "-c default_transaction_read_only=on -c statement_timeout=2s -c lock_timeout=1s"
     " -c timezone=UTC -c jit=off"
 )
+_SILENT = (
+    *(exc.OperationalError, exc.InterfaceError, exc.TimeoutError),
+    *(psycopg.OperationalError, psycopg.InterfaceError),
+)
 _CREATING = 7_100_312  # any number that nobody else uses for an advisory lock in this database
 
 
@@ -117,15 +121,11 @@ def translated() -> Iterator[None]:
     """Turn "the database is away, or busy" into TryAgainError; other faults pass as they are."""
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-        if isinstance(getattr(error, "orig", None), ProgramLimitExceeded):
+    except _SILENT as error:
+        cause = getattr(error, "orig", None) or error  # SQLAlchemy's errors name the driver's
+        if isinstance(cause, ProgramLimitExceeded):
             raise  # a value that no index takes: it never will
-        message = f"the database did not answer: {_first_line(getattr(error, 'orig', None) or error)}"
-        raise TryAgainError(message) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if isinstance(error, ProgramLimitExceeded):
-            raise
-        message = f"the database did not answer: {_first_line(error)}"
+        message = f"the database did not answer: {_first_line(cause)}"
         raise TryAgainError(message) from error
 
 

@@ -10,7 +10,7 @@ from tasks.core.alert_life import Change, Key, Life
 from tasks.core.alert_rules import AlertRule, alert_id
 
 LONGEST = 1_000
-"""Characters of a message; what it is about may be named by a text of any length."""
+"""Characters of a message: people read it, and what it is about may be named by a text of any length."""
 
 
 def payload_of(change: Change, rule: AlertRule | None) -> AlertRaised | AlertResolved:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from events.payloads import ErrorComputed, PredictionExpired
+from bench.alerts import breach
+from events.payloads import PredictionExpired
 from infra.bootstrap import Loop
 from infra.database import outbox
 from infra.settings import Settings
@@ -221,7 +222,7 @@ def test_a_storm_loses_no_alert_and_fills_no_mailbox(stage: Stage, session: tupl
     stage.await_told()
     since, messages = len(stage.tail.seen), len(stage.hook.bodies)
     began = time.time()
-    publish(stage.settings, "errors", *(a_breach(number, session[1]) for number in range(STORM)))
+    publish(stage.settings, "errors", *(breach(number, session[1]) for number in range(STORM)))
     once(lambda: len(_of_storm(stage, since)) >= 2 * STORM, PATIENCE)
     seconds = max(one.at for one in stage.tail.seen[since:] if one.topic == "alerts") - began
     once(lambda: _told_of(stage, messages) == {"abs_error": STORM, "pct_error": STORM}, PATIENCE)
@@ -254,18 +255,3 @@ def _of_storm(stage: Stage, since: int) -> list[tuple[Any, Any]]:
     raised = (one for one in stage.tail.seen[since:] if one.event["event_type"] == "AlertRaised")
     said = ((one.payload["rule"], one.payload.get("symbol")) for one in raised)
     return [(rule, symbol) for rule, symbol in said if str(symbol).startswith("STORM")]
-
-
-def a_breach(number: int, day: date) -> ErrorComputed:
-    """An error that breaches the rule about rupees and the one about percent."""
-    return ErrorComputed(
-        symbol=f"STORM{number}",
-        date=day,
-        predicted=1_000.0,
-        actual=100.0,
-        error=900.0,
-        abs_error=900.0,
-        pct_error=900.0,
-        model_version="v0",
-        as_of=day,
-    )
