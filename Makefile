@@ -64,7 +64,7 @@ lint: $(READY)  ## format, lint, types and layers only
 	@$(BIN)/python -m events.asyncapi --check
 	@$(BIN)/python -m tasks.core.feature_reference --check
 
-bench: $(READY)  ## join, features, backfill, alerts, models, readers, beside their peers; writes docs/reference/benchmarks.md; TOPICS=<names>, PAIRS=<n>
+bench: $(READY)  ## join, features, backfill, wide, alerts, models, readers, beside their peers; writes docs/reference/benchmarks.md; TOPICS=<names>, PAIRS=<n>
 	@$(BIN)/python -m bench $(TOPICS) --write $(if $(PAIRS),--pairs $(PAIRS))
 
 skill: $(READY)  ## forecasts beside persistence over the history of NEPSE_DATA; writes docs/reference/skill.md

@@ -21,6 +21,8 @@ from bench import (
     report_join,
     report_models,
     report_readers,
+    report_wide,
+    wide,
 )
 from bench.processes import part
 from bench.servers import servers
@@ -74,6 +76,13 @@ def measure_backfill(options: argparse.Namespace) -> Measured:
     return Measured(asdict(figures), report_backfill.part(figures), [] if options.sessions else missed)
 
 
+def measure_wide(options: argparse.Namespace) -> Measured:
+    """Measure ingestion and backfill of a market of ten times the symbols."""
+    figures = wide.measure(options.sessions)
+    missed = report.missed(report_wide.TARGETS, report_wide.reached(figures))
+    return Measured(asdict(figures), report_wide.part(figures), [] if options.sessions else missed)
+
+
 def measure_alerts(options: argparse.Namespace) -> Measured:
     """Measure from breaches to who is told of them."""
     figures = alerts.measure(alerts.Sizes(options.shocks, options.storm))
@@ -101,6 +110,7 @@ TOPICS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "join": measure_join,
     "features": measure_features,
     "backfill": measure_backfill,
+    "wide": measure_wide,
     "alerts": measure_alerts,
     "models": measure_models,
     "readers": measure_readers,

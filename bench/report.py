@@ -16,7 +16,7 @@ import psutil
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
 FIGURES = PAGE.with_suffix(".json")
-TOPICS = ("join", "features", "backfill", "alerts", "models", "readers")
+TOPICS = ("join", "features", "backfill", "wide", "alerts", "models", "readers")
 """In the order of the page."""
 HEAD = """\
 # Benchmarks

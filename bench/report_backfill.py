@@ -30,15 +30,15 @@ every vector is there once; only then is time told.
 def part(figures: Figures) -> str:
     """Write the part."""
     text, events = HEAD.format(**figures.market), figures.events
-    text += _row("ingest the price table", figures.market["rows"], figures.ingest)
-    text += _row("backfill: raw data to committed features", figures.backfill["vectors"], figures.backfill)
+    text += row("ingest the price table", figures.market["rows"], figures.ingest)
+    text += row("backfill: raw data to committed features", figures.backfill["vectors"], figures.backfill)
     for store, found in figures.rebuild.items():
-        text += _row(f"rebuild the {store}", found["rows"], found)
-    text += _row("backfill once more: nothing is missing", figures.again["vectors"], figures.again)
+        text += row(f"rebuild the {store}", found["rows"], found)
+    text += row("backfill once more: nothing is missing", figures.again["vectors"], figures.again)
     for where, found in figures.computing.items():
-        text += _row(f"compute everything in {where}, publish nothing", found["vectors"], found)
+        text += row(f"compute everything in {where}, publish nothing", found["vectors"], found)
     sending = figures.sending
-    text += _row(
+    text += row(
         f"sending ready-made events alone, {sending['transaction']:,} a transaction",
         sending["events"],
         sending,
@@ -77,6 +77,7 @@ def reached(figures: Figures) -> list[float | None]:
     ]
 
 
-def _row(step: str, number: float, found: dict[str, float]) -> str:
+def row(step: str, number: float, found: dict[str, float]) -> str:
+    """Tell of a step: what it worked on, seconds, how many a second, the most memory."""
     speed = f"{number / found['seconds']:,.0f}" if number else ""
     return f"| {step} | {number:,} | {found['seconds']:.1f} | {speed} | {found['peak']:,.0f} |\n"

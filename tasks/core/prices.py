@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tasks.core.assembling import assemble
@@ -45,6 +46,10 @@ _FILE_DATES = (
     (re.compile(r"(?<!\d)(\d{4}[-_]\d{2}[-_]\d{2})(?!\d)"), "%Y-%m-%d"),
     (re.compile(r"(?<!\d)(\d{2}[-_]\d{2}[-_]\d{4})(?!\d)"), "%m-%d-%Y"),
 )
+
+
+SPAN_ROWS = 250_000
+"""Rows that are checked at a time: a table of any length takes the memory of one such span beside itself."""
 
 
 def file_date(name: str) -> date | None:
@@ -126,8 +131,26 @@ def _daily(raw: Raw, layout: Layout) -> DailyFile:
 def _dated(raw: Raw, layout: Layout, since: date, until: date) -> Iterator[tuple[date, DailyFile]]:
     """Cut rows that carry their date into sessions."""
     days = dates(raw.table[raw.named(layout)["date"]], raw.source).to_numpy()
-    wanted = (days >= since) & (days <= until)
-    return assemble(Raw(raw.source, raw.table[wanted], raw.whole[wanted]), layout, days[wanted])
+    for places in spans(days, np.flatnonzero((days >= since) & (days <= until))):
+        rows = Raw(raw.source, raw.table.iloc[places], raw.whole[places])
+        yield from assemble(rows, layout, days[places])
+
+
+def spans(
+    days: npt.NDArray[np.object_], places: npt.NDArray[np.intp], most: int = SPAN_ROWS
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Cut rows into spans of whole days, oldest first, each of about so many rows, in the file's order.
+
+    Args:
+        days: The date of each row of the file; [n_rows].
+        places: The rows that are wanted, ascending.
+        most: Rows of a span, beyond which no further day is begun.
+    """
+    codes, found = pd.factorize(days[places], sort=True)
+    counts = np.bincount(codes, minlength=len(found))
+    span = ((np.cumsum(counts) - counts) // most)[codes]
+    for number in np.unique(span):
+        yield places[span == number]
 
 
 def session_to_parquet(rows: pd.DataFrame) -> bytes:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench import (
@@ -15,6 +16,8 @@ from bench import (
     report_backfill,
     report_features,
     report_models,
+    report_wide,
+    wide,
 )
 
 TARGETS = (report.Target("speed", 10, "{:.1f}"), report.Target("seconds", 2, "{:.2f}", most=True))
@@ -135,6 +138,20 @@ def test_the_backfill_part() -> None:
     assert "0.7 s after its announcement, and 2.0 s while a backfill of 300 sessions" in text
     assert "An event of 180 features has 8,000 bytes; on the broker's disk it takes 3,000." in text
     assert report_backfill.reached(figures) == [4000, 5, 900]
+
+
+def test_the_wide_market_s_part() -> None:
+    """Speed of the backfill; the most memory of any step; each row under a name for each copy."""
+    ran = {"seconds": 100.0, "peak": 900.0}
+    market = {"source": "the test", "copies": 10, "rows": 5000, "symbols": 20, "sessions": 9}
+    table = ran | {"rows": 400_000, "peak": 2600.0}
+    figures = wide.Figures(market, ran, ran | {"vectors": 400_000}, table)
+    text = report_wide.part(figures)
+    assert text.startswith("## A market of 10 times the symbols\n\nThe test, every symbol 10 times")
+    assert "| fill the feature table (Delta on S3) | 400,000 | 100.0 | 4,000 | 2,600 |" in text
+    assert report_wide.reached(figures) == [4000, 2600]
+    rows = pd.DataFrame({"symbol": ["B", "A"], "date": [1, 1]})
+    assert wide.repeated(rows, 2)["symbol"].tolist() == ["A~0", "A~1", "B~0", "B~1"]
 
 
 def measured_models() -> models.Figures:

@@ -438,6 +438,12 @@ def test_an_event_of_our_own_is_read_the_same_both_ways(value: bytes) -> None:
     assert event is None or event.event_type == orjson.loads(value)["event_type"]
 
 
+@pytest.mark.parametrize("text", [b"\\u0000", b"\xff", b"\xed\xa0\x80"])
+def test_text_on_which_readers_of_json_differ_is_left_to_the_models(text: bytes) -> None:
+    """A NUL that is written as an escape, and bytes that are no UTF-8, in an event of our own form."""
+    assert _whole(_bytes(metadata=METADATA, producer="PRODUCER").replace(b"PRODUCER", text)) is None
+
+
 @pytest.mark.parametrize("name", PAYLOADS)
 @pytest.mark.parametrize("causation", [None, Causation("raw-data", 0, 7, "c")])
 def test_what_we_write_is_read_the_quick_way(name: str, causation: Causation | None) -> None:

@@ -2,10 +2,16 @@
 
 import io
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tasks.core import prices
 from tasks.core.layout import DailyFile, NotAPriceFileError
 from tasks.core.prices import content_hash, read_daily, read_prices
 from tasks.core.simulator import Oddities, daily_csv, simulate, write_market
@@ -79,6 +85,34 @@ def test_only_the_sessions_wanted(files: dict[str, bytes]) -> None:
     table.loc[table.index[-1], "close"] = 0.0
     [(_, last)] = read_prices(_parquet(table), "h", days[-1])
     assert last.rejected["line"].tolist() == [len(table)]
+
+
+@given(st.lists(st.integers(1, 9)), st.integers(1, 12))
+def test_a_table_is_cut_into_spans_of_whole_days(numbers: list[int], most: int) -> None:
+    """Every wanted row is in one span, in the file's order; days ascend and stay whole; spans are bounded."""
+    days = np.array([date(2024, 3, number) for number in numbers], dtype=object)
+    wanted = np.flatnonzero([number > 1 for number in numbers])
+    cut = [span.tolist() for span in prices.spans(days, wanted, most)]
+    assert sorted(place for span in cut for place in span) == wanted.tolist()
+    assert all(span == sorted(span) for span in cut)
+    held = [sorted(numbers[place] for place in span) for span in cut]
+    assert all(one[-1] < other[0] for one, other in pairwise(held))
+    assert all(sum(number != span[-1] for number in span) < most for span in held)
+
+
+def test_a_table_of_several_spans_is_read_as_one(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions, their rows left out and their lines do not depend on where a long table is cut."""
+    table = pd.read_parquet(io.BytesIO(files["history.parquet"]))
+    table.loc[table.index[::7], "close"] = 0.0
+    table = pd.concat([table, table.iloc[::5]], ignore_index=True)
+    whole = _read(_parquet(table))
+    monkeypatch.setattr(prices, "spans", partial(prices.spans, most=20))
+    for (day, one), (same, other) in zip(_read(_parquet(table)), whole, strict=True):
+        assert (day, one.doubled, one.doubtful) == (same, other.doubled, other.doubtful)
+        pd.testing.assert_frame_equal(one.rows, other.rows)
+        pd.testing.assert_frame_equal(one.rejected, other.rejected)
 
 
 @pytest.mark.parametrize("name", ["NICAD85_86.csv", "https://h/a/NICAD85_86.csv?raw=1", "NICAD 85_86.csv"])
