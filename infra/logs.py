@@ -24,6 +24,18 @@ OURS = ("nepse", "infra", "tasks", "flows", "sensors", "web")
 """The loggers of our code; Prefect takes the root logger for itself, and shows a terminal nothing of it."""
 LIBRARIES = ("prefect", "kafka", "py.warnings")
 """Those that speak in our processes; `prefect` includes what a flow's own logger says."""
+WARNERS = (
+    "apprise",
+    "asyncio",
+    "botocore",
+    "concurrent",
+    "distributed",
+    "mlflow",
+    "s3fs",
+    "sqlalchemy",
+    "urllib3",
+)
+"""Libraries of which only warnings and worse are of use to an operator."""
 MOST_CHARACTERS = 100
 """Of a correlation id: a foreign client's may be of any length."""
 
@@ -87,10 +99,13 @@ def configure(settings: Settings, process: str, *others: str) -> None:
     keep_secrets(settings)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process, hider(settings)))
-    for name in (*OURS, *LIBRARIES, *others):
+    levels = dict.fromkeys(WARNERS, logging.WARNING) | dict.fromkeys(
+        (*OURS, *LIBRARIES, *others), logging.INFO
+    )
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _last_words
     threading.excepthook = lambda end: _last_words(end.exc_type, end.exc_value, end.exc_traceback)

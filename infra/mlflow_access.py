@@ -23,6 +23,7 @@ def client(url: str) -> Any:
         MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
         MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",  # MLflow's own loader runs nobody's code
         MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_CONFIGURE_LOGGING="false",  # what it says goes through our own log
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
     )
     from mlflow.tracking import MlflowClient  # noqa: PLC0415

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from infra.logs import LIBRARIES, OURS
+from infra.logs import LIBRARIES, OURS, WARNERS
 
 
 @contextmanager
 def restored() -> Iterator[None]:
     """Leave the loggers and the process's hooks as they were."""
-    loggers = [logging.getLogger(name) for name in (*OURS, *LIBRARIES)]
+    loggers = [logging.getLogger(name) for name in (*OURS, *LIBRARIES, *WARNERS)]
     before = [(one, one.handlers, one.propagate, one.level) for one in loggers]
     hooks, make = (sys.excepthook, threading.excepthook), logging.getLogRecordFactory()
     yield

@@ -56,6 +56,20 @@ def test_a_crash_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert warning["logger"] == "tasks.watcher"
 
 
+def test_other_libraries_warn_in_our_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And say no more than that: what they do is of no use to an operator."""
+    configure(load_settings(tmp_path), "judging")
+    for name in ("asyncio", "mlflow.tracking", "urllib3.connectionpool"):
+        logging.getLogger(name).info("done")
+        logging.getLogger(name).warning("slow")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["logger"], line["message"]) for line in told] == [
+        ("asyncio", "slow"),
+        ("mlflow.tracking", "slow"),
+        ("urllib3.connectionpool", "slow"),
+    ]
+
+
 def test_a_name_that_is_no_text_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file's name may hold bytes that are no UTF-8; the line is not lost."""
     configure(load_settings(tmp_path), "judging")
