@@ -11,6 +11,7 @@ import pytest
 from events.envelope import Event, Metadata, encode
 from events.payloads import ActualAvailable, ErrorComputed, Payload
 from infra.cli.main import run
+from infra.stack import control
 
 RULES = "rules:\n  - {name: big, about: error, measure: abs_error, above: 50, by: [symbol]}\n"
 
@@ -100,6 +101,13 @@ def test_a_wrong_event_is_told_with_its_line(
     assert told in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.fixture
+def _unlaunched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be started; without its guard a test would leave servers behind."""
+    monkeypatch.setattr(control, "launch", lambda _settings: pytest.fail("a stack was started"))
+
+
+@pytest.mark.usefixtures("_unlaunched")
 def test_a_stack_does_not_start_with_wrong_rules(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +132,7 @@ WRONG_CHANNELS = {
 }
 
 
+@pytest.mark.usefixtures("_unlaunched")
 @pytest.mark.parametrize("wrong", WRONG_CHANNELS)
 def test_a_stack_does_not_start_with_wrong_channels(
     wrong: str, rules: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
