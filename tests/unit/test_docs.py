@@ -11,7 +11,7 @@ import typer
 from events.topics import TOPICS
 from infra.cli.main import app
 from infra.settings_reference import text
-from infra.wiring import deployments, full_name
+from infra.wiring import deployments, full_name, routes
 from tasks.core.calendar import EXCHANGE_TZ
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +135,15 @@ def test_the_index_names_every_page() -> None:
 def test_the_deployments_table_is_the_wiring() -> None:
     """The README lists the deployments of prefect.yaml, all of them and no other."""
     assert _first_cells("Deployments") == {deployment["name"] for deployment in deployments()}
+
+
+def test_the_deployments_table_says_what_each_sensor_reads() -> None:
+    """Before the arrow all topics of the sensor and no other, behind it the flow that it starts."""
+    for route in routes():
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{route.name}` |"))
+        read, started = row.rsplit("|", 2)[1].split("→")
+        assert set(re.findall(r"`([^`]+)`", read)) == set(route.topics), row
+        assert started.strip().removeprefix("runs of ") == route.flow
 
 
 def test_the_deployments_table_tells_when_what_is_scheduled_starts() -> None:
