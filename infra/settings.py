@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def web_ui(self) -> str:
-        """Address of our own API."""
+        """Address of our own page and API."""
         return f"http://{self.host}:{self.port(8000)}"
 
     def postgres(self, database: str, driver: str = "postgresql+psycopg") -> str:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real stack, started once for those that need it."""
 
+import os
 import random
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
 from infra.database.connection import create
@@ -26,7 +28,9 @@ OFFSETS = range(11_000, 20_000, 700)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_settings.register_profile("loop", deadline=None)  # a busy machine is no defect
-hypothesis_settings.load_profile("loop")
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+hypothesis_settings.register_profile("guards", deadline=None, phases=UNSHRUNK)  # that it fails is enough
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "loop"))
 
 
 def nepse(*arguments: str, within: float = 120) -> subprocess.CompletedProcess[str]:

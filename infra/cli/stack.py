@@ -42,7 +42,7 @@ def up(
         bool, typer.Option("--foreground", help="Stay attached; Ctrl-C stops everything.")
     ] = False,
 ) -> None:
-    """Start Kafka, S3, Postgres, Prefect, MLflow, the sensors and the projectors.
+    """Start Kafka, S3, Postgres, Prefect, MLflow, the sensors, the projectors and the page.
 
     Example: nepse up --home .nepse-b --port-offset 100
     """

@@ -45,7 +45,11 @@ def copied(folder: Path) -> Path:
 def outcome(folder: Path, *tests: str, seconds: float = RUN_SECONDS) -> tuple[int, str]:
     """Run tests on the copy; returns pytest's exit code and what it printed."""
     command = [sys.executable, "-m", "pytest", "-q", "--timeout", TEST_SECONDS, *tests]
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_PROFILE": "guards",
+    }
     done = subprocess.run(
         command,
         cwd=folder,

@@ -72,6 +72,7 @@ def _skill(watcher: Watcher, played: list[Played]) -> list[str]:
 def _addresses(settings: Settings) -> Table:
     table = Table("part", "address", title="still up", title_justify="left", box=None)
     for name, url in (
+        ("page (what it forecasts)", settings.web_ui),
         ("Prefect (runs)", settings.prefect_ui),
         ("MLflow (models)", settings.mlflow_ui),
         ("Kafka", settings.bootstrap),
