@@ -1,10 +1,19 @@
 """What alerts say: raised, acknowledged, resolved. An alert is one rule about one set of labels."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from events.fields import Flag, Number, Payload, SessionDate, Symbol, Text
+
+Severity = Literal["info", "warning", "critical"]
+"""How grave what our rules raise is, the gravest last; foreign alerts may say anything."""
+
+
+def rank(severity: str | None) -> int:
+    """Order severities, the critical ones last; a foreign word, or none, counts as a warning."""
+    known = get_args(Severity)
+    return known.index(severity if severity in known else "warning")
 
 
 class _AboutARule(Payload):

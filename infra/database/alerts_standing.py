@@ -5,6 +5,7 @@ has one partition: a larger offset is later.
 """
 
 from collections.abc import Iterable
+from typing import get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -20,11 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 
+from events.alerts import Severity, rank
 from infra.database.tables import metadata
 
 _STATE = """
     CASE WHEN resolved > raised THEN 'resolved'
-        WHEN acknowledged > resolved THEN 'acknowledged' ELSE 'open' END
+        WHEN acknowledged > greatest(resolved, graver) THEN 'acknowledged' ELSE 'open' END
 """
 
 alerts_standing = Table(
@@ -38,6 +40,7 @@ alerts_standing = Table(
     Column("raised", BigInteger, nullable=False),
     Column("resolved", BigInteger, nullable=False),
     Column("acknowledged", BigInteger, nullable=False),
+    Column("graver", BigInteger, nullable=False),
     Column("state", Text, Computed(_STATE), nullable=False),
     Column("rule", Text),
     Column("symbol", Text),
@@ -46,8 +49,9 @@ alerts_standing = Table(
 )
 """One row an alert, whose newest event is at (partition, offset), raised `times` times.
 
-`raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none; what
-follows is said by its newest raise.
+`raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none; so is
+`graver`, of a raise since it was acknowledged at a higher severity than it had then: nobody looks after that.
+What follows is said by its newest raise.
 """
 _BY = alerts_standing.c
 Index("alerts_standing_raised", _BY.raised)
@@ -69,8 +73,8 @@ def _later(column: str) -> str:
 _FOLD = f"""
     INSERT INTO alerts_standing AS s
         (alert_id, partition, "offset", times, first_raised, raised, resolved, acknowledged,
-        {", ".join(_SAID)})
-    SELECT l.*, a.rule, a.symbol, a.payload ->> 'severity',
+        graver, {", ".join(_SAID)})
+    SELECT l.*, -1, a.rule, a.symbol, a.payload ->> 'severity',
         coalesce((a.payload ->> 'historic')::boolean, false)
     FROM (
         SELECT coalesce(alert_id, event_id), 0, max("offset"),
@@ -87,6 +91,24 @@ _FOLD = f"""
         acknowledged = greatest(s.acknowledged, excluded.acknowledged),
         {", ".join(f"{one} = {_later(one)}" for one in _SAID)}
 """  # noqa: S608  (our own column names)
+_RANKS = " ".join(f"WHEN '{one}' THEN {rank(one)}" for one in get_args(Severity))
+_RANK = f"CASE payload ->> 'severity' {_RANKS} ELSE {rank(None)} END"
+_RAISES = """
+    FROM alerts WHERE partition = 0 AND alert_id = s.alert_id AND event_type = 'AlertRaised' AND "offset"
+"""
+_GRAVER = f"""
+    UPDATE alerts_standing AS s SET graver = CASE WHEN acknowledged > resolved THEN coalesce((
+        SELECT max("offset") {_RAISES} > s.acknowledged AND {_RANK} > (
+            SELECT {_RANK} {_RAISES} < s.acknowledged ORDER BY "offset" DESC LIMIT 1
+        )
+    ), -1) ELSE -1 END
+    WHERE acknowledged >= 0
+"""  # noqa: S608  (our own words)
+"""Reads what was raised of alerts that somebody looks after, so that it says the same however events came."""
+_OF_THESE = """ AND alert_id IN (
+    SELECT coalesce(alert_id, event_id) FROM alerts
+    WHERE partition = 0 AND "offset" = ANY(CAST(:offsets AS bigint[]))
+)"""
 _THESE = _FOLD % '"offset" = ANY(CAST(:offsets AS bigint[]))'
 _ALL = _FOLD % "NOT EXISTS (SELECT FROM alerts_standing)"
 
@@ -96,9 +118,12 @@ def add(connection: Connection, offsets: Iterable[int]) -> None:
 
     Call it in the transaction that stored them.
     """
-    connection.execute(sql(_THESE), {"offsets": list(offsets)})
+    told = {"offsets": list(offsets)}
+    connection.execute(sql(_THESE), told)
+    connection.execute(sql(_GRAVER + _OF_THESE), told)
 
 
 def fill(connection: Connection) -> None:
     """Add every event that is there, where nothing was added yet: to a new table, or one that was emptied."""
     connection.execute(sql(_ALL))
+    connection.execute(sql(_GRAVER))

@@ -1,8 +1,9 @@
-"""Private tables of older versions: what can't be altered is dropped, and filled again from the topics."""
+"""Tables of older versions: what can't be altered is dropped, and filled again from what it was made of."""
 
 from sqlalchemy import Connection, Inspector, Table, inspect, text
 from sqlalchemy.schema import CreateColumn
 
+from infra.database.alerts_standing import alerts_standing
 from infra.database.private_tables import PRIVATE, refused
 from infra.database.tables import metadata
 
@@ -32,9 +33,12 @@ def give_way(connection: Connection) -> None:
     """Drop the join's memory where any table of it has another shape than ours; call it before creating.
 
     A join whose memory is gone stops, and says how it is filled. Of what was given up the join's part is in
-    the topics as well, so that table only has to go where older versions kept too little of it.
+    the topics as well, so that table only has to go where older versions kept too little of it. How alerts
+    stand goes by itself: it is read again from the alerts.
     """
     found = inspect(connection)
+    if _is_there(found, alerts_standing) and _lacking(found, alerts_standing):
+        connection.execute(text(f"DROP TABLE {alerts_standing.name}"))
     there = {name for name in found.get_table_names(PRIVATE) if name.startswith(_JOIN)}
     ours = {name: metadata.tables.get(f"{PRIVATE}.{name}") for name in there}
     letters = _is_there(found, refused) and _lacking(found, refused)
@@ -46,7 +50,7 @@ def give_way(connection: Connection) -> None:
 
 
 def _is_there(found: Inspector, table: Table) -> bool:
-    return found.has_table(table.name, PRIVATE)
+    return found.has_table(table.name, table.schema)
 
 
 def _lacking(found: Inspector, table: Table) -> set[str]:
@@ -55,7 +59,7 @@ def _lacking(found: Inspector, table: Table) -> set[str]:
 
 
 def _columns(found: Inspector, table: Table) -> list[str]:
-    return [column["name"] for column in found.get_columns(table.name, PRIVATE)]
+    return [column["name"] for column in found.get_columns(table.name, table.schema)]
 
 
 def _fits(found: Inspector, table: Table) -> bool:

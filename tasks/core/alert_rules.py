@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
+from events.alerts import Severity
 from events.envelope import derive_id
 from tasks.core.calendar import EXCHANGE_TZ
 
-Severity = Literal["info", "warning", "critical"]
 Statistic = Literal["mean", "max"]
 Window = Literal["sessions", "seconds"]
-
-
-def rank(severity: str | None) -> int:
-    """Order severities, the critical ones last; a foreign word, or none, counts as a warning."""
-    known = get_args(Severity)
-    return known.index(severity if severity in known else "warning")
 
 
 class About(NamedTuple):

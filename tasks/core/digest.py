@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol, TypeGuard
 
+from events.alerts import rank
 from events.payloads import AlertRaised, AlertResolved
-from tasks.core.alert_rules import rank
 
 QUIETEST = "info"
 """Alerts of this severity are kept on the topic and on the read side, and sent to nobody."""

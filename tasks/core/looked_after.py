@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from events.alerts import rank
 from events.payloads import AlertAcknowledged, AlertRaised, AlertResolved, Payload
-from tasks.core.alert_rules import rank
 
 GRAVEST = "critical"
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, get_args
 
 import yaml
 
-from tasks.core.alert_rules import ABOUT, AlertRule, Quiet, Severity, Statistic
+from events.alerts import Severity
+from tasks.core.alert_rules import ABOUT, AlertRule, Quiet, Statistic
 from tasks.core.rule_sense import contradictions
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

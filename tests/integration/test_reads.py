@@ -17,7 +17,7 @@ from events.payloads import (
     PredictionMade,
     SliceCommitted,
 )
-from infra.database import alerts_standing, connection, tables
+from infra.database import alerts_standing, connection, older_shapes, tables
 from infra.database.lookups import Lookups
 from infra.database.reads import alerts, letters, market, models, newest, pipeline, progress, skill
 from infra.database.reads.newest import Cut
@@ -168,6 +168,40 @@ def test_an_alert_lives_until_it_is_resolved_and_again_after_a_new_raise(side: R
     assert alerts.counts(side.engine) == {"open": 2, "acknowledged": 0, "resolved": 0}
 
 
+def test_who_looks_after_an_alert_does_so_until_it_is_graver(side: ReadSide) -> None:
+    """Than it was when he said so; then it is open again, and he who says so next looks after it."""
+    answered = AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram")
+    side.tell("alerts", raised("a", severity="info"), answered, raised("a", severity="info"))
+    assert standing(side)["a"] == ("acknowledged", 2)
+    side.tell("alerts", raised("a"))
+    assert standing(side)["a"] == ("open", 3)
+    found = alerts.one(side.engine, "a")
+    assert found is not None
+    assert (found["acknowledged_by"], found["note"], found["severity"]) == (None, None, "warning")
+    assert alerts.counts(side.engine) == {"open": 1, "acknowledged": 0, "resolved": 0}
+    side.tell("alerts", raised("a", severity="info"))
+    assert standing(side)["a"] == ("open", 4)
+    side.tell("alerts", raised("a"), answered, raised("a", severity="a foreign word"))
+    assert standing(side)["a"] == ("acknowledged", 6)
+    side.tell("alerts", raised("a", severity="critical"))
+    assert standing(side)["a"] == ("open", 7)
+
+
+def test_how_alerts_stand_is_read_again_where_an_older_version_knew_less(side: ReadSide) -> None:
+    """Its table gives way to ours, which is filled from the alerts."""
+    answered = AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram")
+    side.tell("alerts", raised("a"), answered, raised("a", severity="critical"), raised("b"))
+    expected = _standing_rows(side)
+    with side.writer.begin() as open_:
+        open_.execute(text("ALTER TABLE alerts_standing DROP COLUMN graver CASCADE"))
+        open_.execute(text("ALTER TABLE alerts_standing ADD state text NOT NULL DEFAULT 'open'"))
+        older_shapes.widen(open_)
+        older_shapes.give_way(open_)
+        tables.metadata.create_all(open_)
+        alerts_standing.fill(open_)
+    assert _standing_rows(side) == expected
+
+
 def test_an_alert_stands_as_its_events_say_however_they_came_in_batches(
     servers: Settings, side: ReadSide
 ) -> None:
@@ -176,6 +210,7 @@ def test_an_alert_stands_as_its_events_say_however_they_came_in_batches(
     over = [AlertResolved(rule="absolute_error", alert_id=name, message="over") for name in "ab"]
     story = [raised("a"), over[1], raised("b", severity="critical"), answered, raised(None), raised("a")]
     story += [over[0], raised("a", symbol="NICA", historic=True), over[1], raised("b"), raised("a")]
+    story += [answered, raised("a", severity="critical"), raised("a")]
     for one in story:
         side.tell("alerts", one)
     with read_side(servers) as other:

@@ -18,13 +18,13 @@ _TOLD = """
         (a.payload ->> 'threshold')::double precision AS threshold, a.payload ->> 'unit' AS unit, s.historic,
         coalesce(a.payload -> 'labels', '{}'::jsonb) AS labels, a.payload ->> 'runbook' AS runbook,
         a.correlation_id, CASE WHEN s.resolved > s.raised THEN r.timestamp END AS resolved_at,
-        CASE WHEN s.acknowledged > s.resolved THEN k.payload ->> 'by' END AS acknowledged_by,
-        CASE WHEN s.acknowledged > s.resolved THEN k.payload ->> 'note' END AS note
+        k.payload ->> 'by' AS acknowledged_by, k.payload ->> 'note' AS note
     FROM unnest(CAST(:ids AS text[])) AS w (alert_id)
     JOIN alerts_standing AS s USING (alert_id)
     JOIN alerts AS a ON a.partition = 0 AND a."offset" = s.raised
     LEFT JOIN alerts AS r ON r.partition = 0 AND r."offset" = s.resolved
     LEFT JOIN alerts AS k ON k.partition = 0 AND k."offset" = s.acknowledged
+        AND s.acknowledged > greatest(s.resolved, s.graver)
     ORDER BY s.raised DESC
 """
 
