@@ -7,6 +7,7 @@ neither repeat nor hide others.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Select,
     Table,
+    bindparam,
     func,
     literal_column,
     not_,
@@ -59,29 +61,50 @@ def of_symbol(
     Raises:
         TryAgainError: the database is away.
     """
-    told = table.c
-    key = (told.date, _from(table))
-    newest = _newest(table, key, (told.symbol == symbol, told.date.between(*span)), backwards=True)
-    return _page(where, newest, cut, backwards=True)
+    since, until = span
+    query = _of_symbol(table, goes_on=cut.after is not None)
+    return _page(where, query, cut, symbol=symbol, since=since, until=until)
 
 
 def of_session(engine: Engine, table: Table, day: date, cut: Cut) -> Page:
     """List the rows of all symbols about one session, by symbol; raises as `of_symbol` does."""
-    told = table.c
-    newest = _newest(table, (told.symbol, _from(table)), (told.date == day,), backwards=False)
-    return _page(engine, newest, cut, backwards=False)
+    return _page(engine, _of_session(table, goes_on=cut.after is not None), cut, day=day)
 
 
 def newest_session(engine: Engine, table: Table) -> date | None:
     """Name the newest session that a table holds anything valid of; raises as `of_symbol` does."""
-    told = table.c
-    recent = select(told.date).distinct().order_by(told.date.desc()).limit(RECENT)
-    key = (told.date, told.symbol, _from(table))
+    recent, held = _newest_session(table)
     with reading(engine) as connection:
         days = list(connection.execute(recent).scalars())
-        rows = _newest(table, key, (told.date.in_(days),), backwards=False).subquery()
-        found = connection.execute(select(func.max(rows.c.date)).where(not_(rows.c.retracted)))
-        return found.scalar()
+        return connection.execute(held, {"days": days}).scalar()
+
+
+# Queries are built once: that takes longer than the database needs for most of them.
+
+
+@cache
+def _of_symbol(table: Table, *, goes_on: bool) -> Select[Any]:
+    told = table.c
+    of = (told.symbol == bindparam("symbol"), told.date.between(bindparam("since"), bindparam("until")))
+    newest = _newest(table, (told.date, _from(table)), of, backwards=True)
+    return _part(newest, goes_on=goes_on, backwards=True)
+
+
+@cache
+def _of_session(table: Table, *, goes_on: bool) -> Select[Any]:
+    told = table.c
+    newest = _newest(table, (told.symbol, _from(table)), (told.date == bindparam("day"),), backwards=False)
+    return _part(newest, goes_on=goes_on, backwards=False)
+
+
+@cache
+def _newest_session(table: Table) -> tuple[Select[Any], Select[Any]]:
+    """Select the recent sessions, and of those the newest one that still holds."""
+    told = table.c
+    recent = select(told.date).distinct().order_by(told.date.desc()).limit(RECENT)
+    of = (told.date.in_(bindparam("days", expanding=True)),)
+    rows = _newest(table, (told.date, told.symbol, _from(table)), of, backwards=False).subquery()
+    return recent, select(func.max(rows.c.date)).where(not_(rows.c.retracted))
 
 
 def _from(table: Table) -> ColumnElement[Any]:
@@ -98,16 +121,24 @@ def _newest(
     return select(table, *named).where(*where).distinct(*key).order_by(*ordered, text(NEWEST_FIRST))
 
 
-def _page(where: Connection | Engine, newest: Select[Any], cut: Cut, *, backwards: bool) -> Page:
+def _part(newest: Select[Any], *, goes_on: bool, backwards: bool) -> Select[Any]:
+    """Select at most so many rows that hold, from the beginning or behind a key."""
     rows = newest.subquery()
     key = (rows.c[f"{KEY}0"], rows.c[f"{KEY}1"])
     query = select(rows).where(not_(rows.c.retracted))
-    if cut.after is not None:
+    if goes_on:
         place = tuple_(*key)
-        query = query.where(place < cut.after if backwards else place > cut.after)
-    ordered = query.order_by(*(part.desc() if backwards else part for part in key)).limit(cut.limit + 1)
+        after = tuple_(*(bindparam(f"after_{number}", type_=part.type) for number, part in enumerate(key)))
+        query = query.where(place < after if backwards else place > after)
+    return query.order_by(*(part.desc() if backwards else part for part in key)).limit(bindparam("most"))
+
+
+def _page(where: Connection | Engine, query: Select[Any], cut: Cut, **of: Any) -> Page:
+    after = {f"after_{number}": part for number, part in enumerate(cut.after or ())}
     with reading(where) as connection:
-        return _cut([dict(row) for row in connection.execute(ordered).mappings()], cut.limit)
+        found = connection.execute(query, {**of, **after, "most": cut.limit + 1})
+        names = tuple(found.keys())
+        return _cut([dict(zip(names, row, strict=True)) for row in found], cut.limit)
 
 
 def _cut(found: list[Found], limit: int) -> Page:

@@ -30,8 +30,11 @@ _BY_SYMBOL = f"""
 _CHANGED = """
     SELECT DISTINCT e.date
     FROM unnest(CAST(:numbers AS int[]), CAST(:offsets AS bigint[])) AS f (number, first)
-    JOIN errors AS e ON e.partition = f.number AND e."offset" >= f.first
+    CROSS JOIN LATERAL (
+        SELECT date FROM errors WHERE partition = f.number AND "offset" >= f.first ORDER BY "offset"
+    ) AS e
 """
+# Asked for in their order, and so found by the key: a third of all errors is what the planner expects there.
 _DAYS = "SELECT DISTINCT date FROM errors ORDER BY date DESC"
 _RECENT = f"{_DAYS} LIMIT :most"
 
