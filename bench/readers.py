@@ -30,6 +30,8 @@ SESSIONS, SYMBOLS = 750, 300
 WARM_SECONDS = 3.0
 """Seconds of asking that are not counted: what a process does once, it does then."""
 PATIENCE = 30.0
+IDLE_SECONDS = 2.0
+"""A connection that rested longer is not used again: the server is about to close it (uvicorn: after 5 s)."""
 MS = 1_000
 
 
@@ -108,7 +110,7 @@ async def _ask(
         SystemExit: something was answered that is no answer.
     """
     found: dict[str, list[Answer]] = defaultdict(list)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=sizes.readers)
+    limits = httpx.Limits(None, max_keepalive_connections=sizes.readers, keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(
         base_url=f"{settings.web_ui}/api/v1", limits=limits, timeout=PATIENCE
     ) as client:

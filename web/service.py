@@ -43,7 +43,7 @@ class Service:
         return await self._answers.give(request, topics, make, *more)
 
 
-def _of(request: Request) -> Service:
+async def _of(request: Request) -> Service:  # else it would take its turn among the threads that make answers
     found = request.app.state.service
     assert isinstance(found, Service)  # noqa: S101 - it is what `create_app` put there
     return found

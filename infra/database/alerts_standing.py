@@ -49,9 +49,9 @@ alerts_standing = Table(
 )
 """One row an alert, whose newest event is at (partition, offset), raised `times` times.
 
-`raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none; so is
-`graver`, of a raise since it was acknowledged at a higher severity than it had then: nobody looks after that.
-What follows is said by its newest raise.
+`raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none.
+`graver` is that of a raise since it was acknowledged, at a higher severity than it had then: nobody looks after
+that. What follows is said by its newest raise.
 """
 _BY = alerts_standing.c
 Index("alerts_standing_raised", _BY.raised)

@@ -145,6 +145,25 @@ def test_sessions_with_new_errors_are_named(side: ReadSide) -> None:
     assert set(skill.changed(side.engine, {0: 2, 2: 0})) == {DAYS[3]}
 
 
+def test_sessions_with_new_errors_are_found_without_reading_the_others(side: ReadSide) -> None:
+    """However many there are: it is asked after each event."""
+    columns = "partition, event_id, timestamp, producer, symbol, date, predicted, actual, error, abs_error"
+    values = "number, now(), 'p', 'A', DATE '2024-01-01' + number / 300, 1, 1, 0, 0"
+    with side.writer.begin() as open_:
+        open_.execute(
+            text(
+                f"""INSERT INTO errors ("offset", {columns}, revision)
+                SELECT number, 0, {values}, 0 FROM generate_series(0, 29999) AS number"""  # noqa: S608
+            )
+        )
+        open_.execute(text("ANALYZE errors"))
+        asked = {"numbers": [0, 1], "offsets": [29_999, 0]}
+        plan = "\n".join(open_.execute(text(f"EXPLAIN {skill._CHANGED}"), asked).scalars())
+    assert skill.changed(side.engine, {0: 29_999, 1: 0}) == [date(2024, 4, 9)]
+    assert "errors_pkey" in plan
+    assert "Seq Scan" not in plan
+
+
 def standing(side: ReadSide, **wanted: Any) -> dict[str, tuple[str, int]]:
     """State and number of raises of the alerts that are found."""
     found = alerts.listed(side.engine, before=2**62, limit=100, **wanted)

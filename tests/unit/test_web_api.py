@@ -153,6 +153,25 @@ def test_every_answer_has_the_shape_that_is_declared(
     assert told.model_dump(mode="json").keys() == answer.json().keys()
 
 
+def test_who_has_an_answer_is_told_so_without_a_thread(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nobody waits for those that make answers for others; a kept answer needs none either."""
+    first = client.get(f"{API}/predictions")
+
+    async def no_thread(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    for module in ("anyio.to_thread.run_sync", "asyncio.to_thread"):
+        monkeypatch.setattr(module, no_thread)
+    again = client.get(f"{API}/predictions", headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert client.get(f"{API}/predictions").content == first.content
+    assert (
+        client.get(f"{API}/predictions?limit=1").status_code == 500
+    )  # no thread is left for what is missing
+
+
 def test_a_prediction_tells_its_move_and_how_sure_it_is(client: Reader) -> None:
     """In percent; where its record lies can be looked up."""
     (told,) = client.get(f"{API}/predictions").json()["items"]
