@@ -40,7 +40,7 @@ alerts_standing = Table(
     Column("raised", BigInteger, nullable=False),
     Column("resolved", BigInteger, nullable=False),
     Column("acknowledged", BigInteger, nullable=False),
-    Column("graver", BigInteger, nullable=False),
+    Column("graver", BigInteger, nullable=False, server_default="-1"),
     Column("state", Text, Computed(_STATE), nullable=False),
     Column("rule", Text),
     Column("symbol", Text),
@@ -50,8 +50,8 @@ alerts_standing = Table(
 """One row an alert, whose newest event is at (partition, offset), raised `times` times.
 
 `raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none.
-`graver` is that of a raise since it was acknowledged, at a higher severity than it had then: nobody looks after
-that. What follows is said by its newest raise.
+`graver` is that of a raise since it was acknowledged, at a higher severity than it had then: nobody looks
+after that. What follows is said by its newest raise.
 """
 _BY = alerts_standing.c
 Index("alerts_standing_raised", _BY.raised)
@@ -73,8 +73,8 @@ def _later(column: str) -> str:
 _FOLD = f"""
     INSERT INTO alerts_standing AS s
         (alert_id, partition, "offset", times, first_raised, raised, resolved, acknowledged,
-        graver, {", ".join(_SAID)})
-    SELECT l.*, -1, a.rule, a.symbol, a.payload ->> 'severity',
+        {", ".join(_SAID)})
+    SELECT l.*, a.rule, a.symbol, a.payload ->> 'severity',
         coalesce((a.payload ->> 'historic')::boolean, false)
     FROM (
         SELECT coalesce(alert_id, event_id), 0, max("offset"),

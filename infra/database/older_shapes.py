@@ -13,8 +13,11 @@ _JOIN = "join_"
 def widen(connection: Connection) -> None:
     """Add to tables that are there the columns and indexes that came later; call it first of all.
 
-    Such a column has a default or may be empty: it is, in old rows, until the table is rebuilt.
+    Such a column has a default or may be empty: it is, in old rows, until the table is rebuilt. How alerts
+    stand is read again from them instead: where a column came, others may be computed in another way.
     """
+    if _lacking(inspect(connection), alerts_standing):
+        connection.execute(text(f"DROP TABLE {alerts_standing.name}"))
     found = inspect(connection)
     for table in metadata.sorted_tables:
         if not found.has_table(table.name, table.schema):
@@ -33,29 +36,23 @@ def give_way(connection: Connection) -> None:
     """Drop the join's memory where any table of it has another shape than ours; call it before creating.
 
     A join whose memory is gone stops, and says how it is filled. Of what was given up the join's part is in
-    the topics as well, so that table only has to go where older versions kept too little of it. How alerts
-    stand goes by itself: it is read again from the alerts.
+    the topics as well, so that table only has to go where older versions kept too little of it.
     """
     found = inspect(connection)
-    if _is_there(found, alerts_standing) and _lacking(found, alerts_standing):
-        connection.execute(text(f"DROP TABLE {alerts_standing.name}"))
     there = {name for name in found.get_table_names(PRIVATE) if name.startswith(_JOIN)}
     ours = {name: metadata.tables.get(f"{PRIVATE}.{name}") for name in there}
-    letters = _is_there(found, refused) and _lacking(found, refused)
-    doomed = [refused.name] if letters else []
+    doomed = [refused.name] if _lacking(found, refused) else []
     if doomed or any(table is None or not _fits(found, table) for table in ours.values()):
         doomed += sorted(there)
     if doomed:
         connection.execute(text(f"DROP TABLE {', '.join(f'{PRIVATE}.{name}' for name in doomed)}"))
 
 
-def _is_there(found: Inspector, table: Table) -> bool:
-    return found.has_table(table.name, table.schema)
-
-
-def _lacking(found: Inspector, table: Table) -> set[str]:
-    """Name the columns of ours that a table lacks."""
-    return {column.name for column in table.columns} - set(_columns(found, table))
+def _lacking(found: Inspector, table: Table) -> bool:
+    """Tell whether a table that is there lacks columns of ours."""
+    if not found.has_table(table.name, table.schema):
+        return False
+    return bool({column.name for column in table.columns} - set(_columns(found, table)))
 
 
 def _columns(found: Inspector, table: Table) -> list[str]:
