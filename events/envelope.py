@@ -27,7 +27,8 @@ class ContractError(ValueError):
     """The bytes are not an event of ours; the message says why, for the dead letter."""
 
 
-class Causation(Struct, frozen=True, forbid_unknown_fields=True):
+# Nothing of an event is in a cycle: without `gc` the collector does not walk through thousands of them.
+class Causation(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The record that made this event happen."""
 
     topic: Name
@@ -36,7 +37,7 @@ class Causation(Struct, frozen=True, forbid_unknown_fields=True):
     event_id: Name
 
 
-class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
+class Metadata(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What we add to the chapter's envelope."""
 
     event_id: Name
@@ -47,7 +48,7 @@ class Metadata(Struct, frozen=True, forbid_unknown_fields=True):
     producer_version: Name | None = None
 
 
-class Event(Struct, Generic[P_co], frozen=True):
+class Event(Struct, Generic[P_co], frozen=True, gc=False):
     """An immutable fact: when it happened (UTC), who says so, what, and where it comes from."""
 
     timestamp: datetime

@@ -45,7 +45,7 @@ class Place(NamedTuple):
         return f"{self.topic}-{self.partition}@{self.offset}"
 
 
-class Received(Struct, Generic[P_co], frozen=True):
+class Received(Struct, Generic[P_co], frozen=True, gc=False):
     """An event as it was read: with its place and the bytes it came in."""
 
     event: Event[P_co]

@@ -1,5 +1,6 @@
 """The codec: what counts as an event, and that nothing else gets further than a clear refusal."""
 
+import gc
 import json
 import uuid
 from collections.abc import Callable
@@ -140,6 +141,13 @@ def test_our_metadata_is_read_as_written() -> None:
     metadata = Metadata("id", "correlation", schema_version=3, causation=cause, producer_version="0.1.0")
     event = Event(NOON, "p", ActualAvailable.model_validate(CLOSE), metadata)
     assert decode(encode(event)).metadata == metadata
+
+
+def test_the_collector_does_not_walk_through_envelopes() -> None:
+    """A slice holds thousands, none of them in a cycle."""
+    cause = Causation("raw-data", 0, 7, "id")
+    event = Event(datetime.now(UTC), "ingest", PAYLOADS["ActualAvailable"].known({}), Metadata("a", "b"))
+    assert not any(map(gc.is_tracked, (cause, event.metadata, event)))
 
 
 def test_an_event_carries_the_version_of_its_payload() -> None:
