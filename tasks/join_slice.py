@@ -80,4 +80,6 @@ def _span(starts: Bounds, ends: Bounds) -> Span:
 
 def _at(received: Received[Any]) -> tuple[int, int, str, str]:
     """Give partition, offset, id and correlation of an event."""
-    return *received.place[1:], received.id, received.correlation_id
+    _, partition, offset = received.place
+    metadata = received.event.metadata
+    return partition, offset, metadata.event_id, metadata.correlation_id

@@ -89,8 +89,7 @@ class Cause(Protocol):
     def place(self) -> tuple[str, int, int]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, gc=False):
     """A record to be sent; without a partition the key decides."""
 
     topic: str
