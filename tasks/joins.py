@@ -1,8 +1,8 @@
 """The join's memory in Postgres: append what a slice read, find what it meets and what has expired."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from events.payloads import OffsetRange
 from infra.bootstrap import Loop
 from infra.database import join_expiry, join_memory, join_reach, refused
 from infra.database.connection import transaction
-from infra.database.join_memory import FLOW, Key, LeftOut, Row, Span
+from infra.database.join_memory import FLOW, LeftOut, Row, Span
 from infra.faults import reach
 from infra.kafka.letters import read_letters
 from infra.kafka.reading import committed, read_bounded
@@ -54,23 +54,39 @@ def meet(database: Engine, work: JoinSlice, expire_after: int) -> Met:
         TryAgainError: the database is away.
     """
     with transaction(database) as connection:
-        predictions, actuals, _ = _remember(connection, work)
-        older = partial(_older, connection, work)
-        keys = [(a.symbol, a.date, a.previous_date) for a in actuals]
-        waiting = first_of_each(map(PredictionSide._make, older("predictions", keys)))
-        keys = [(p.symbol, p.date, p.as_of) for p in predictions]
-        known = first_of_each(map(ActualSide._make, older("actuals", keys)))
-        starts = work.span.predictions[0], work.span.actuals[0]
-        pairs = new_pairs([*waiting, *predictions], [*known, *actuals], starts)
-        expired = _expired(connection, work.span, Own(predictions, pairs, work.left_out), expire_after)
+        join_reach.require(connection, work.span, work.left_out)
+        sides = _fresh(connection, work)
+        pairs = cache(partial(_pairs, work.span, sides, _older(connection, work, sides)))
+        _append(connection, work, sides, meanwhile=pairs)
+        join_reach.reach(connection, work.span, sides.witnesses)
+        own = Own(sides.predictions, pairs(), work.left_out)
+        expired = _expired(connection, work.span, own, expire_after)
     reach("state-written", FLOW)
-    return Met(pairs, expired)
+    return Met(pairs(), expired)
 
 
-def _older(connection: Connection, work: JoinSlice, topic: str, keys: list[Key]) -> list[Row]:
-    """Find older sides of a topic in the order of their offsets: an event may have several rows."""
-    found = join_memory.older(connection, work.span, topic, keys, work.left_out)
-    return sorted(found, key=itemgetter(1))
+class Older(NamedTuple):
+    """Rows from before a slice that its sides may meet, in any order: an event may have several."""
+
+    predictions: list[Row]
+    actuals: list[Row]
+
+
+def _older(connection: Connection, work: JoinSlice, sides: Sides) -> Older:
+    """Look up what a slice may meet; what it appends itself lies beyond."""
+    older = partial(join_memory.older, connection, work.span, left_out=work.left_out)
+    met_by_actuals = [(a.symbol, a.date, a.previous_date) for a in sides.actuals]
+    met_by_predictions = [(p.symbol, p.date, p.as_of) for p in sides.predictions]
+    return Older(older("predictions", met_by_actuals), older("actuals", met_by_predictions))
+
+
+def _pairs(span: Span, sides: Sides, older: Older) -> list[Pair]:
+    """Find the pairs that are new with a slice."""
+    by_offset = partial(sorted, key=itemgetter(1))
+    waiting = first_of_each(map(PredictionSide._make, by_offset(older.predictions)))
+    known = first_of_each(map(ActualSide._make, by_offset(older.actuals)))
+    starts = span.predictions[0], span.actuals[0]
+    return new_pairs([*waiting, *sides.predictions], [*known, *sides.actuals], starts)
 
 
 def refill(loop: Loop) -> dict[str, int]:
@@ -109,7 +125,9 @@ def _refill_partition(loop: Loop, reader: KafkaConsumer, past: Past) -> dict[str
     counts, last = dict.fromkeys(TOPICS, 0), dict[str, str]()
     for work in _history(loop, reader, past):
         with transaction(loop.database) as connection:
-            last |= _append(connection, work).witnesses
+            sides = _fresh(connection, work)
+            _append(connection, work, sides)
+            last |= sides.witnesses
         counts["predictions"] += len(work.predictions)
         counts["actuals"] += len(work.actuals)
     with transaction(loop.database) as connection:
@@ -133,32 +151,40 @@ def _history(loop: Loop, reader: KafkaConsumer, past: Past) -> Iterator[JoinSlic
         at = {topic: end for (topic, _), end in work.ends.items()}
 
 
-def _append(connection: Connection, work: JoinSlice) -> Sides:
-    """Append both sides; returns those that are the first of their id.
+def _fresh(connection: Connection, work: JoinSlice) -> Sides:
+    """Pick the sides that are the first of their id.
 
-    No session appears by a dead letter that is tried again, long after its place: that would move the points
-    at which predictions expired. Nor does it bear witness, since a witness has to have a session.
+    A dead letter that is tried again, long after its place, is no witness: a witness has to have a session.
     """
-    number, left_out = work.span.partition, work.left_out
-    append = partial(join_memory.append, connection, number, left_out=left_out)
+    repeated = partial(join_memory.repeated, connection, work.span.partition, left_out=work.left_out)
     predictions, actuals = first_of_each(work.predictions), first_of_each(work.actuals)
-    repeated = append(join_memory.Sides("predictions", predictions, work.passed["predictions"]))
-    predictions = [p for p in predictions if p.id not in repeated]
-    repeated = append(join_memory.Sides("actuals", actuals, work.passed["actuals"]))
-    actuals = [a for a in actuals if a.id not in repeated]
-    in_place = [a for a in actuals if a.offset not in left_out.ever_actuals]
-    join_memory.appear(connection, number, first_seen(in_place), left_out.ever_actuals)
+    before = repeated(join_memory.Sides("predictions", predictions, work.passed["predictions"]))
+    predictions = [p for p in predictions if p.id not in before]
+    before = repeated(join_memory.Sides("actuals", actuals, work.passed["actuals"]))
+    actuals = [a for a in actuals if a.id not in before]
+    in_place = _in_place(work, actuals)
     counted: dict[str, list[PredictionSide] | list[ActualSide]]
     counted = {"predictions": predictions, "actuals": in_place}
     return Sides(predictions, actuals, {topic: found[-1].id for topic, found in counted.items() if found})
 
 
-def _remember(connection: Connection, work: JoinSlice) -> Sides:
-    """Append a slice to a memory that is complete up to it."""
-    join_reach.require(connection, work.span, work.left_out)
-    sides = _append(connection, work)
-    join_reach.reach(connection, work.span, sides.witnesses)
-    return sides
+def _in_place(work: JoinSlice, actuals: list[ActualSide]) -> list[ActualSide]:
+    """Leave out the letters that are tried again."""
+    return [a for a in actuals if a.offset not in work.left_out.ever_actuals]
+
+
+def _append(
+    connection: Connection, work: JoinSlice, sides: Sides, meanwhile: Callable[[], object] = tuple
+) -> None:
+    """Append both sides; `meanwhile` is for while the server is busy with the actuals, if there are any.
+
+    No session appears by a letter that is tried again: that would move the points at which predictions
+    expired.
+    """
+    join_memory.append(connection, "predictions", sides.predictions)
+    join_memory.append(connection, "actuals", sides.actuals, meanwhile)
+    sessions = first_seen(_in_place(work, sides.actuals))
+    join_memory.appear(connection, work.span.partition, sessions, work.left_out.ever_actuals)
 
 
 class Own(NamedTuple):

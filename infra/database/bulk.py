@@ -1,10 +1,10 @@
 """Many rows at once: COPY into a passing table, then one INSERT that knows what to do with repeats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Cursor, sql
+from psycopg import sql
 from psycopg.errors import UniqueViolation
 from sqlalchemy import ARRAY, Connection, Table, Text, cast, func
 
@@ -53,7 +53,9 @@ def copy_rows(
             )
         )
         cursor.execute(sql.SQL("DELETE FROM {}").format(passing))  # a second batch of one transaction
-        _copy(cursor, passing, names, rows)
+        with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(passing, names)) as copy:
+            for row in rows:
+                copy.write_row(row)
         cursor.execute(
             sql.SQL("INSERT INTO {} AS old ({}) SELECT {} FROM {} ON CONFLICT {}").format(
                 target, names, names, passing, _on_conflict(columns, keep)
@@ -63,38 +65,32 @@ def copy_rows(
 
 
 def append_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    meanwhile: Callable[[], object] = tuple,
 ) -> int:
     """Insert rows that are hardly ever there already, in half of `copy_rows`'s time; returns how many.
 
     They go straight into the table, in Postgres' binary form: as text a date alone would be dumped in Python.
-    Where one of them is there already all take the longer way.
+    Where one of them is there already all take the longer way. `meanwhile` runs when the rows are sent, while
+    the server is busy with them; not if there are none.
     """
     if not rows:
         return 0
-    types = [table.c[name].type.compile(connection.dialect) for name in columns]
+    types = [table.c[name].type.compile(connection.dialect).lower() for name in columns]
+    into = sql.SQL("{} ({})").format(_target(table), _names(columns))
+    form = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(into)
     try:
-        with connection.begin_nested(), driver(connection).cursor() as cursor:
-            _copy(cursor, _target(table), _names(columns), rows, types)
+        with connection.begin_nested(), driver(connection).cursor() as cursor, cursor.copy(form) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+            meanwhile()
     except UniqueViolation:
         return copy_rows(connection, table, columns, rows)
     return len(rows)
-
-
-def _copy(
-    cursor: Cursor[Any],
-    target: sql.Composable,
-    names: sql.Composed,
-    rows: Iterable[Sequence[Any]],
-    types: Sequence[str] = (),
-) -> None:
-    """Copy rows as text; or where the types of their values are named as Postgres does, in binary form."""
-    form = sql.SQL(" (FORMAT BINARY)" if types else "")
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN{}").format(target, names, form)) as copy:
-        if types:
-            copy.set_types([name.lower() for name in types])
-        for row in rows:
-            copy.write_row(row)
 
 
 def _target(table: Table) -> sql.Identifier:

@@ -5,7 +5,7 @@ left do no harm: they are what the topics hold at these offsets, and a retry fin
 written them. Of events with equal ids the first is kept, which is the first to come as slices go in order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -152,22 +152,26 @@ class Sides(NamedTuple):
     passed: int
 
 
-def append(connection: Connection, partition: int, sides: Sides, left_out: LeftOut) -> set[str]:
-    """Append sides whose event is new; returns the ids of those whose event counted before."""
-    topic, rows, passed = sides
-    if not rows:
+def repeated(connection: Connection, partition: int, sides: Sides, left_out: LeftOut) -> set[str]:
+    """Find the ids of those sides whose event counted before."""
+    if not sides.rows:
         return set()
     values = {
-        "ids": Json([row[2] for row in rows], dumps=orjson.dumps),
-        "offsets": " ".join(str(row[1]) for row in rows),
+        "ids": Json([row[2] for row in sides.rows], dumps=orjson.dumps),
+        "offsets": " ".join(str(row[1]) for row in sides.rows),
         "partition": partition,
-        "passed": passed,
+        "passed": sides.passed,
         **left_out.values(),
     }
     with driver(connection).cursor() as cursor:
-        repeated = {found for (found,) in cursor.execute(_REPEATED_OF[topic].encode(), values)}
-    append_rows(connection, _TABLES[topic], _COLUMNS[topic], [row for row in rows if row[2] not in repeated])
-    return repeated
+        return {found for (found,) in cursor.execute(_REPEATED_OF[sides.topic].encode(), values)}
+
+
+def append(
+    connection: Connection, topic: str, rows: Sequence[Row], meanwhile: Callable[[], object] = tuple
+) -> None:
+    """Append sides whose event is new, if any; `meanwhile` runs while the server is busy with them."""
+    append_rows(connection, _TABLES[topic], _COLUMNS[topic], rows, meanwhile)
 
 
 def appear(

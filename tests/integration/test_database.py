@@ -2,12 +2,14 @@
 
 import uuid
 from datetime import UTC, date, datetime
+from functools import partial
 
 import pytest
+from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 from sqlalchemy import inspect, select
 
-from infra.database import connection, projected, state, tables
+from infra.database import bulk, connection, projected, state, tables
 from infra.errors import ReplanError, TryAgainError
 from infra.settings import Settings
 
@@ -93,6 +95,23 @@ def test_an_event_delivered_twice_is_one_row(engine: connection.Engine, name: st
         batch = {"actuals": (COLUMNS, [close(offset, name)])}
         projected.store(engine, name, batch, {("a", 0): end - 1}, {("a", 0): end})
     assert stored(engine, name) == [(base + 1, name)]
+
+
+def test_something_else_is_done_while_rows_are_on_their_way(engine: connection.Engine, name: str) -> None:
+    """Once, in the midst of the copying, also where a row is there already, and stays."""
+    base, seen = uuid.uuid4().int % 2**40, list[TransactionStatus]()
+    first, second = close(base, name + "a", 1.0), close(base + 1, name + "b", 2.0)
+    with engine.begin() as open_:
+
+        def append(*rows: tuple[object, ...]) -> int:
+            look = partial(getattr, connection.driver(open_).info, "transaction_status")
+            return bulk.append_rows(open_, tables.actuals, COLUMNS, rows, lambda: seen.append(look()))
+
+        assert [append(first), append(), append(close(base, name + "a", 9.0), second)] == [1, 0, 1]
+    assert seen == [TransactionStatus.ACTIVE] * 2
+    query = select(tables.actuals.c.actual_close).where(tables.actuals.c.event_id.startswith(name))
+    with engine.connect() as open_:
+        assert sorted(open_.scalars(query)) == [1.0, 2.0]
 
 
 def test_a_window_is_a_flows_own(engine: connection.Engine, name: str) -> None:
