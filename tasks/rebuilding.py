@@ -33,8 +33,12 @@ TABLES: dict[str, str] = {
     "slice_ranges": "slices",
 }
 """By table the topic whose records it holds."""
-ONE_EACH: dict[str, str] = {"latest_features": FEATURES, "alerts_standing": "alerts"}
-"""By table that holds one row of each symbol, or of each alert, the topic that it follows."""
+ONE_EACH: dict[str, tuple[str, ...]] = {
+    "latest_features": (FEATURES,),
+    "alerts_standing": ("alerts",),
+    "letters_standing": (LETTERS, "redrives"),
+}
+"""By table of one row a symbol, alert or letter: the topics that it follows, first that of its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def _bounds(settings: Settings, topics: tuple[str, ...]) -> tuple[Offsets, Offse
 
 
 def _digests(engine: Engine, limits: Offsets) -> dict[str, dropping.Digest]:
-    topics = {**TABLES, **ONE_EACH}
+    topics = {**TABLES, **{table: followed[0] for table, followed in ONE_EACH.items()}}
     return {table: dropping.digest(engine, table, topic, limits) for table, topic in topics.items()}
 
 
@@ -99,8 +103,10 @@ def _compared(
     figures = (table, before.rows, after.rows, before.value, after.value)
     if not any(limits.values()):
         return Rebuilt(*figures, same=None, note="not compared: nothing was projected before")
-    if (topic := ONE_EACH.get(table)) in moved:
-        return Rebuilt(*figures, same=None, note=f"not compared: {topic} moved, or was not projected whole")
+    if found := [topic for topic in ONE_EACH.get(table, ()) if topic in moved]:
+        return Rebuilt(
+            *figures, same=None, note=f"not compared: {found[0]} moved, or was not projected whole"
+        )
     return Rebuilt(*figures, same=before == after)
 
 

@@ -10,7 +10,7 @@ from psycopg.errors import ProgramLimitExceeded, UndefinedColumn, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
-from infra.database import alerts_standing, older_shapes
+from infra.database import alerts_standing, letters_standing, older_shapes
 from infra.database.planning import keep_no_statistics
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
@@ -73,6 +73,7 @@ def create(settings: Settings) -> None:
         metadata.create_all(connection)
         keep_no_statistics(connection)
         alerts_standing.fill(connection)
+        letters_standing.fill(connection)
 
 
 def driver(connection: Connection) -> psycopg.Connection[Any]:

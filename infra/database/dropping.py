@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
-from infra.database import alerts_standing, tables
+from infra.database import alerts_standing, letters_standing, tables
 from infra.database.connection import driver, transaction
 
 Offsets = Mapping[tuple[str, int], int]
@@ -62,8 +62,8 @@ def drop(
         projector: whose positions are forgotten.
         kept: by table its topic and the first offsets that the topic still holds: rows below them can't be
             rebuilt and stay.
-        others: tables that hold one row of each of something: they are emptied, `alerts_standing` is then
-            filled from the alerts that stay.
+        others: tables that hold one row of each of something: they are emptied, `alerts_standing` and
+            `letters_standing` are then filled from what stays.
 
     Raises:
         TryAgainError: the database is away, or somebody holds a table for too long.
@@ -77,6 +77,7 @@ def drop(
         for name in kept.keys() - set(lost):
             _delete(connection, name, *kept[name])
         alerts_standing.fill(connection)
+        letters_standing.fill(connection)
         connection.execute(tables.positions.delete().where(tables.positions.c.projector == projector))
 
 

@@ -6,13 +6,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.database import alerts_standing, tables
+from infra.database import alerts_standing, letters_standing, tables
 from infra.database.bulk import Keep, copy_rows
 from infra.database.connection import transaction
 from infra.errors import ReplanError
 
 Positions = Mapping[tuple[str, int], int]
 """Next offset by (topic, partition)."""
+Rows = Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]
+"""By table the names of its columns, and rows."""
 
 _FIRST_EVENT = Keep("event_id", ("partition", "offset"))
 _KEEP = {
@@ -38,11 +40,11 @@ def positions(
 def store(
     engine: Engine,
     projector: str,
-    rows: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]],
+    rows: Rows,
     starts: Positions,
     ends: Positions,
 ) -> int:
-    """Store rows by table (column names, rows) and the positions after them in one transaction.
+    """Store rows and the positions after them in one transaction.
 
     Returns:
         How many rows were inserted or replaced; an event delivered twice counts once.
@@ -60,10 +62,18 @@ def store(
             for name, (columns, values) in rows.items()
             if values
         )
-        _, told = rows.get("alerts", ((), ()))
-        if told:
-            alerts_standing.add(connection, [offset for _, offset, *_ in told])
+        if told := _values(rows, "alerts", "offset"):
+            alerts_standing.add(connection, told)
+        if about := {*_values(rows, "dead_letters", "letter_id"), *_values(rows, "redrives", "letter_id")}:
+            letters_standing.add(connection, about)
         return stored
+
+
+def _values(rows: Rows, table: str, column: str) -> list[Any]:
+    """List what a table's new rows have in a column."""
+    columns, values = rows.get(table, ((), ()))
+    at = columns.index(column) if values else 0
+    return [row[at] for row in values]
 
 
 def _advance(connection: Connection, projector: str, starts: Positions, ends: Positions) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from events.topics import TOPICS
-from infra.database.reads import letters
+from infra.database.letters_standing import letters_standing
 from infra.database.tables import metadata
 
 ASKED = [
@@ -11,6 +10,8 @@ ASKED = [
     ("actuals", ["date"]),  # the closes of a session, and the newest of them
     ("dead_letters", ["timestamp"]),  # the letters since a moment, counted at each look
     ("alerts", ["timestamp"]),  # the alerts since a moment, doubted at each look
+    (letters_standing.name, ["resolved", "offset"]),  # a page of open letters, and how many there are
+    (letters_standing.name, ["flow", "offset"]),  # a page of a flow's letters
 ]
 
 
@@ -19,9 +20,3 @@ def test_what_is_asked_for_often_has_an_index(name: str, wanted: list[str]) -> N
     """Whose first columns are those that the question names."""
     indexes = metadata.tables[name].indexes
     assert wanted in [[column.name for column in one.columns][: len(wanted)] for one in indexes]
-
-
-def test_letters_are_listed_along_their_key() -> None:
-    """(partition, offset) gives the newest first only where the partition is said."""
-    assert "l.partition = 0" in letters._LISTED
-    assert not TOPICS["dead-letters"].spread

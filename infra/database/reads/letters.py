@@ -1,43 +1,30 @@
 """Dead letters with their story, from the read side."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Select, func, not_, select, text
 
 from infra.database.connection import reading
+from infra.database.letters_standing import letters_standing
 from infra.database.reads.newest import Found
 
-_STORY = """
+_TOLD = """
     SELECT l.letter_id, l.flow, l.error_class, l.source_topic, l.source_partition, l.source_offset, l.run_id,
-        l.timestamp, l.size, l."offset", coalesce(s.why, l.reason) AS reason,
-        greatest(1, coalesce(s.attempts, 1)) AS attempts, coalesce(s.resolved, false) AS resolved
-    FROM dead_letters AS l
+        l.timestamp, l.size, l."offset", coalesce(t.why, l.reason) AS reason,
+        greatest(1, coalesce(t.attempts, 1)) AS attempts, s.resolved {more}
+    FROM unnest(CAST(:ids AS text[])) AS w (letter_id)
+    JOIN letters_standing AS s USING (letter_id)
+    JOIN dead_letters AS l USING (letter_id)
     LEFT JOIN LATERAL (
-        SELECT max(attempt) FILTER (WHERE event_type = 'LetterRetried') AS attempts,
-            bool_or(event_type = 'LetterResolved') AS resolved,
-            (array_agg(payload ->> 'reason' ORDER BY partition DESC, "offset" DESC)
-                FILTER (WHERE event_type = 'LetterRetried'))[1] AS why
-        FROM redrives AS e WHERE e.letter_id = l.letter_id
-    ) AS s ON true
-    WHERE l.partition = 0
+        SELECT max(attempt) AS attempts,
+            (array_agg(payload ->> 'reason' ORDER BY partition DESC, "offset" DESC))[1] AS why
+        FROM redrives AS e WHERE e.letter_id = l.letter_id AND e.event_type = 'LetterRetried'
+    ) AS t ON true
+    ORDER BY l."offset" DESC
 """
-# The topic has one partition: said so, the primary key gives the newest without sorting them all.
-_LISTED = f"""
-    SELECT * FROM ({_STORY}) AS s
-    WHERE (CAST(:resolved AS boolean) IS NULL OR s.resolved = :resolved)
-        AND (CAST(:flow AS text) IS NULL OR s.flow = :flow) AND s."offset" < :before
-    ORDER BY s."offset" DESC LIMIT :most
-"""  # noqa: S608  (our own column names)
-_ONE = f"""
-    SELECT s.*, d.headers, d.key, d.value FROM ({_STORY}) AS s JOIN dead_letters AS d USING (letter_id)
-    WHERE s.letter_id = :letter_id
-"""  # noqa: S608
-_OPEN = """
-    SELECT coalesce(l.flow, ''), count(*) FROM dead_letters AS l
-    WHERE NOT EXISTS (
-        SELECT FROM redrives AS e WHERE e.letter_id = l.letter_id AND e.event_type = 'LetterResolved'
-    ) GROUP BY 1
-"""
+_LINES = _TOLD.format(more="")
+_WHOLE = _TOLD.format(more=", l.headers, l.key, l.value")
 
 
 def listed(
@@ -48,22 +35,36 @@ def listed(
     Raises:
         TryAgainError: the database is away.
     """
-    return [
-        dict(row) for row in _rows(engine, _LISTED, before=before, most=limit, resolved=resolved, flow=flow)
-    ]
+    with reading(engine) as connection:
+        ids = connection.execute(_page(before, limit, resolved, flow)).scalars().all()
+    return _told(engine, _LINES, ids)
 
 
 def one(engine: Engine, letter_id: str) -> Found | None:
     """Find a letter by its id, with headers, key and value; raises as `listed` does."""
-    return next((dict(row) for row in _rows(engine, _ONE, letter_id=letter_id)), None)
+    return next(iter(_told(engine, _WHOLE, [letter_id])), None)
 
 
 def still_open(engine: Engine) -> dict[str, int]:
     """Count the open letters of each flow; raises as `listed` does."""
+    told = letters_standing.c
+    flow = func.coalesce(told.flow, "")
+    query = select(flow, func.count()).where(not_(told.resolved)).group_by(flow)
     with reading(engine) as connection:
-        return {flow: count for flow, count in connection.execute(text(_OPEN))}  # noqa: C416
+        return {str(name): int(count) for name, count in connection.execute(query)}
 
 
-def _rows(engine: Engine, query: str, **values: Any) -> list[Any]:
+def _page(before: int, limit: int, resolved: bool | None, flow: str | None) -> Select[Any]:
+    """Select a page's ids; each condition that is asked for has an index in the order of the offsets."""
+    told = letters_standing.c
+    query = select(told.letter_id).where(told.offset < before)
+    if resolved is not None:
+        query = query.where(told.resolved if resolved else not_(told.resolved))
+    if flow is not None:
+        query = query.where(told.flow == flow)
+    return query.order_by(told.offset.desc()).limit(limit)
+
+
+def _told(engine: Engine, query: str, ids: Sequence[str]) -> list[Found]:
     with reading(engine) as connection:
-        return list(connection.execute(text(query), values).mappings())
+        return [dict(row) for row in connection.execute(text(query), {"ids": list(ids)}).mappings()]
