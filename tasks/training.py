@@ -4,15 +4,13 @@ import time
 from dataclasses import dataclass
 from datetime import date
 
-from kafka import TopicPartition
 from prefect import task
 
 from infra.bootstrap import Loop
 from infra.errors import TryAgainError
 from infra.feature_rows import OWN_COLUMNS
 from infra.feature_table import FeatureTable
-from infra.kafka import clients
-from infra.kafka.topics import partitions
+from infra.kafka import scanning
 from infra.running import wait
 from tasks.computed import await_computed
 from tasks.core.catalogue import LEARNED
@@ -83,12 +81,7 @@ def _caught_up(features: FeatureTable, wanted: dict[tuple[str, int], int]) -> bo
 
 def _ends(loop: Loop) -> dict[tuple[str, int], int]:
     """Tell up to where anything is written: the marker of a commit may come after its answer."""
-    reader = clients.consumer(loop.settings, isolation_level="read_uncommitted")
-    try:
-        spots = [TopicPartition("features", p) for p in range(partitions(loop.settings, "features"))]
-        return {(s.topic, s.partition): int(end) for s, end in reader.end_offsets(spots).items()}
-    finally:
-        reader.close(autocommit=False)
+    return scanning.written(loop.settings, scanning.spots_of(loop.settings, ["features"]))
 
 
 @task

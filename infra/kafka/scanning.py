@@ -61,10 +61,18 @@ def firsts(looking: KafkaConsumer, spots: list[TopicPartition]) -> Offsets:
     return {(spot.topic, spot.partition): int(found[spot]) for spot in spots}
 
 
-def written(admin: KafkaAdminClient, spots: list[TopicPartition]) -> Offsets:
-    """Tell up to where anything is written, open transactions included."""
-    ask = partial(admin.list_partition_offsets, dict.fromkeys(spots, OffsetSpec.LATEST))
-    found = answered(ask, ASK_SECONDS, "what is written")
+def written(settings: Settings, spots: list[TopicPartition]) -> Offsets:
+    """Tell up to where anything is written, open transactions included.
+
+    Raises:
+        TryAgainError: no broker, or no answer in time.
+    """
+
+    def ask(admin: KafkaAdminClient) -> Any:
+        return admin.list_partition_offsets(dict.fromkeys(spots, OffsetSpec.LATEST))
+
+    with clients.answering(settings):
+        found = clients.asked(settings, ask, ASK_SECONDS, "what is written")
     return {(spot.topic, spot.partition): int(place.offset) for spot, place in found.items()}
 
 
@@ -76,7 +84,7 @@ def settled_ends(
     The broker answers a commit before it has marked it in every partition: who has just read a group's
     progress finds all that was committed with it only below these ends.
     """
-    wanted = clients.asked(settings, lambda admin: written(admin, spots), 2 * ASK_SECONDS, "what is written")
+    wanted = written(settings, spots)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = ends(looking, spots)

@@ -1272,6 +1272,13 @@ GUARDS: tuple[Guard, ...] = (
         f"{BOUNDS}[faults-describe_topics]",
     ),
     Guard(
+        "a training asks what is written within a bound: it holds the one slot that retrain has",
+        "infra/kafka/scanning.py",
+        'clients.asked(settings, ask, ASK_SECONDS, "what is written")',
+        "ask(clients.admin(settings))",
+        f"{BOUNDS}[_train-list_partition_offsets]",
+    ),
+    Guard(
         "a new group's offsets are asked for within a bound",
         "infra/kafka/topics.py",
         'answered(partial(_missing, reader, known), ASK_SECONDS, f"the offsets of {route.flow}")',
@@ -1765,8 +1772,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a training waits for what is committed and not marked so yet",
         "tasks/training.py",
-        'isolation_level="read_uncommitted"',
-        'isolation_level="read_committed"',
+        "return scanning.written(loop.settings, ",
+        "with scanning.reader(loop.settings) as looking:\n        return scanning.ends(looking, ",
         f"{UNIT}/test_retraining.py::test_ends_are_those_of_all_that_is_written",
     ),
     Guard(

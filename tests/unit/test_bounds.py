@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from infra.kafka import checks, clients, follow, scanning, tailing, topics
 from infra.settings import Settings, load_settings
 from infra.wiring import Route
 from sensors import membership
+from tasks import training
 
 SHORT_SECONDS = 0.2
 TOO_LATE_SECONDS = 6.0
@@ -75,6 +77,11 @@ def _scan(settings: Settings) -> None:
         list(scanning.scan(looking, scanning.spots_of(settings, ["alerts"])[0], 0, 1))
 
 
+def _train(settings: Settings) -> None:
+    loop: Any = SimpleNamespace(settings=settings)
+    training._ends(loop)
+
+
 def _keep(settings: Settings) -> None:
     membership.Membership(settings, Route("sensor-test", "test", ("alerts",)))._check_partitions()
 
@@ -88,6 +95,7 @@ CASES = [
     *((topics.ensure, call) for call in ("list_topics", "create_topics", "committed", "commit")),
     (topics.require_counts, "describe_topics"),
     (_keep, "partitions_for_topic"),
+    (_train, "list_partition_offsets"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
 
 from infra.kafka import clients
 from infra.settings import Settings
@@ -151,29 +154,26 @@ def test_a_version_that_learned_from_more_is_told_not_to_be_comparable(
 
 def test_ends_are_those_of_all_that_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the marker of a commit is still to come: what lies before it was promised."""
-    asked: dict[str, Any] = {}
+    asked: list[Any] = []
 
-    class Reader:
-        """A client that keeps what it was made with."""
+    class Admin:
+        """A client that keeps what it was asked."""
 
-        def __init__(self, **options: Any) -> None:
-            asked.update(options)
-
-        def end_offsets(self, spots: list[Any]) -> dict[Any, int]:
+        def list_partition_offsets(self, spots: dict[TopicPartition, Any], **options: Any) -> Any:
             """Tell an end a partition."""
-            return dict.fromkeys(spots, 7)
+            asked.append((set(spots.values()), options))
+            return dict.fromkeys(spots, SimpleNamespace(offset=7))
 
-        def close(self, *, autocommit: bool) -> None:
+        def close(self) -> None:
             """End."""
-            assert not autocommit
+            asked.append("closed")
 
-    monkeypatch.setattr(clients, "KafkaConsumer", Reader)
-    monkeypatch.setattr(clients, "mended", lambda made: made)
+    monkeypatch.setattr(clients, "admin", lambda _settings: Admin())
     loop: Any = SimpleNamespace(settings=Settings(partitions=2))
     assert training._ends(loop) == {("features", 0): 7, ("features", 1): 7}
-    assert asked["isolation_level"] == "read_uncommitted"
-    clients.consumer(loop.settings)
-    assert asked["isolation_level"] == "read_committed"
+    assert asked == [({OffsetSpec.LATEST}, {}), "closed"]
+    default = signature(KafkaAdminClient.list_partition_offsets).parameters["isolation_level"].default
+    assert default.name == "READ_UNCOMMITTED"
 
 
 def test_a_training_names_the_version_of_the_table_that_it_read(monkeypatch: pytest.MonkeyPatch) -> None:
