@@ -24,7 +24,7 @@ class ModelRetrainingTriggered(Payload):
 class ModelTrained(Payload):
     """A training ended and registered `model_version`; errors in `performance` are rupees."""
 
-    schema_version: ClassVar[int] = 2
+    schema_version: ClassVar[int] = 3
     model_version: Text
     performance: dict[str, Number]
     features_used: list[Text]
@@ -53,17 +53,24 @@ class ModelTrained(Payload):
     importance: dict[str, Number] = Field(default={})
     """By feature: what shuffling it costs, in the measure that the model card names."""
     code_version: Text | None = None
+    models_seen: Count | None = None
+    """Up to which offset of `models` (exclusive) it was known who serves when `promoted` was decided."""
 
 
 class ModelPromoted(Payload):
-    """From here on `model_version` serves (a promotion, or a rollback to an earlier version)."""
+    """From here on `model_version` serves (a promotion, or a rollback to an earlier version).
 
-    schema_version: ClassVar[int] = 2
+    Not where a training says so that did not know of a person's newer decision: see `models_seen`.
+    """
+
+    schema_version: ClassVar[int] = 3
     model_version: Text
     previous_version: Text | None = None
     reason: Text
     valid_from: SessionDate | None = None
     """The first session that it predicts; null: every session that it was not trained on."""
+    models_seen: Count | None = None
+    """As of ModelTrained, where a training decided; null: a person did."""
 
 
 class ShadowPredicted(Payload):

@@ -18,15 +18,17 @@ def _run_name() -> str:
 
 
 @flow(name="promote", flow_run_name=_run_name)
-def promote(version: str | None = None, reason: str = "by hand", again: bool = False) -> dict[str, Any]:
+def promote(
+    version: str | None = None, reason: str = "by hand", instead_of: str | None = None
+) -> dict[str, Any]:
     """Let `version` serve from the next session on; without it, the version that served before.
 
     It has to load, and to take the vectors that this code computes. `predict` follows from its next slice
-    on. A version that serves already is left alone, unless it is to be tried `again`, as after its file was
-    mended. Returns version, previous, valid_from, published and message.
+    on. With `instead_of` nothing is changed unless that version serves. A run that is started again changes
+    nothing once it has decided. Returns version, previous, valid_from, published and message.
     """
     loop = connect()
-    decision = decide(loop, version, reason, again=again)
+    decision = decide(loop, version, reason, asked_by=str(runtime.flow_run.id), instead_of=instead_of)
     align(loop)
     page = link(f"{decision.version} on our page", model_page(loop.settings, decision.version))
     create_markdown_artifact(f"{decision.message}\n\n{page}", key="promote", description=decision.message)

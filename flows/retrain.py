@@ -73,6 +73,7 @@ def _publish(loop: Loop, work: Work, answers: list[Answer]) -> None:
                 model_version=version,
                 previous_version=serving,
                 reason=f"trained: {one.said.why or version}"[:1000],
+                models_seen=one.said.models_seen,
             )
             work.publish("models", promoted, one.cause, f"promoted {version}")
             serving = version

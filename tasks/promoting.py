@@ -8,6 +8,7 @@ from events.envelope import derive_id
 from events.payloads import ModelPromoted
 from infra.bootstrap import Loop
 from infra.errors import RejectError, UsageError
+from infra.kafka.records import of_kind
 from infra.kafka.source import Source
 from infra.kafka.work import beginning, record_of
 from tasks.core.calendar import EXCHANGE_TZ
@@ -24,7 +25,7 @@ PRODUCER = "promote"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who serves after a command, who did before, and from which session on; a repeat publishes nothing."""
+    """Who serves after a command, who did before, and from which session on; a rerun publishes nothing."""
 
     version: str
     previous: str
@@ -37,37 +38,75 @@ class Decision:
         return asdict(self) | {"valid_from": str(self.valid_from) if self.valid_from else None}
 
 
-def decide(loop: Loop, version: str | None, reason: str, *, again: bool = False) -> Decision:
+def decide(
+    loop: Loop, version: str | None, reason: str, *, asked_by: str, instead_of: str | None = None
+) -> Decision:
     """Put a version into office from the next session on; without one, the version that served before.
 
-    With `again` also one that is in office: every process that refused it tries once more to load it. Who has
-    it in memory goes on with that.
+    Also one that serves already: a training that is under way does not replace it then, and every process
+    that refused it tries once more to load it. Who has it in memory goes on with that.
+
+    Args:
+        loop: the loop.
+        version: who shall serve; None for a rollback.
+        reason: why.
+        asked_by: the run that asks. The same one decides once, however often it is started again.
+        instead_of: who has to serve at this moment, or nothing is changed.
 
     Raises:
-        RejectError: nobody trained it, or it can't serve.
+        RejectError: nobody trained it, it can't serve, or another version than `instead_of` serves.
         UsageError: nobody served before.
         TryAgainError: broker, registry or store is away.
     """
+    event_id = derive_id(PRODUCER, asked_by, loop.settings.model_name)
     source = Source(loop.pool, PRODUCER)
     source.open()  # fences who is at it, so that what is looked at now is still so when we publish
     try:
-        return _decide(loop, source, version, reason, again=again)
+        done = _done(loop, event_id)
+        if done is not None:
+            return _decision(done, published=False)
+        promoted = _decided(loop, version, reason, instead_of)
+        metadata = beginning(promoted, event_id)
+        source.publish([record_of("models", PRODUCER, promoted, metadata, loop.settings.model_name)])
     finally:
         source.close()
+    return _decision(promoted, published=True)
 
 
-def _decide(loop: Loop, source: Source, version: str | None, reason: str, *, again: bool) -> Decision:
-    book = ModelBook(loop, Models(loop.live))  # nothing loaded before: the file may have changed since
-    previous = book.offices.champion.version
+def _done(loop: Loop, event_id: str) -> ModelPromoted | None:
+    """Find what this run has decided before."""
+    entries = of_kind(loop.models.between(0, loop.models.refresh()), ModelPromoted)
+    return next((one.payload for one in entries if one.id == event_id), None)
+
+
+def _decided(loop: Loop, version: str | None, reason: str, instead_of: str | None) -> ModelPromoted:
+    models = Models(loop.live)  # nothing loaded before: the file may have changed since
+    book = ModelBook(loop, models)
+    if version is None and instead_of is None:
+        instead_of = book.offices.champion.version
+    _require_serving(book, instead_of)
     chosen = _before(book) if version is None else version
     require_able(book, chosen)
-    if chosen == previous and not again:
-        return Decision(chosen, previous, None, published=False, message=f"{chosen} serves already")
-    promoted = ModelPromoted(
-        model_version=chosen, previous_version=previous, reason=reason, valid_from=first_session(loop)
+    now = ModelBook(loop, models)  # loading took seconds, in which a training may have ended
+    _require_serving(now, instead_of)
+    return ModelPromoted(
+        model_version=chosen,
+        previous_version=now.offices.champion.version,
+        reason=reason,
+        valid_from=first_session(loop),
     )
-    _publish(loop, source, promoted)
-    return Decision(chosen, previous, promoted.valid_from, published=True, message=_told(promoted))
+
+
+def _require_serving(book: ModelBook, version: str | None) -> None:
+    """Refuse to go on where another one serves than who asked knows of; None: whoever it is.
+
+    Raises:
+        RejectError: another one does.
+    """
+    serving = book.offices.champion
+    if version not in {None, serving.version}:
+        message = f"{serving.version} serves by now, not {version} ({serving.reason}): nothing was changed"
+        raise RejectError(message)
 
 
 def _before(book: ModelBook) -> str:
@@ -122,13 +161,14 @@ def first_session(loop: Loop) -> date | None:
     return targets(loop).next_session(held[-1]) if held else None
 
 
-def _publish(loop: Loop, source: Source, promoted: ModelPromoted) -> None:
-    change = f"{promoted.model_version} after {promoted.previous_version}"
-    event_id = derive_id(PRODUCER, change, str(loop.models.refresh()))
-    metadata = beginning(promoted, event_id)
-    source.publish([record_of("models", PRODUCER, promoted, metadata, loop.settings.model_name)])
+def _decision(promoted: ModelPromoted, *, published: bool) -> Decision:
+    previous = promoted.previous_version or PERSISTENCE
+    told = _told(promoted) if published else f"this run has decided before: {_told(promoted)}"
+    return Decision(promoted.model_version, previous, promoted.valid_from, published, told)
 
 
 def _told(promoted: ModelPromoted) -> str:
+    version, previous = promoted.model_version, promoted.previous_version
     since = f" for sessions from {promoted.valid_from} on" if promoted.valid_from else ""
-    return f"{promoted.model_version} serves{since}, before it {promoted.previous_version}: {promoted.reason}"
+    before = "as it did" if previous == version else f"before it {previous}"
+    return f"{version} serves{since}, {before}: {promoted.reason}"

@@ -35,8 +35,6 @@ class Answer(NamedTuple):
     """Whether it is better than anything can be: a leak, more likely."""
     picture: bytes = b""
     """PNG of the forecasts beside what came, from the attempt that trained it."""
-    models_seen: int | None = None
-    """Up to which offset of `models` (exclusive) the promotion was decided on; None: nobody noted it."""
 
 
 def unanswered(loop: Loop, triggers: Sequence[Trigger]) -> list[Trigger]:
@@ -58,7 +56,8 @@ def answer(loop: Loop, version: Version, triggers: Sequence[Trigger]) -> Answer:
     Raises:
         RejectError: what is to be said is gone, or is not what was registered.
     """
-    said = loop.registry.announcement(version)
+    unnoted = {"models_seen": loop.models.refresh()}  # of trainings that did not note it
+    said = unnoted | loop.registry.announcement(version)
     others = {
         "model_version": version.name,
         "artifact_location": version.artifact_location,
@@ -72,7 +71,6 @@ def answer(loop: Loop, version: Version, triggers: Sequence[Trigger]) -> Answer:
         ModelTrained.model_validate(said | others),
         newest(triggers),
         implausible=bool(said.get("implausible")),
-        models_seen=said.get("models_seen"),
     )
 
 
@@ -135,7 +133,7 @@ def announcement(trained: Trained, triggers: Sequence[Trigger]) -> dict[str, Any
         "promoted": trained.promotion.promoted,
         "why": trained.promotion.why,
         "implausible": trained.promotion.implausible,  # beside the event: for the alert
-        "models_seen": trained.models_seen,  # likewise: who was promoted since is not overruled
+        "models_seen": trained.models_seen,  # who was promoted since is not overruled
         "triggers": [trigger.id for trigger in triggers],
         "reasons": list(dict.fromkeys(trigger.payload.reason for trigger in triggers)),
         "coverage": _rounded(explained.coverage),

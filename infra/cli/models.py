@@ -1,11 +1,16 @@
 """Commands for model versions: models list, show, promote, rollback, compare."""
 
-from typing import Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from infra.cli import shared
+from infra.errors import UsageError
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 Row = dict[str, Any]
 
@@ -93,39 +98,68 @@ def promote(
     context: typer.Context,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="Such as v12; v0 is persistence.")],
     reason: Reason = "by hand",
-    again: Annotated[
-        bool,
-        typer.Option("--again", help="Also if it serves: who refused its file tries once more."),
-    ] = False,
     home: shared.Home = None,
     as_json: shared.AsJson = False,
 ) -> None:
     """Let a version serve from the next session on, as a Prefect run; nothing is restarted.
 
-    It has to load here first. A version that serves already is left alone.
+    It has to load here first. Of a version that serves already it is said once more: a training that is under
+    way leaves it in office then, and who refused its file tries again.
 
     Example: nepse models promote v12 --reason "it did better in shadow"
     """
-    _change(context, home, {"version": version, "reason": reason, "again": again}, as_json=as_json)
+    parameters = {"version": version, "reason": reason}
+    _change(shared.settings_of(context, home), parameters, as_json=as_json)
 
 
 def rollback(
     context: typer.Context,
     reason: Reason = "rolled back by hand",
+    instead_of: Annotated[
+        str | None,
+        typer.Option(
+            "--instead-of", metavar="VERSION", help="Only while it serves; without it you are asked."
+        ),
+    ] = None,
     home: shared.Home = None,
     as_json: shared.AsJson = False,
 ) -> None:
     """Let the version serve again that did before, as a Prefect run; nothing is restarted.
 
-    Example: nepse models rollback --reason "v12 errs too much"
+    Who serves is shown first. Where another one does by the time the run decides, nothing is changed.
+
+    Example: nepse models rollback --instead-of v12 --reason "v12 errs too much"
     """
-    _change(context, home, {"version": None, "reason": reason}, as_json=as_json)
+    settings = shared.settings_of(context, home)
+    leaving = instead_of or _shown_serving(settings)
+    parameters = {"version": None, "reason": reason, "instead_of": leaving}
+    _change(settings, parameters, as_json=as_json)
 
 
-def _change(context: typer.Context, home: Any, parameters: Row, *, as_json: bool) -> None:
+def _shown_serving(settings: "Settings") -> str:
+    """Show who serves and who would again, and ask where a person is there; returns who serves.
+
+    Raises:
+        UsageError: the answer is no.
+    """
+    from infra.cli.reach import reading  # noqa: PLC0415
+
+    offices = reading("versions").offices_now(shared.reachable(settings))
+    serving, before = offices.champion, offices.before()
+    told = f"{serving.version} serves: {serving.reason or 'nobody was promoted'}"
+    shared.err.print(shared.plain(told), highlight=False, markup=False, soft_wrap=True)
+    if before is not None and sys.stdin.isatty():
+        question = f"Let {before.version} serve again instead of {serving.version}?"
+        if not typer.confirm(shared.plain(question), err=True):
+            message = "nothing was changed"
+            raise UsageError(message)
+    return str(serving.version)
+
+
+def _change(settings: "Settings", parameters: Row, *, as_json: bool) -> None:
     from infra import prefect_runs  # noqa: PLC0415
 
-    decision: Row = prefect_runs.run_here(shared.settings_of(context, home), "promote/promote", parameters)
+    decision: Row = prefect_runs.run_here(settings, "promote/promote", parameters)
     if as_json:
         shared.print_json(decision)
         return

@@ -76,7 +76,9 @@ class Offices:
             at: Named(trained.model_version, trained, newest[key_of(trained)])
             for at, trained in meant.items()
         }
-        self.terms = [term for at, one in said if (term := _term(at, one, self._named.get(at)))]
+        people = [at for at, one in said if by_person(one)]
+        heard = [(at, one) for at, one in said if not _overrules(at, one, people)]
+        self.terms = [term for at, one in heard if (term := _term(at, one, self._named.get(at)))]
         """Every term, oldest first."""
         self.trainings = [self._named[at] for at, one in said if isinstance(one, ModelTrained)]
         """Every training, oldest first."""
@@ -157,6 +159,17 @@ class Offices:
 
 def _end(named: Named) -> date:
     return named.trained.training_end or date.min
+
+
+def by_person(said: Payload) -> bool:
+    """Tell whether a person put a version into office: a training says up to where it had read the topic."""
+    return isinstance(said, ModelPromoted) and said.models_seen is None
+
+
+def _overrules(at: int, said: ModelTrained | ModelPromoted, people: Iterable[int]) -> bool:
+    """Tell whether a person's decision lies between what a training knew and what it says: that one stays."""
+    seen = said.models_seen
+    return seen is not None and any(seen <= one < at for one in people)
 
 
 def _term(at: int, said: ModelTrained | ModelPromoted, named: Named | None) -> Term | None:

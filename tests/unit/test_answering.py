@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -24,6 +24,7 @@ from tests.model_server import MemoryRegistry
 
 SPRING, SUMMER = date(2024, 3, 3), date(2024, 6, 3)
 WEEKLY, DRIFT, BY_HAND = ("weekly", SPRING), ("drift", SUMMER), ("by_hand", SPRING)
+T = TypeVar("T")
 ASKED = [WEEKLY, DRIFT, BY_HAND, ("weekly_schedule", SPRING), ("drift_features", SUMMER)]
 """Requests in the order of their offsets."""
 
@@ -59,7 +60,7 @@ class World(Loop):
         super().__init__(Settings())
         self.topic, self.memory = Topic(), MemoryRegistry()
         self.fitted: list[date] = []
-        self.hopeless, self.promoting = False, True
+        self.hopeless, self.promoting, self.noting = False, True, True
         self.meanwhile: list[Any] = []
         """What a person decides during a training."""
         self.asked_at: datetime | None = None
@@ -79,7 +80,8 @@ class World(Loop):
             message = "there are 0"
             raise NotTrainableError(message)
         self.fitted.append(until)
-        told = {"until": until, "promoted": self.promoting, "models_seen": len(self.topic.entries)}
+        seen = len(self.topic.entries) if self.noting else None
+        told = {"until": until, "promoted": self.promoting, "models_seen": seen}
         self.topic.add(*self.meanwhile)
         return SimpleNamespace(**told, number=len(self.fitted), evaluation=None)
 
@@ -98,10 +100,13 @@ class World(Loop):
         self.topic.add(*(one.payload for one in said))
         return [one.payload for one in said if isinstance(one.payload, ModelTrained)]
 
+    def told(self, kind: type[T]) -> list[T]:
+        """List what was said of a kind."""
+        return [one.payload for one in self.topic.entries if isinstance(one.payload, kind)]
+
     def promotions(self) -> list[tuple[str, str | None]]:
         """List who took office after whom."""
-        told = (one.payload for one in self.topic.entries)
-        return [(one.model_version, one.previous_version) for one in told if isinstance(one, ModelPromoted)]
+        return [(one.model_version, one.previous_version) for one in self.told(ModelPromoted)]
 
     def die_in(self, start: int, end: int) -> None:
         """Do a slice up to the commit, which never comes."""
@@ -124,7 +129,7 @@ def _submission(_: Any, trained: Any, triggers: Any) -> Submission:
         "features_used": ["RSI"],
         "training_end": str(trained.until),
         "feature_set": FEATURE_SET,
-        "models_seen": trained.models_seen,
+        **({} if trained.models_seen is None else {"models_seen": trained.models_seen}),
         "promoted": trained.promoted,
         "implausible": not trained.promoted,
         "why": f"training {trained.number}",
@@ -284,6 +289,27 @@ def test_who_was_promoted_after_an_attempt_died_stays(world: World) -> None:
     world.die_in(0, 1)
     world.topic.add(BY_A_PERSON)
     assert [one.promoted for one in world.take(0, 1)] == [False]
+
+
+def test_who_was_promoted_within_the_moment_of_the_commit_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could see that in time: what is said tells what was known, and every reader decides by that."""
+    world.topic.add(_trained("v0.1", promoted=True))
+    monkeypatch.setattr(retrain, "not_overruling", lambda _, answer: answer)
+    world.meanwhile = [BY_A_PERSON]
+    [said] = world.take(0, 1)
+    assert (said.promoted, said.models_seen) == (True, 1)
+    assert [one.models_seen for one in world.told(ModelPromoted)] == [None, 1]
+    assert aliases.standing(world)[0] is None
+
+
+def test_a_training_that_noted_nothing_has_seen_what_its_slice_sees(world: World) -> None:
+    """As one that code of before registered and did not announce."""
+    world.noting = False
+    world.die_in(0, 1)
+    world.topic.add(BY_A_PERSON)
+    assert [(one.promoted, one.models_seen) for one in world.take(0, 1)] == [(True, 1)]
 
 
 def test_a_decision_that_a_training_has_seen_does_not_bind_it(world: World) -> None:

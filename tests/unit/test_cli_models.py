@@ -1,14 +1,18 @@
 """The commands for model versions as far as they go without servers."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
+import typer
 
 from infra import prefect_runs
 from infra.cli import main, shared
 from infra.errors import RejectError
 from tasks import comparing, versions
+from tasks.core.offices import Offices
+from tests.model_books import trained
 
 VERSION: dict[str, Any] = {
     "version": "v2",
@@ -22,6 +26,9 @@ VERSION: dict[str, Any] = {
     "importance": {},
     "mlflow": "http://127.0.0.1:5000/#/models/nepse/versions/2",
 }
+OFFICES = Offices(
+    enumerate([trained("v1", date(2024, 2, 4)), trained("v2", date(2024, 3, 4), why="[red]better\x1b")])
+)
 COMPARISON: dict[str, Any] = {
     "first": "v3",
     "second": "v2",
@@ -52,6 +59,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(comparing, "compare_live", compare_live)
     monkeypatch.setattr(versions, "listed", lambda _settings: [{"version": "v0", "role": "never"}, VERSION])
     monkeypatch.setattr(versions, "shown", lambda _settings, name: VERSION | {"version": name})
+    monkeypatch.setattr(versions, "offices_now", lambda _settings: OFFICES)
     monkeypatch.setattr(shared, "reachable", lambda settings: settings)
     return asked
 
@@ -87,13 +95,13 @@ def test_a_version_is_shown_whole_and_harmless(asked: list[Any], capfd: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["promote", "v3"], {"version": "v3", "reason": "by hand", "again": False}),
+        (["promote", "v3"], {"version": "v3", "reason": "by hand"}),
+        (["promote", "v3", "--reason", "better"], {"version": "v3", "reason": "better"}),
+        (["rollback"], {"version": None, "reason": "rolled back by hand", "instead_of": "v2"}),
         (
-            ["promote", "v3", "--reason", "better", "--again"],
-            {"version": "v3", "reason": "better", "again": True},
+            ["rollback", "--instead-of", "v1", "--reason", "it errs"],
+            {"version": None, "reason": "it errs", "instead_of": "v1"},
         ),
-        (["rollback"], {"version": None, "reason": "rolled back by hand"}),
-        (["rollback", "--reason", "it errs"], {"version": None, "reason": "it errs"}),
     ],
 )
 def test_changes_are_runs_of_the_flow(
@@ -106,6 +114,31 @@ def test_changes_are_runs_of_the_flow(
     assert main.run(["models", *arguments]) == 0
     assert asked == [("promote/promote", expected)]
     assert capfd.readouterr().out == "v3 serves\n"
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_person_sees_who_serves_before_a_rollback(
+    agreed: bool,
+    asked: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It may be another one than they think of: a training may have put it into office."""
+    questions: list[str] = []
+
+    def confirm(text: str, *, err: bool) -> bool:
+        assert err
+        questions.append(text)
+        return agreed
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", confirm)
+    assert main.run(["models", "rollback"]) == (0 if agreed else 2)
+    assert questions == ["Let v1 serve again instead of v2?"]
+    assert "v2 serves: [red]better\\x1b\n" in capfd.readouterr().err
+    assert len(asked) == agreed
+    assert main.run(["models", "rollback", "--instead-of", "v2"]) == 0
+    assert len(questions) == 1
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,40 @@ def test_two_trainings_of_one_name_are_two() -> None:
     assert found.newest("v2") is None
 
 
+def _trains(version: str, until: int, seen: int | None) -> tuple[Payload, Payload]:
+    """What a training says that serves, and up to where it had read."""
+    return (
+        trained(version, day(until), models_seen=seen),
+        promoted(version).model_copy(update={"models_seen": seen}),
+    )
+
+
+@pytest.mark.parametrize(("seen", "champion"), [(1, "v1"), (2, "v3"), (None, "v3")])
+def test_a_training_does_not_put_out_of_office_whom_a_person_chose_meanwhile(
+    seen: int | None, champion: str
+) -> None:
+    """However close to its commit: what it knew is told, and so every reader decides alike."""
+    found = offices(trained("v1", day(10)), promoted("v1", day(30)), *_trains("v3", 20, seen))
+    assert found.champion.version == champion
+    assert [serves(found, n) for n in (15, 25)] == ["v1", "v1" if champion == "v1" else "v3"]
+    challenger = found.challenger()
+    assert (challenger.version if challenger else None) == ("v3" if champion == "v1" else None)
+
+
+def test_of_a_training_that_was_overruled_nothing_is_left_in_a_rollback() -> None:
+    """It never served; a person puts it into office by its name."""
+    told = (trained("v1", day(10)), trained("v2", day(15)), promoted("v2"), *_trains("v3", 20, 2))
+    before = offices(*told).before()
+    assert before is not None
+    assert before.version == "v1"
+    assert offices(*told, promoted("v3")).champion.version == "v3"
+
+
+def test_trainings_are_no_persons_to_each_other() -> None:
+    """Two that began at one moment: the later one is the newer version."""
+    assert offices(*_trains("v1", 10, 0), *_trains("v2", 20, 0)).champion.version == "v2"
+
+
 def test_an_entry_means_the_newest_training_before_it() -> None:
     """And one that came later is not meant; each knows where it was named last."""
     found = offices(promoted("v1"), trained("v1", day(10)), promoted("v1"))

@@ -10,13 +10,13 @@ from events.envelope import decode
 from events.payloads import ModelPromoted, ModelTrained
 from flows import promote as flow
 from infra.errors import RejectError, UsageError
-from infra.kafka.records import Outgoing
+from infra.kafka.records import Outgoing, Place
 from infra.settings import Settings
 from tasks import loaded, promoting
 from tasks.core.calendar import learned
 from tasks.core.features import FEATURE_SET
 from tasks.promoting import Decision, decide
-from tests.model_books import Shop, a_model, trained
+from tests.model_books import Shop, a_model, promoted, received, trained
 
 NEWEST, NEXT = date(2023, 6, 1), date(2023, 6, 4)
 """A Thursday and the Sunday after it."""
@@ -27,11 +27,11 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *payloads: ModelTrained | ModelPromoted) -> None:
         """Open the shop."""
-        self.shop = Shop()
+        self.shop, self._monkeypatch = Shop(), monkeypatch
         for payload in payloads:
             self.shop.say(payload, a_model(FEATURE_SET))
         self.ids: list[str] = []
-        self.open = False
+        self.open, self.runs = False, 0
         self.shop.pool = None  # type: ignore[attr-defined]
         self.shop.settings = Settings(model_name="nepse")  # type: ignore[attr-defined]
         self.days = [NEWEST]
@@ -63,15 +63,34 @@ class Desk:
             event = decode(record.value)
             self.ids.append(event.id)
             assert isinstance(event.payload, ModelPromoted)
-            self.shop.say(event.payload)
+            place = Place("models", 0, len(self.shop.entries))
+            self.shop.entries.append(received(event.payload, place, event.id))
 
-    def decide(self, version: str | None, reason: str = "by hand", *, again: bool = False) -> Decision:
-        """Promote, or roll back without a version."""
+    def decide(
+        self,
+        version: str | None,
+        reason: str = "by hand",
+        *,
+        run: str | None = None,
+        instead_of: str | None = None,
+    ) -> Decision:
+        """Promote, or roll back without a version; by a run of its own where none is named."""
         loop: Any = self.shop
+        self.runs += 1
         try:
-            return decide(loop, version, reason, again=again)
+            return decide(loop, version, reason, asked_by=run or f"run {self.runs}", instead_of=instead_of)
         finally:
             assert not self.open
+
+    def while_loading(self, payload: ModelTrained) -> None:
+        """Have a training told as soon as a version is loaded next."""
+
+        def unpack(data: bytes, sha256: str) -> Any:
+            self._monkeypatch.setattr(loaded, "unpack", self.shop.unpack)
+            self.shop.say(payload, a_model(FEATURE_SET))
+            return self.shop.unpack(data, sha256)
+
+        self._monkeypatch.setattr(loaded, "unpack", unpack)
 
     @property
     def champion(self) -> str:
@@ -105,22 +124,63 @@ def test_a_promotion_is_told_with_who_served_before_and_from_when(monkeypatch: p
     assert (book.version_for(NEWEST), book.version_for(NEXT)) == ("v2", "v3")
 
 
-def test_a_repeat_publishes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is run again, or its run by Prefect."""
-    desk = Desk(monkeypatch, *TRAINED)
-    desk.decide("v3")
-    repeated = desk.decide("v3")
-    assert (repeated.published, repeated.message) == (False, "v3 serves already")
-    assert len(desk.ids) == 1
+@pytest.mark.parametrize("version", ["v3", None])
+def test_a_run_that_is_started_again_changes_nothing(
+    version: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where what came after the commit failed: a rollback would else go two versions back."""
+    desk = Desk(monkeypatch, *TRAINED, promoted("v3"), trained("v4", date(2023, 4, 1)))
+    first = desk.decide(version, run="one")
+    desk.decide("v1", run="another")
+    again = desk.decide(version, run="one")
+    assert (again.version, again.previous, again.valid_from) == ("v3", "v4", first.valid_from)
+    assert (again.published, again.message) == (False, f"this run has decided before: {first.message}")
+    assert (len(desk.ids), desk.champion) == (2, "v1")
 
 
-def test_with_again_a_version_in_office_is_named_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that every process tries to load it; each time under an id of its own."""
+def test_who_serves_is_named_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a training under way leaves it in office, and every process tries again to load it."""
     desk = Desk(monkeypatch, *TRAINED)
+    seen = len(desk.shop.entries)
     for _ in range(2):
-        assert desk.decide("v2", again=True).published
+        decision = desk.decide("v2")
+        assert (decision.published, decision.previous) == (True, "v2")
+        assert decision.message == "v2 serves for sessions from 2023-06-04 on, as it did: by hand"
     assert len(set(desk.ids)) == 2
+    desk.shop.say(trained("v4", date(2023, 4, 1), models_seen=seen))
     assert desk.champion == "v2"
+    assert desk.decide(None).version == "v1"
+
+
+def test_a_rollback_is_from_the_version_that_the_person_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that ended meanwhile has put another into office: that one is not what was complained of."""
+    desk = Desk(monkeypatch, *TRAINED, trained("v4", date(2023, 4, 1), why="better"))
+    with pytest.raises(RejectError, match=r"v4 serves by now, not v2 \(better\): nothing was changed"):
+        desk.decide(None, instead_of="v2")
+    assert (desk.ids, desk.shop.loads, desk.champion) == ([], [], "v4")
+    assert desk.decide(None, instead_of="v4").version == "v2"
+
+
+@pytest.mark.parametrize("instead_of", [None, "v2"])
+def test_who_takes_office_while_a_version_is_loaded_is_not_rolled_back_from(
+    instead_of: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the person named who serves, or the run found it."""
+    desk = Desk(monkeypatch, *TRAINED)
+    desk.while_loading(trained("v4", date(2023, 4, 1)))
+    with pytest.raises(RejectError, match="v4 serves by now, not v2"):
+        desk.decide(None, instead_of=instead_of)
+    assert (desk.ids, desk.champion) == ([], "v4")
+
+
+def test_a_promotion_follows_whoever_took_office_while_it_was_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the version served before that: the person's word is the newer one."""
+    desk = Desk(monkeypatch, *TRAINED)
+    desk.while_loading(trained("v4", date(2023, 4, 1)))
+    decision = desk.decide("v2")
+    assert (decision.previous, decision.published, desk.champion) == ("v4", True, "v2")
 
 
 def test_rollbacks_go_back_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
