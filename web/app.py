@@ -69,6 +69,7 @@ async def _following(app: FastAPI) -> AsyncIterator[None]:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await service.version.settle()
         service.acknowledgements.close()
 
 

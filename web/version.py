@@ -115,6 +115,11 @@ class Version:
             if question.done():
                 self._question = None
 
+    async def settle(self) -> None:
+        """Wait for a question that is still open, as long as for any answer: its connection is given back."""
+        if self._question is not None:
+            await asyncio.wait({self._question}, timeout=ANSWER_SECONDS)
+
     def _take(self, offsets: Positions) -> None:
         if any(offsets.get(place, 0) < at for place, at in self._offsets.items()):
             self.epoch = time.time_ns()

@@ -117,6 +117,35 @@ def test_a_question_that_is_not_answered_is_waited_for_no_longer_than_said(
     assert asyncio.run(scene()) == {"errors": 7, "alerts": 3}
 
 
+def test_who_ends_waits_for_the_question_that_is_open(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection would else be given back to nobody; but no longer than for any answer."""
+    gate, answered = threading.Event(), list[Offsets]()
+
+    def read() -> Offsets:
+        assert gate.wait(10)
+        answered.append(tables.read())
+        return answered[-1]
+
+    async def scene() -> None:
+        version = Version(read)
+        await version.settle()
+        polling = asyncio.create_task(version.poll())
+        await asyncio.sleep(0)
+        polling.cancel()
+        await asyncio.wait({polling})
+        monkeypatch.setattr("web.version.ANSWER_SECONDS", 0.01)
+        await version.settle()
+        assert answered == []
+        gate.set()
+        monkeypatch.setattr("web.version.ANSWER_SECONDS", 10.0)
+        await version.settle()
+        assert len(answered) == 1
+
+    asyncio.run(scene())
+
+
 def test_nothing_is_known_before_the_first_poll_nor_while_the_database_is_away(tables: Tables) -> None:
     """An old state is not passed off as the present one, and comes back with the database."""
     fresh = Version(tables.read)
