@@ -26,7 +26,7 @@ def watch(once: bool = False) -> str:
     Args:
         once: look once, publish and tell what that finds, and end.
     """
-    loop = connect()
+    loop = connect().impatient()  # of a database that hangs, too, people are told
     watcher, ended = Watcher(loop), threading.Event()
     teller = threading.Thread(target=keep_telling, args=(loop, ended), name="telling", daemon=True)
     try:

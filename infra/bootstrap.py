@@ -46,6 +46,7 @@ class Loop:
         self._kept: dict[str, object] = {}
         self._lock = threading.RLock()
         self._pins: Pins | None = None
+        self._waits = True
 
     def keep(self, name: str, make: Callable[[], T]) -> T:
         """Keep what a flow wants to find warm next time: made once for this process."""
@@ -63,6 +64,12 @@ class Loop:
         """
         view = copy(self)
         view._pins = Pins(ends)  # noqa: SLF001  (a copy of our own)
+        return view
+
+    def impatient(self) -> "Loop":
+        """See the same world with a database that counts as away where it says nothing for some seconds."""
+        view = copy(self)
+        view._waits = False  # noqa: SLF001  (a copy of our own)
         return view
 
     def rehearses(self, topic: str) -> bool:
@@ -110,9 +117,10 @@ class Loop:
     @property
     def database(self) -> Engine:
         """The flows' private state and the read side."""
-        from infra.database.connection import engine  # noqa: PLC0415  (flows without a database skip the driver)
+        from infra.database import connection  # noqa: PLC0415  (flows without a database skip the driver)
 
-        return engine(self.settings)
+        made = connection.engine if self._waits else connection.watching_engine
+        return made(self.settings)
 
     @property
     def raw_data(self) -> Log:

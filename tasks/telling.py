@@ -62,11 +62,14 @@ class Past:
 
     def note(self, engine: Engine) -> None:
         """Note all of it, now that there is a database; raises TryAgainError where there is none."""
+        while first := self._first():
+            outbox.told_past(engine, *first)  # nobody who has something to tell waits for the lock meanwhile
+            with self._lock:
+                self._told = [one for one in self._told if one is not first]
+
+    def _first(self) -> tuple[Note, str, str, datetime] | None:
         with self._lock:
-            while self._told:
-                note, text, name, at = self._told[0]
-                outbox.told_past(engine, note, text, name, at)
-                del self._told[0]
+            return self._told[0] if self._told else None
 
 
 def past_of(loop: Loop) -> Past:

@@ -10,7 +10,11 @@ from psycopg.errors import ProgramLimitExceeded, UndefinedColumn, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
+<<<<<<< HEAD
 from infra.database import alerts_standing, letters_standing, older_shapes
+=======
+from infra.database import alerts_standing, older_shapes, silence
+>>>>>>> b0c3fac (People are told of a database that hangs, as of one that is gone)
 from infra.database.planning import keep_no_statistics
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
@@ -28,6 +32,10 @@ _READING = (
     "-c default_transaction_read_only=on -c statement_timeout=2s -c lock_timeout=1s"
     " -c timezone=UTC -c jit=off"
 )
+_WATCHING = (
+    "-c statement_timeout=5s -c lock_timeout=3s -c idle_in_transaction_session_timeout=300s -c timezone=UTC"
+    " -c jit=off"
+)
 _SILENT = (
     *(exc.OperationalError, exc.InterfaceError, exc.TimeoutError),
     *(psycopg.OperationalError, psycopg.InterfaceError),
@@ -43,6 +51,19 @@ def engine(settings: Settings) -> Engine:
 def reading_engine(settings: Settings) -> Engine:
     """Hand out this process's pool for those who only read: the server refuses whatever would write."""
     return _engine(settings.postgres(DATABASE), "nepse-web", _READING)
+
+
+def watching_engine(settings: Settings) -> Engine:
+    """Hand out this process's pool for those who go on without a database that says nothing.
+
+    Everything else waits for it, as there is nothing else to do; who tells people of it can't.
+    """
+    return _heard_engine(settings.postgres(DATABASE))
+
+
+@cache
+def _heard_engine(url: str) -> Engine:
+    return silence.bounded(_engine(url, "nepse-watch", _WATCHING))
 
 
 @cache

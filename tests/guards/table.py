@@ -1888,4 +1888,25 @@ GUARDS: tuple[Guard, ...] = (
         "if None in published_since(",
         f"{REAL}/test_raising.py::test_a_run_raises_once_however_often_it_is_started",
     ),
+    Guard(
+        "a database that says nothing counts as away for who tells of it",
+        "infra/database/silence.py",
+        "super().wait(_heard(gen), interval, timeout)",
+        "super().wait(gen, interval, timeout)",
+        f"{UNIT}/test_silence.py::test_a_database_that_says_nothing_counts_as_away",
+    ),
+    Guard(
+        "of many questions to a database that says nothing one waits",
+        "infra/database/silence.py",
+        "if time.monotonic() < self._until:",
+        "if False:",
+        f"{UNIT}/test_silence.py::test_a_database_that_says_nothing_counts_as_away",
+    ),
+    Guard(
+        "the watch gives up on a database that hangs",
+        "flows/watch.py",
+        "loop = connect().impatient()",
+        "loop = connect()",
+        f"{UNIT}/test_watch.py::test_neither_who_looks_nor_who_tells_waits_for_a_database_that_hangs",
+    ),
 )

@@ -11,6 +11,14 @@ from infra.errors import StopError
 from tests.copies import eventually
 
 
+class World:
+    """The adapters, of which the watch takes those that don't wait."""
+
+    def impatient(self) -> str:
+        """Give them a name."""
+        return "impatient"
+
+
 def test_who_tells_goes_on_after_any_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that ended would leave people untold, and nobody would know."""
     ended, calls = threading.Event(), list[int]()
@@ -46,7 +54,7 @@ def test_looks_keep_their_beat(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(module, "connect", lambda: None)
+    monkeypatch.setattr(module, "connect", World)
     monkeypatch.setattr(module, "Watcher", Slow)
     monkeypatch.setattr(module, "keep_telling", lambda *_: None)
     monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
@@ -73,10 +81,34 @@ def test_a_watch_that_crashes_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) 
         begun.set()
         ended.wait(10)
 
-    monkeypatch.setattr(module, "connect", lambda: None)
+    monkeypatch.setattr(module, "connect", World)
     monkeypatch.setattr(module, "Watcher", Broken)
     monkeypatch.setattr(module, "keep_telling", tells)
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
         module.watch.fn()
     assert threading.active_count() == before
+
+
+def test_neither_who_looks_nor_who_tells_waits_for_a_database_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both have the adapters that give up on it."""
+    told, given = threading.Event(), list[object]()
+
+    class Watcher:
+        def __init__(self, loop: object) -> None:
+            given.append(loop)
+
+        def close(self) -> None: ...
+
+    def tells(loop: object, _ended: threading.Event) -> None:
+        given.append(loop)
+        told.set()
+
+    monkeypatch.setattr(module, "connect", World)
+    monkeypatch.setattr(module, "Watcher", Watcher)
+    monkeypatch.setattr(module, "keep_telling", tells)
+    monkeypatch.setattr(module, "stopping", lambda: told.wait(10))
+    module.watch.fn()
+    assert given == ["impatient", "impatient"]
