@@ -10,11 +10,7 @@ from psycopg.errors import ProgramLimitExceeded, UndefinedColumn, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, exc, text
 from sqlalchemy.schema import CreateSchema
 
-<<<<<<< HEAD
-from infra.database import alerts_standing, letters_standing, older_shapes
-=======
-from infra.database import alerts_standing, older_shapes, silence
->>>>>>> b0c3fac (People are told of a database that hangs, as of one that is gone)
+from infra.database import alerts_standing, letters_standing, older_shapes, silence
 from infra.database.planning import keep_no_statistics
 from infra.database.private_tables import PRIVATE
 from infra.database.tables import metadata
