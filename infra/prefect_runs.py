@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
 WAIT_SECONDS = 3_600
-LOOK_SECONDS = 10
+LOOK_SECONDS = 5
 _THREAD = threading.local()
 CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 """Prefect's own name for how much of its log a terminal shows."""

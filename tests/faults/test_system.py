@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.faults import POINTS
@@ -188,10 +189,10 @@ def test_a_zombie_awakes(campaign: Campaign, point: str, successor: bool) -> Non
         zombie, asleep = campaign.system.victim(f"{point}.predict"), time.monotonic()
         assert zombie
         with second_host(campaign, "copy") if successor else nullcontext():
-            if successor:
-                campaign.system.settle()
-            hold(ZOMBIE_SECONDS - (time.monotonic() - asleep))
-            each(zombie, signal.SIGCONT)
+            with woken(zombie):
+                if successor:
+                    campaign.system.settle()
+                hold(ZOMBIE_SECONDS - (time.monotonic() - asleep))
             campaign.system.feed()
             campaign.settled(name)
             if successor:
@@ -248,8 +249,8 @@ def test_the_broker_is_killed_in_mid_transaction(campaign: Campaign) -> None:
         sleeper = campaign.system.victim("outputs-produced.predict")
         assert sleeper
         before = campaign.system.part("kafka").pid
-        campaign.system.kill("kafka")
-        each(sleeper, signal.SIGCONT)
+        with woken(sleeper):
+            campaign.system.kill("kafka")
         until(lambda before=before: campaign.system.part("kafka").pid != before, 60, "a new broker")
         campaign.settled(name)
     campaign.judged(name)
@@ -290,8 +291,17 @@ def outage(
 
 
 def hold(seconds: float) -> None:
-    """Let a fault last."""
-    time.sleep(seconds)
+    """Let a fault last, if it has not lasted so long already."""
+    time.sleep(max(0.0, seconds))
+
+
+@contextmanager
+def woken(sleeper: psutil.Process) -> Iterator[None]:
+    """Wake a process that stopped itself, also where a test fails: those after it need it."""
+    try:
+        yield
+    finally:
+        each(sleeper, signal.SIGCONT)
 
 
 def test_new_sessions_come_twice_and_shuffled(campaign: Campaign) -> None:
