@@ -14,8 +14,10 @@ def raise_alert(
 ) -> str:
     """Raise an alert under the name of a rule, which need not be declared; it stands until acknowledged.
 
+    What is raised again on another day is an alert of its own, and is told whoever acknowledged this one.
+
     Args:
-        rule: what happened, as a name; with the labels it is the alert's identity.
+        rule: what happened, as a name; with the labels and the day it is the alert's identity.
         message: what people are told.
         severity: `info`, `warning` or `critical`.
         labels: what it is about, by name.

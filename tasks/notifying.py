@@ -35,7 +35,7 @@ def enqueue(loop: Loop, received: Iterable[Received[Payload]], now: datetime) ->
     return found
 
 
-def _before(loop: Loop, events: Sequence[Heard]) -> tuple[list[Care], dict[str, str]]:
+def _before(loop: Loop, events: Sequence[Heard]) -> tuple[list[Care], dict[str, str | None]]:
     """Look up which of the alerts are looked after, and at which severities those are that will be."""
     if not events:
         return [], {}

@@ -11,8 +11,8 @@ from infra.database.facts import Doubted
 from tasks.core.alert_rules import PER_EVENT, AlertRule
 from tasks.core.alerting import MEASURES
 
-LOOK_BACK = timedelta(days=30)
-"""Alerts that were raised longer ago are left standing: nobody was told lately."""
+LOOK_BACK = timedelta(days=365)
+"""Alerts that were raised longer ago are left standing; a share may be suspended for months."""
 
 
 class Settler:
@@ -26,6 +26,8 @@ class Settler:
     def settled(self, rules: Mapping[str, AlertRule], now: datetime) -> list[tuple[str, AlertResolved]]:
         """List the ids and payloads of what is over; the same news have the same id.
 
+        One error may end an alert twice: where it is raised again afterwards, about an older session.
+
         Raises:
             TryAgainError: the database is away.
         """
@@ -34,7 +36,10 @@ class Settler:
             return []
         found = facts.doubted(self._loop.database, now - LOOK_BACK)
         over = [
-            (derive_id("watch", one.alert_id, f"settled by {one.event_id}"), _resolved(one, rule, value))
+            (
+                derive_id("watch", one.alert_id, f"{one.raised} settled by {one.event_id}"),
+                _resolved(one, rule, value),
+            )
             for one in found
             if (rule := rules.get(one.rule)) and (value := _clean(one, rule)) is not None
         ]

@@ -11,11 +11,17 @@ from infra.database.private_tables import acknowledgements as table
 
 Row = tuple[str, int, str, int | None]
 """The alert, since which offset, at which severity, until which offset."""
-_SEVERITIES = text("""
-    SELECT DISTINCT ON (alert_id) alert_id, payload ->> 'severity' FROM alerts
-    WHERE alert_id = ANY (CAST(:ids AS text[])) AND event_type = 'AlertRaised' AND "offset" < :below
-    ORDER BY alert_id, "offset" DESC
-""")
+# The read side may not know an end yet that an earlier slice saw, and kept; what was acknowledged it knows.
+_SEVERITIES = text(f"""
+    SELECT DISTINCT ON (alert_id) alert_id, severity FROM (
+        SELECT alert_id, "offset",
+            CASE event_type WHEN 'AlertRaised' THEN payload ->> 'severity' END AS severity
+        FROM alerts WHERE event_type IN ('AlertRaised', 'AlertResolved')
+        UNION ALL SELECT alert_id, over_at, NULL FROM {table.fullname}
+    ) AS said
+    WHERE alert_id = ANY (CAST(:ids AS text[])) AND "offset" < :below
+    ORDER BY alert_id, "offset" DESC, severity NULLS LAST
+""")  # noqa: S608  (our own table)
 
 
 def standing(where: Connection | Engine, alert_ids: Iterable[str], below: int) -> list[Row]:
@@ -37,8 +43,12 @@ def store(where: Connection | Engine, rows: Iterable[Row]) -> None:
             connection.execute(new.on_conflict_do_update(index_elements=keys, set_={"over_at": over_at}))
 
 
-def severities(engine: Engine, alert_ids: Iterable[str], below: int) -> dict[str, str]:
-    """Tell what alerts were last raised at, as far as the read side knows. Raises TryAgainError."""
+def severities(engine: Engine, alert_ids: Iterable[str], below: int) -> dict[str, str | None]:
+    """Tell what alerts were last raised at, as far as the read side knows; None: it is over.
+
+    Raises:
+        TryAgainError: the database is away.
+    """
     with transaction(engine) as connection:
         found = connection.execute(_SEVERITIES, {"ids": list(alert_ids), "below": below})
-        return {str(name): str(severity) for name, severity in found if severity}
+        return {str(name): severity for name, severity in found}

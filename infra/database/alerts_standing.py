@@ -50,8 +50,8 @@ alerts_standing = Table(
 """One row an alert, whose newest event is at (partition, offset), raised `times` times.
 
 `raised`, `resolved` and `acknowledged` are the offsets of its newest such event, -1 where there is none.
-`graver` is that of a raise since it was acknowledged, at a higher severity than it had then: nobody looks
-after that. What follows is said by its newest raise.
+`graver` is that of a raise since it was acknowledged, at a higher severity than it had then, or at any where
+it was over by then: nobody looks after that. What follows is said by its newest raise.
 """
 _BY = alerts_standing.c
 Index("alerts_standing_raised", _BY.raised)
@@ -93,13 +93,14 @@ _FOLD = f"""
 """  # noqa: S608  (our own column names)
 _RANKS = " ".join(f"WHEN '{one}' THEN {rank(one)}" for one in get_args(Severity))
 _RANK = f"CASE payload ->> 'severity' {_RANKS} ELSE {rank(None)} END"
-_RAISES = """
-    FROM alerts WHERE partition = 0 AND alert_id = s.alert_id AND event_type = 'AlertRaised' AND "offset"
-"""
+_OVER = rank("info") - 1
+_OF_IT = """FROM alerts WHERE partition = 0 AND alert_id = s.alert_id AND "offset" """
 _GRAVER = f"""
     UPDATE alerts_standing AS s SET graver = CASE WHEN acknowledged > resolved THEN coalesce((
-        SELECT max("offset") {_RAISES} > s.acknowledged AND {_RANK} > (
-            SELECT {_RANK} {_RAISES} < s.acknowledged ORDER BY "offset" DESC LIMIT 1
+        SELECT max("offset") {_OF_IT} > s.acknowledged AND event_type = 'AlertRaised' AND {_RANK} > (
+            SELECT CASE event_type WHEN 'AlertRaised' THEN {_RANK} ELSE {_OVER} END
+            {_OF_IT} < s.acknowledged AND event_type IN ('AlertRaised', 'AlertResolved')
+            ORDER BY "offset" DESC LIMIT 1
         )
     ), -1) ELSE -1 END
     WHERE acknowledged >= 0

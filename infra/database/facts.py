@@ -36,16 +36,16 @@ _DOUBTED = f"""
         SELECT DISTINCT ON (alert_id) * FROM alerts
         WHERE alert_id IS NOT NULL AND symbol IS NOT NULL AND "timestamp" >= :since
           AND event_type IN ('AlertRaised', 'AlertResolved')
-        ORDER BY alert_id, date DESC, "timestamp" DESC, "offset" DESC
+          AND NOT coalesce((payload ->> 'historic')::boolean, false)
+        ORDER BY alert_id, "offset" DESC
     )
-    SELECT s.alert_id, s.rule, e.event_id, e.symbol, e.date, e.predicted, e.actual, e.error, e.abs_error,
-           e.pct_error, e.within_95
+    SELECT s.alert_id, s.event_id, s.rule, e.event_id, e.symbol, e.date, e.predicted, e.actual, e.error,
+           e.abs_error, e.pct_error, e.within_95
     FROM newest AS s
     CROSS JOIN LATERAL (
         SELECT * FROM errors WHERE symbol = s.symbol ORDER BY date DESC, {NEWEST_FIRST} LIMIT 1
     ) AS e
-    WHERE s.event_type = 'AlertRaised' AND NOT coalesce((s.payload ->> 'historic')::boolean, false)
-      AND e.date > s.date AND NOT e.retracted
+    WHERE s.event_type = 'AlertRaised' AND e.date > s.date AND NOT e.retracted
     ORDER BY s.alert_id
 """  # noqa: S608  (our own words)
 
@@ -54,6 +54,8 @@ class Doubted(NamedTuple):
     """An alert that stands, and a newer error of its share."""
 
     alert_id: str
+    raised: str
+    """The event that raised it last, of those that people were told of."""
     rule: str
     event_id: str
     error: ErrorComputed
@@ -104,8 +106,10 @@ def doubted(engine: Engine, since: datetime) -> list[Doubted]:
     fields = ("symbol", "date", "predicted", "actual", "error", "abs_error", "pct_error", "within_95")
     with transaction(engine) as connection:
         rows = connection.execute(text(_DOUBTED), {"since": since}).all()
-    errors_of = (ErrorComputed(**dict(zip(fields, row[3:], strict=True))) for row in rows)
-    return [Doubted(row[0], row[1], row[2], error) for row, error in zip(rows, errors_of, strict=True)]
+    errors_of = (ErrorComputed(**dict(zip(fields, row[4:], strict=True))) for row in rows)
+    return [
+        Doubted(row[0], row[1], row[2], row[3], error) for row, error in zip(rows, errors_of, strict=True)
+    ]
 
 
 def _counts(engine: Engine, query: str, since: datetime) -> list[tuple[str, int]]:

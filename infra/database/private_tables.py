@@ -205,7 +205,10 @@ acknowledgements = Table(
     Column("over_at", BigInteger),
     schema=PRIVATE,
 )
-"""Alerts that somebody looks after: since which offset of `alerts`, at which severity, and until which."""
+"""Alerts that somebody looks after: since which offset of `alerts`, at which severity, and until which.
+
+A row that is over where it begins says that the alert was over there.
+"""
 
 alert_lives = Table(
     "alert_lives",

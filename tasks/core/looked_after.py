@@ -10,7 +10,10 @@ GRAVEST = "critical"
 
 
 class Care(NamedTuple):
-    """Since which offset of `alerts` an alert is looked after, at which severity, and until which offset."""
+    """Since which offset of `alerts` an alert is looked after, at which severity, and until which offset.
+
+    One that is over where it begins says that the alert was over there, and nobody looked after it.
+    """
 
     alert_id: str
     offset: int
@@ -27,19 +30,21 @@ class Heard(NamedTuple):
 
 
 def audible(
-    events: Iterable[Heard], cares: Iterable[Care], severities: Mapping[str, str]
+    events: Iterable[Heard], cares: Iterable[Care], severities: Mapping[str, str | None]
 ) -> tuple[list[Heard], list[Care]]:
     """Leave out what is raised again of alerts that somebody looks after.
 
-    Care ends when the alert is over, or is raised at a higher severity than it had. Ends are told.
+    Care ends when the alert is over, or is raised at a higher severity than it had. Ends are told. It begins
+    nowhere where the alert is over already: who said so meant what was before, and not what comes.
 
     Args:
         events: what was said, in its order.
         cares: who was looked after before.
-        severities: what an alert was raised at before, by its id; one that nobody knows was of the gravest.
+        severities: what an alert was raised at before, by its id; None: it is over; one that nobody knows was
+            of the gravest.
 
     Returns:
-        What may be told, and the cares that began or ended here.
+        What may be told, and the cares that began or ended here, those included that only say: over.
     """
     now, raised = {care.alert_id: care for care in cares}, dict(severities)
     changed: dict[tuple[str, int], Care] = {}
@@ -47,11 +52,11 @@ def audible(
     for event in events:
         payload, name = event.payload, str(getattr(event.payload, "alert_id", None) or "")
         care = now.get(name)
-        if isinstance(payload, AlertAcknowledged) and care is None:
-            now[name] = Care(name, event.offset, raised.get(name, GRAVEST))
-            changed[name, event.offset] = now[name]
-        elif isinstance(payload, AlertRaised) and name:
-            raised[name] = payload.severity
+        if care is None and (begun := _begun(event, name, raised.get(name, GRAVEST))):
+            changed[name, event.offset] = begun
+            now |= {name: begun} if begun.over_at is None else {}
+        if isinstance(payload, AlertRaised | AlertResolved):
+            raised[name] = payload.severity if isinstance(payload, AlertRaised) else None
         if care and _ends(payload, care):
             del now[name]
             changed[name, care.offset] = care._replace(over_at=event.offset)
@@ -59,6 +64,15 @@ def audible(
             continue
         told.append(event)
     return told, list(changed.values())
+
+
+def _begun(event: Heard, name: str, severity: str | None) -> Care | None:
+    """Say that somebody looks after an alert of a severity, or that it is over; None: neither begins here."""
+    if isinstance(event.payload, AlertAcknowledged) and severity is not None:
+        return Care(name, event.offset, severity)
+    if isinstance(event.payload, AlertResolved) and name:
+        return Care(name, event.offset, GRAVEST, event.offset)
+    return None
 
 
 def _ends(payload: Payload, care: Care) -> bool:

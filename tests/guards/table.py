@@ -16,6 +16,7 @@ PLANNER = f"{REAL}/test_planner.py"
 BACKFILL, INGESTION = f"{UNIT}/test_backfill.py", f"{UNIT}/test_ingestion.py"
 IDENTITY, RETRACTIONS = f"{UNIT}/test_identity.py", f"{UNIT}/test_retractions.py"
 NOTIFYING, WATCHER = f"{REAL}/test_notifying.py", f"{REAL}/test_watcher.py"
+STANDING = f"{REAL}/test_reads_standing.py"
 WEB, WEB_VERSION = f"{UNIT}/test_web_api.py", f"{UNIT}/test_web_version.py"
 
 TOTAL = "test_whatever_the_contract_allows_has_an_error_or_is_refused_by_itself"
@@ -1656,6 +1657,48 @@ GUARDS: tuple[Guard, ...] = (
         "return graver or isinstance",
         "return isinstance",
         f"{UNIT}/test_looked_after.py::test_it_is_told_when_it_gets_graver",
+    ),
+    Guard(
+        "who acknowledges behind an alert's end silences nothing that is raised later",
+        "tasks/core/looked_after.py",
+        "payload.severity if isinstance(payload, AlertRaised) else None",
+        "payload.severity or GRAVEST",
+        f"{UNIT}/test_looked_after.py::test_who_answers_behind_the_end_looks_after_nothing",
+    ),
+    Guard(
+        "an alert's end counts although the read side has not heard of it yet",
+        "infra/database/acknowledgements.py",
+        "SELECT alert_id, over_at, NULL FROM",
+        "SELECT alert_id, NULL, NULL FROM",
+        f"{NOTIFYING}::test_who_answers_behind_the_end_hides_nothing_that_comes",
+    ),
+    Guard(
+        "the page shows what is raised after an end as open, whoever answered between the two",
+        "infra/database/alerts_standing.py",
+        """CASE event_type WHEN 'AlertRaised' THEN {_RANK} ELSE {_OVER} END""",
+        "{_RANK}",
+        f"{STANDING}::test_who_answers_behind_the_end_looks_after_nothing_that_comes",
+    ),
+    Guard(
+        "an alert that nobody ends is silenced for a day, not for ever",
+        "tasks/raising.py",
+        '{"day": str(now.astimezone(EXCHANGE_TZ).date())} | alert.labels',
+        "alert.labels",
+        f"{UNIT}/test_raising.py::test_what_is_raised_on_another_day_is_told_whoever_looked_after_the_last",
+    ),
+    Guard(
+        "a share's alert that is raised again about an older session is ended again",
+        "tasks/settled_alerts.py",
+        "{one.raised} settled by",
+        "settled by",
+        f"{WATCHER}::test_an_alert_that_is_raised_again_about_an_older_session_ends_again",
+    ),
+    Guard(
+        "the newest word about a share's alert counts, not the one about the newest session",
+        "infra/database/facts.py",
+        'ORDER BY alert_id, "offset" DESC',
+        'ORDER BY alert_id, date DESC, "offset" DESC',
+        f"{WATCHER}::test_an_alert_that_is_raised_again_about_an_older_session_ends_again",
     ),
     Guard(
         "who looks after an alert is seen by later slices as the first attempt saw it",

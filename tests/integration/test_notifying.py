@@ -249,6 +249,33 @@ def test_what_somebody_looks_after_is_told_no_more(servers: Settings, hook: Webh
     loop.close()
 
 
+def test_who_answers_behind_the_end_hides_nothing_that_comes(servers: Settings) -> None:
+    """Whether or not the read side has heard of the end; it has heard of what was answered."""
+    loop = a_loop(servers)
+    for heard_of in (False, True):
+        name = uuid.uuid4().hex
+        first, over, care, anew, answered, again = news(
+            raised("first", alert_id=name),
+            AlertResolved(rule="abs_error", message="over", alert_id=name),
+            AlertAcknowledged(rule="abs_error", alert_id=name, by="an operator"),
+            raised("anew", alert_id=name),
+            AlertAcknowledged(rule="abs_error", alert_id=name, by="an operator"),
+            raised("again", alert_id=name),
+        )
+        project_records(loop, "alerts", first.payload, offset=first.place.offset)
+        enqueue(loop, [first], NOW)
+        if heard_of:
+            project_records(loop, "alerts", over.payload, offset=over.place.offset)
+        else:
+            enqueue(loop, [over], NOW)
+        enqueue(loop, [care], NOW)
+        assert [note.message for note in enqueue(loop, [anew], NOW)] == ["anew"]
+        project_records(loop, "alerts", anew.payload, offset=anew.place.offset)
+        enqueue(loop, [answered], NOW)
+        assert enqueue(loop, [again], NOW) == []
+    loop.close()
+
+
 def test_what_was_looked_after_and_gets_graver_is_told(servers: Settings) -> None:
     """Against the severity that the read side knows of it."""
     loop, name = a_loop(servers), uuid.uuid4().hex

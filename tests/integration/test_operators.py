@@ -50,7 +50,8 @@ def test_a_sensor_that_keeps_crashing_and_a_failed_retraining_are_told(stack: Se
         crash(stack, "sensor-monitor")
     crash(stack, "retrain", slices=[])
     alert = read("alerts", lambda e: e["payload"]["rule"] == "sensor_crashed")["event"]
-    assert alert["payload"]["labels"] == {"deployment": "sensor-monitor"}
+    assert alert["payload"]["labels"].keys() == {"deployment", "day"}
+    assert alert["payload"]["labels"]["deployment"] == "sensor-monitor"
     assert alert["payload"]["message"].startswith("sensor-monitor ended badly three times")
     assert (alert["producer"], alert["payload"]["severity"]) == ("raise-alert", "critical")
     failed = read("alerts", lambda e: e["payload"]["rule"] == "retraining_failed")["event"]

@@ -67,6 +67,18 @@ def test_who_looks_after_an_alert_does_so_until_it_is_graver(side: ReadSide) -> 
     assert standing(side)["a"] == ("open", 7)
 
 
+def test_who_answers_behind_the_end_looks_after_nothing_that_comes(side: ReadSide) -> None:
+    """It was over by then: what is raised since is open, however grave, until somebody answers that."""
+    answered = AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram")
+    over = AlertResolved(rule="absolute_error", alert_id="a", message="over")
+    side.tell("alerts", raised("a", severity="critical"), over, answered)
+    assert standing(side)["a"] == ("resolved", 1)
+    side.tell("alerts", raised("a", severity="info"))
+    assert standing(side)["a"] == ("open", 2)
+    side.tell("alerts", answered, raised("a", severity="info"))
+    assert standing(side)["a"] == ("acknowledged", 3)
+
+
 def test_how_alerts_stand_is_read_again_where_an_older_version_knew_less(side: ReadSide) -> None:
     """Its table gives way to ours, which is filled from the alerts."""
     answered = AlertAcknowledged(rule="absolute_error", alert_id="a", by="ram")
@@ -89,7 +101,7 @@ def test_an_alert_stands_as_its_events_say_however_they_came_in_batches(
     over = [AlertResolved(rule="absolute_error", alert_id=name, message="over") for name in "ab"]
     story = [raised("a"), over[1], raised("b", severity="critical"), answered, raised(None), raised("a")]
     story += [over[0], raised("a", symbol="NICA", historic=True), over[1], raised("b"), raised("a")]
-    story += [answered, raised("a", severity="critical"), raised("a")]
+    story += [answered, raised("a", severity="critical"), raised("a"), over[0], answered, raised("a")]
     for one in story:
         side.tell("alerts", one)
     with read_side(servers) as other:

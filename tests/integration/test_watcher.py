@@ -326,6 +326,41 @@ def test_a_share_that_errs_less_ends_its_alert(loop: Loop, rule: str) -> None:
     assert over() == []
 
 
+def test_an_alert_that_is_raised_again_about_an_older_session_ends_again(loop: Loop, rule: str) -> None:
+    """By the error that ended it before: it is another end, and has another id."""
+    symbol = f"S{rule[-8:]}"
+    per_error = AlertRule(rule, "error", "abs_error", above=50.0, by=("symbol",))
+
+    def over() -> list[tuple[str, AlertResolved]]:
+        found = Settler(loop).settled({rule: per_error}, datetime.now(UTC))
+        return [one for one in found if one[1].symbol == symbol]
+
+    breach = an_error(symbol, 5, 60.0)
+    [(_, raised)] = AlertManager([per_error]).process([breach])
+    project_records(loop, "errors", breach, an_error(symbol, 6, 2.0))
+    project_records(loop, "alerts", raised)
+    [(first, ended)] = over()
+    project_records(loop, "alerts", ended)
+    assert over() == []
+    project_records(loop, "alerts", raised)
+    [(second, again)] = over()
+    assert (again, second != first) == (ended, True)
+    project_records(loop, "alerts", again)
+    assert over() == []
+
+
+def test_an_alert_ends_however_long_its_share_did_not_trade(loop: Loop, rule: str) -> None:
+    """And although history raised it again since, about the same session."""
+    symbol = f"S{rule[-8:]}"
+    per_error = AlertRule(rule, "error", "abs_error", above=50.0, by=("symbol",))
+    breach, later = an_error(symbol, 5, 60.0), datetime.now(UTC) + timedelta(days=300)
+    [(_, raised)] = AlertManager([per_error]).process([breach])
+    project_records(loop, "errors", breach, an_error(symbol, 6, 2.0))
+    project_records(loop, "alerts", raised, raised.model_copy(update={"historic": True}))
+    found = Settler(loop).settled({rule: per_error}, later)
+    assert [one.rule for _, one in found if one.symbol == symbol] == [rule]
+
+
 def test_an_alert_about_a_version_ends_when_the_one_in_office_predicts(loop: Loop, rule: str) -> None:
     """Not while another one predicts in its place, nor by what came before or may be there in part; once."""
     broken, good = f"v{rule[-8:]}", f"w{rule[-8:]}"

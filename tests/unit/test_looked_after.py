@@ -60,6 +60,18 @@ def test_care_is_known_to_later_slices() -> None:
     assert audible([Heard(5, "e", raised("critical"))], unknown, {}) == ([], [])
 
 
+def test_who_answers_behind_the_end_looks_after_nothing() -> None:
+    """He meant what is over: what comes is told, until somebody answers that."""
+    assert told(raised(), resolved(), acknowledged(), raised(), acknowledged(), raised()) == [0, 1, 3]
+
+
+def test_an_end_is_known_to_later_slices() -> None:
+    """Also where the read side has not heard of it; who answers behind it looks after nothing then."""
+    _, over = audible(heard(resolved()), [], {"a": "warning"})
+    assert over == [Care("a", 0, "critical", 0)]
+    assert audible([Heard(5, "e", acknowledged())], [], {"a": None})[1] == []
+
+
 EVENTS = st.lists(
     st.one_of(
         st.builds(raised, st.sampled_from(("info", "warning", "critical")), st.sampled_from("ab")),
@@ -78,10 +90,14 @@ def test_where_slices_are_cut_says_nothing(payloads: list[Payload], cut: int) ->
     first, cares = audible(events[:cut], [], {})
     known = {c.offset: c for c in [*left, *cares]}
     below = [c for c in known.values() if c.offset < cut and (c.over_at is None or c.over_at >= cut)]
-    said = {e.payload.alert_id or "": e.payload.severity for e in events[:cut] if _raises(e.payload)}
+    said = {_about(e): getattr(e.payload, "severity", None) for e in events[:cut] if _tells(e.payload)}
     second, _ = audible(events[cut:], below, said)
     assert [*first, *second] == whole
 
 
-def _raises(payload: Payload) -> bool:
-    return isinstance(payload, AlertRaised)
+def _tells(payload: Payload) -> bool:
+    return isinstance(payload, AlertRaised | AlertResolved)
+
+
+def _about(event: Heard) -> str:
+    return str(getattr(event.payload, "alert_id", None))
