@@ -241,6 +241,7 @@ def test_what_somebody_looks_after_is_told_no_more(servers: Settings, hook: Webh
     found = [[n.message for n in enqueue(loop, events, NOW)] for events in (first, care, again, over, anew)]
     assert found == [["first"], [], ["another"], ["it is over"], ["anew"]]
     assert [n.message for n in enqueue(loop, again, NOW)] == ["another"]
+    assert [n.message for n in enqueue(loop, first, NOW)] == ["first"]
     assert [n.message for n in enqueue(loop, [*anew, *again, *over, *care], NOW)] == [
         "another",
         "it is over",
