@@ -19,7 +19,7 @@ from infra.stack.status import answers
 from infra.wiring import routes
 from tasks.core.alert_life import Key, Labels, Sample
 from tasks.core.alert_rules import PER_EVENT, AlertRule
-from tasks.core.calendar import CLOSE, EXCHANGE_TZ
+from tasks.core.calendar import CLOSE, EXCHANGE_TZ, exchange_day
 from tasks.sessions import sessions, targets
 from tasks.showing import Showing
 
@@ -91,10 +91,10 @@ class Eyes:
         stuck = ((flow, one.longest_stuck(now).stuck_s(now)) for flow, one in self._standing().items())
         return [(_label("flow", flow), _beyond(flow, seconds)) for flow, seconds in stuck]
 
-    def _errors(self, rule: AlertRule, _: datetime) -> "Seen | None":
+    def _errors(self, rule: AlertRule, now: datetime) -> "Seen | None":
         """Sum sessions up; fewer sessions than the rule's say nothing, neither of a version nor of all."""
         values, days = dict[str, list[float]](), set[object]()
-        for row in facts.errors(self._loop.database, rule.over or 1):
+        for row in facts.errors(self._loop.database, rule.over or 1, exchange_day(now)):
             days.add(row.date)
             found = values.setdefault(row.model_version, [])
             if (value := getattr(row, rule.measure)) is not None:

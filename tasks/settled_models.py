@@ -1,6 +1,6 @@
 """Alerts about versions that could not predict are over when the version in office does."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from events.envelope import derive_id
 from events.payloads import AlertResolved
@@ -8,12 +8,9 @@ from infra.bootstrap import Loop
 from infra.database import facts, model_alerts
 from infra.database.model_alerts import Standing
 from tasks.core.alert_events import LONGEST
-from tasks.core.calendar import EXCHANGE_TZ
+from tasks.core.calendar import AHEAD, exchange_day
 from tasks.core.offices import Offices
 from tasks.fallbacks import SEVERITY
-
-AHEAD = timedelta(days=30)
-"""What is predicted is the next session to be expected: no holidays put it farther ahead."""
 
 
 class ModelSettler:
@@ -45,7 +42,7 @@ class ModelSettler:
         ]
 
     def _predicted_since(self, one: Standing) -> set[str]:
-        until = datetime.now(EXCHANGE_TZ).date() + AHEAD
+        until = exchange_day(datetime.now(UTC)) + AHEAD
         return model_alerts.predicted_since(self._loop.database, one, until)
 
     def _in_office(self) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from kafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,8 +12,9 @@ from infra.bootstrap import Loop
 from infra.database import facts
 from infra.errors import TryAgainError
 from infra.kafka.lag import Progress
-from tasks.core.calendar import CLOSE, EXCHANGE_TZ
+from tasks.core.calendar import CLOSE, EXCHANGE_TZ, exchange_day
 from tasks.core.offices import Offices
+from tasks.sessions import held_until
 
 Standing = Mapping[str, Progress]
 _log = logging.getLogger(__name__)
@@ -26,41 +27,47 @@ class Showing:
         """Nothing is shown yet."""
         self._loop = loop
         self._seen: tuple[int, ...] = ()
-        self._closed: datetime | None = None
         self._models = -1
 
     def show(self, standing: Callable[[], Standing], now: datetime) -> None:
         """Show how all flows, the newest session and the models stand; what is not known now is left out."""
         metrics.alone(metrics.WATCH_LOOKED, now.timestamp())
-        self._try(lambda: _show_lag(standing()), _forget_lag)
-        self._try(self._show_errors)
-        self._try(self._show_models)
-        if self._closed is not None:
-            metrics.alone(metrics.SESSION_AGE, (now - self._closed).total_seconds())
+        self._try(lambda: self._show_errors(exchange_day(now)))
+        if self._try(lambda: _show_lag(standing())):
+            self._try(self._show_models)
+            self._try(lambda: self._show_session(now))
+        else:  # the broker does not answer, and would not to the others: people are told the sooner
+            _forget_lag()
 
     @staticmethod
-    def _try(show: Callable[[], None], otherwise: Callable[[], None] = lambda: None) -> None:
+    def _try(show: Callable[[], None]) -> bool:
         try:
             show()
         except (TryAgainError, KafkaError, SQLAlchemyError) as error:
             _log.warning("some metrics are not known now: %s", error)
-            otherwise()
+            return False
+        return True
 
-    def _show_errors(self) -> None:
-        """Show the newest session's errors by version, and when it closed."""
+    def _show_errors(self, today: date) -> None:
+        """Show the newest session's errors by version."""
         database = self._loop.database
-        where = facts.reached(database, ("errors", "raw-data"))
+        where = facts.reached(database, ("errors",))
         if where == self._seen:
             return
-        found, day = facts.errors(database, 1), facts.newest_session(database)
+        found = facts.errors(database, 1, today)
         sizes = {
             (one.model_version,): float(one.pct_error) / 100 for one in found if one.pct_error is not None
         }
         outside = {(one.model_version,): float(one.outside_95) for one in found if one.outside_95 is not None}
         metrics.only(metrics.ERROR, sizes)
         metrics.only(metrics.COVERAGE, {labels: 1 - share for labels, share in outside.items()})
-        self._closed = datetime.combine(day, CLOSE, EXCHANGE_TZ) if day else None
         self._seen = where
+
+    def _show_session(self, now: datetime) -> None:
+        """Show how long ago the newest session closed that stands."""
+        if held := held_until(self._loop, exchange_day(now)):
+            closed = datetime.combine(held[-1], CLOSE, EXCHANGE_TZ)
+            metrics.alone(metrics.SESSION_AGE, (now - closed).total_seconds())
 
     def _show_models(self) -> None:
         """Show who serves, and who predicts beside it."""

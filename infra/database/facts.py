@@ -10,14 +10,22 @@ from events.payloads import ErrorComputed
 from infra.database.connection import transaction
 from infra.database.revisions import NEWEST_FIRST, standing_errors
 
+SPARE = 10
+"""So many of the newest sessions may have been taken back, and errors of enough others are still known."""
 _ERRORS = f"""
-    WITH days AS (SELECT DISTINCT date FROM errors ORDER BY date DESC LIMIT :sessions),
-    standing AS ({standing_errors("*", "date IN (SELECT date FROM days)")})
+    WITH recent AS (
+        SELECT DISTINCT date FROM errors WHERE date <= :today ORDER BY date DESC LIMIT :sessions + {SPARE}
+    ),
+    standing AS ({standing_errors("*", "date IN (SELECT date FROM recent)")}),
+    held AS (
+        SELECT * FROM standing WHERE NOT retracted AND abs_error < 1e15
+            AND abs(coalesce(baseline_error, 0)) < 1e15 AND abs(coalesce(pct_error, 0)) < 1e15
+    ),
+    days AS (SELECT DISTINCT date FROM held ORDER BY date DESC LIMIT :sessions)
     SELECT coalesce(model_version, ''), date, avg(abs_error), avg(abs(pct_error)),
            avg(CASE WHEN within_95 THEN 0.0 WHEN NOT within_95 THEN 1.0 END),
            sum(abs_error) FILTER (WHERE baseline_error IS NOT NULL) / nullif(sum(abs(baseline_error)), 0)
-    FROM standing WHERE NOT retracted AND abs_error < 1e15 AND abs(coalesce(baseline_error, 0)) < 1e15
-    AND abs(coalesce(pct_error, 0)) < 1e15 GROUP BY 1, 2 ORDER BY 1, 2
+    FROM held WHERE date IN (SELECT date FROM days) GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608  (our own words)
 _LETTERS = """
     SELECT left(coalesce(flow, ''), 64), count(*) FROM dead_letters WHERE "timestamp" >= :since
@@ -72,17 +80,15 @@ class SessionErrors(NamedTuple):
     lead: float | None
 
 
-def errors(engine: Engine, sessions: int) -> list[SessionErrors]:
-    """Sum up the errors of the newest sessions, by version. Raises TryAgainError: the database is away."""
-    with transaction(engine) as connection:
-        return [SessionErrors(*row) for row in connection.execute(text(_ERRORS), {"sessions": sessions})]
+def errors(engine: Engine, sessions: int, today: date) -> list[SessionErrors]:
+    """Sum up the errors of the newest sessions that stand and are not ahead of `today`, by version.
 
-
-def newest_session(engine: Engine) -> date | None:
-    """Name the newest session that was told. Raises TryAgainError: the database is away."""
+    Raises:
+        TryAgainError: the database is away.
+    """
+    of = {"sessions": sessions, "today": today}
     with transaction(engine) as connection:
-        found: date | None = connection.scalar(text("SELECT max(date) FROM sessions"))
-        return found
+        return [SessionErrors(*row) for row in connection.execute(text(_ERRORS), of)]
 
 
 def letters(engine: Engine, since: datetime) -> list[tuple[str, int]]:

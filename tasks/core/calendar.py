@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,8 @@ EXCHANGE_TZ = ZoneInfo("Asia/Kathmandu")
 """UTC+05:45, no daylight saving."""
 CLOSE = time(15)
 """The exchange's close."""
+AHEAD = timedelta(days=30)
+"""What is predicted is the next session to be expected: no holidays put it farther ahead of today."""
 
 RULES_FILE = Path(__file__).with_name("calendar_rules.toml")
 
@@ -29,6 +31,11 @@ _LONGEST_SEARCH = 400
 """Days after which a search gives up: no rules leave a year without a session."""
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def exchange_day(moment: datetime) -> date:
+    """Name the day that it is at the exchange at a moment, which has to know its time zone."""
+    return moment.astimezone(EXCHANGE_TZ).date()
 
 
 class Era(NamedTuple):

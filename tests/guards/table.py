@@ -1952,4 +1952,25 @@ GUARDS: tuple[Guard, ...] = (
         "loop = connect()",
         f"{UNIT}/test_watch.py::test_neither_who_looks_nor_who_tells_waits_for_a_database_that_hangs",
     ),
+    Guard(
+        "sessions that were taken back hide no others from the rules about errors",
+        "infra/database/facts.py",
+        "SELECT * FROM standing WHERE NOT retracted AND abs_error < 1e15",
+        "SELECT * FROM standing WHERE abs_error < 1e15",
+        f"{REAL}/test_facts.py::test_sessions_that_were_taken_back_hide_no_others",
+    ),
+    Guard(
+        "errors ahead of today hide no others from the rules about errors",
+        "infra/database/facts.py",
+        "FROM errors WHERE date <= :today ORDER BY",
+        "FROM errors ORDER BY",
+        f"{REAL}/test_facts.py::test_a_session_ahead_of_today_hides_no_others",
+    ),
+    Guard(
+        "a session ahead of today is not the newest one held",
+        "tasks/showing.py",
+        "held_until(self._loop, exchange_day(now))",
+        "held_until(self._loop, date.max)",
+        f"{UNIT}/test_showing.py::test_the_age_of_the_newest_session_that_stands_is_shown",
+    ),
 )

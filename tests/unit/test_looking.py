@@ -59,3 +59,14 @@ def test_too_few_sessions_leave_what_stands(
     standing = [Key("lead", of("0")), Key("other", of("9"))]
     seen = eyes.look([LEAD], standing, datetime(2024, 3, 6, tzinfo=UTC))
     assert seen == [Sample("lead", labels, value) for labels, value in found]
+
+
+def test_errors_are_asked_for_up_to_the_exchanges_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is dated ahead is of no session yet."""
+    asked = list[object]()
+    monkeypatch.setattr(looking.facts, "errors", lambda _, *of: asked.append(of) or [])
+    eyes = object.__new__(Eyes)
+    eyes._loop = SimpleNamespace(database=None)  # type: ignore[assignment]
+    eyes._showing = SimpleNamespace(show=lambda *_: None)  # type: ignore[assignment]
+    eyes.look([LEAD], [], datetime(2024, 3, 6, 18, 15, tzinfo=UTC))
+    assert asked == [(2, date(2024, 3, 7))]
