@@ -24,6 +24,7 @@ from infra.settings import load_settings
 from infra.stack import ports
 from infra.telemetry import owned
 from infra.telemetry.owned import MOST_MARKS, Owned
+from tasks import showing
 from tasks.showing import Showing
 from tests.topic_in_memory import Log
 
@@ -221,7 +222,7 @@ class World:
         self.errors = [SessionErrors("v1", date(2024, 3, 4), 9.0, 2.0, 0.1, None)]
         monkeypatch.setattr(facts, "reached", lambda *_: (self.offset,))
         monkeypatch.setattr(facts, "errors", lambda *_: self.errors)
-        monkeypatch.setattr(facts, "newest_session", lambda _: date(2024, 3, 4))
+        monkeypatch.setattr(showing, "held_until", lambda *_: (date(2024, 3, 3), date(2024, 3, 4)))
         loop: Any = SimpleNamespace(database=None, models=self.models)
         self.showing = Showing(loop)
 
