@@ -91,16 +91,19 @@ class Acknowledgements:
         self._pool.close()
 
 
-def start_run(settings: Settings, deployment: str, parameters: dict[str, Any]) -> str:
+def start_run(settings: Settings, deployment: str, parameters: dict[str, Any], key: str | None = None) -> str:
     """Have the worker run a deployment (`flow/deployment`); returns the address of the run's page.
 
-    By Prefect's HTTP interface: its client would take 340 MB of this process.
+    By Prefect's HTTP interface: its client would take 340 MB of this process. Of a key there is one run,
+    however often it is asked for.
 
     Raises:
-        TryAgainError: the Prefect server is away, or has no such deployment.
+        TryAgainError: the Prefect server is away, or has no such deployment; or it was too slow to say that
+            there is a run now.
     """
     api = f"{settings.prefect_ui}/api/deployments"
     found = probes.get_json(f"{api}/name/{deployment}")
-    body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "tags": ["web"]}
+    body: dict[str, Any] = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "tags": ["web"]}
+    body |= {"idempotency_key": key} if key else {}
     run = probes.get_json(f"{api}/{found['id']}/create_flow_run", body)
     return settings.run_page(str(run["id"]))

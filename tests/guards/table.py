@@ -1799,6 +1799,13 @@ GUARDS: tuple[Guard, ...] = (
         f"{REAL}/test_reads_models.py::test_only_what_holds_and_told_its_intervals_is_counted",
     ),
     Guard(
+        "who asks the API twice for the same gets one run",
+        "web/commands.py",
+        '    body |= {"idempotency_key": key} if key else {}\n',
+        "",
+        f"{WEB}::test_a_promotion_is_a_run_as_well",
+    ),
+    Guard(
         "an answer is named by the offsets that it depends on",
         "web/version.py",
         "for place, at in self.offsets.items() if place[0] in wanted)",

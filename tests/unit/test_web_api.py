@@ -554,6 +554,7 @@ def test_a_letter_is_tried_again_by_a_run(
     assert asked[0][0].endswith("/api/deployments/name/redrive/redrive")
     assert asked[1][0].endswith("/api/deployments/one/create_flow_run")
     assert asked[1][1]["parameters"] == {"ids": ["l0"]}
+    assert "idempotency_key" not in asked[1][1]
     assert '"command":"redrive"' in caplog.text
     assert TOKEN not in caplog.text
     assert tables.letter is not None
@@ -562,12 +563,16 @@ def test_a_letter_is_tried_again_by_a_run(
 
 
 def test_a_promotion_is_a_run_as_well(client: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the reason; a Prefect that is away is said so."""
+    """With the reason, and one a key; a Prefect that is away is said so."""
     asked: list[Any] = []
     monkeypatch.setattr(probes, "get_json", lambda _, body=None: asked.append(body) or {"id": "one"})
     path, body = f"{API}/models/v1/promote", {"reason": "better"}
     assert client.post(path, json=body, headers=ALLOWED).status_code == 202
     assert asked[1]["parameters"] == {"version": "v1", "reason": "better"}
+    for wanted in (path, f"{API}/letters/l0/redrive"):
+        assert client.post(wanted, json=body, headers=ALLOWED | {"Idempotency-Key": "k1"}).status_code == 202
+        assert asked[-1]["idempotency_key"] == "k1"
+    assert client.post(path, json=body, headers=ALLOWED | {"Idempotency-Key": "k" * 201}).status_code == 422
 
     def away(*_: object) -> None:
         message = "http://p does not answer"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.web.conftest import Watch
 from tests.web.operating import Operating
@@ -23,7 +23,13 @@ def canned() -> Operating:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, canned: Operating) -> list[Any]:
+def keys() -> list[str]:
+    """By which keys runs were asked for."""
+    return []
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, canned: Operating, keys: list[str]) -> list[Any]:
     """What the commands were asked; an acknowledgement is projected at once."""
     found: list[Any] = []
 
@@ -33,8 +39,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, canned: Operating) -> list[Any]:
         canned.moved("alerts")
         return "id"
 
-    def start_run(_: object, deployment: str, parameters: dict[str, Any]) -> str:
+    def start_run(_: object, deployment: str, parameters: dict[str, Any], key: str) -> str:
         found.append((deployment, parameters))
+        keys.append(key)
         return RUN
 
     monkeypatch.setattr(commands.Acknowledgements, "publish", publish)
@@ -107,6 +114,34 @@ def test_a_wrong_token_is_said_and_forgotten(
     confirm(tab, title)
     expect(tab.locator(".answer")).to_contain_text("Done")
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("status", [0, 500, 503])
+def test_what_may_have_been_done_is_not_said_to_be_nothing(
+    tab: Page, watch: Watch, asked: list[Any], keys: list[str], status: int
+) -> None:
+    """The answer of a run got lost: whoever asks again asks for the same one, and then for another."""
+    watch.expect("500|503|ERR_FAILED")
+    shown(tab, LETTER)
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        if status:
+            route.fulfill(status=status, json={"detail": "it is late"})
+        else:
+            route.abort()
+
+    tab.route("**/redrive", lose, times=1)
+    for answer in ("It is not known whether this was done, look again: ", "Done: ", "Done: "):
+        ask(tab, "Re-drive")
+        with tab.expect_request("**/redrive"):
+            confirm(tab, "Re-drive")
+        expect(tab.locator(".answer strong")).to_have_text(answer)
+    assert len(asked) == 3
+    first, again, another = keys
+    assert first == again
+    assert len(first) == len(another) == 32
+    assert another != first
 
 
 def test_what_the_server_refuses_is_told_in_its_words(tab: Page, watch: Watch, asked: list[Any]) -> None:

@@ -52,6 +52,17 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 Plain = AfterValidator(_plain)
 
 
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Made once for what is wanted, and sent with each try: there is one run of it.",
+    ),
+]
+
+
 class Acknowledgement(BaseModel):
     """Who looks after an alert, and what they say about it."""
 
@@ -80,22 +91,23 @@ async def acknowledge(service: Here, alert_id: str, said: Acknowledgement) -> Do
 
 
 @router.post("/letters/{letter_id}/redrive", status_code=202)
-async def redrive(service: Here, letter_id: str) -> Done:
+async def redrive(service: Here, letter_id: str, key: Key = None) -> Done:
     """Have a dead letter tried again with today's code, by a Prefect run; its page tells what came of it."""
     found = await asyncio.to_thread(letter_of, service, letter_id)
     if found["resolved"]:
         message = "this letter went through already"
         raise ConflictError(message)
-    start = commands.start_run
-    url = await asyncio.to_thread(start, service.settings, "redrive/redrive", {"ids": [found["letter_id"]]})
+    start, parameters = commands.start_run, {"ids": [found["letter_id"]]}
+    url = await asyncio.to_thread(start, service.settings, "redrive/redrive", parameters, key)
     commands.audit("redrive", letter_id=letter_id, run=url)
     return Done(message="a run tries this letter again", url=url)
 
 
 @router.post("/models/{version}/promote", status_code=202)
-async def promote(service: Here, version: str, said: Promotion) -> Done:
+async def promote(service: Here, version: str, said: Promotion, key: Key = None) -> Done:
     """Have a version put into office, by a Prefect run that first looks whether it can serve."""
     parameters = {"version": version, "reason": said.reason}
-    url = await asyncio.to_thread(commands.start_run, service.settings, "promote/promote", parameters)
+    start = commands.start_run
+    url = await asyncio.to_thread(start, service.settings, "promote/promote", parameters, key)
     commands.audit("promote", version=version, reason=said.reason, run=url)
     return Done(message=f"a run puts {version} into office if it can serve", url=url)

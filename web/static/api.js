@@ -3,6 +3,7 @@
 //   await get("/predictions", { date: "2024-03-04" })   the answer's JSON
 //   await all("/predictions", { date })                 the first page's JSON with the items of all pages
 //   await post("/alerts/a1/acknowledge", { by }, token) a command; the token is sent in the header, never kept
+//   await post(path, {}, token, key)                    one that starts a run: with the same key only one
 //
 // A failure is thrown as Problem: `status` (0: no answer at all) and `message`, a sentence to be shown.
 // Answers have ETags: the browser sends them back by itself, and what did not change is not sent again.
@@ -34,8 +35,9 @@ export async function all(path, parameters = {}) {
   return { ...first, next };
 }
 
-export async function post(path, body, token) {
+export async function post(path, body, token, key) {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  if (key) headers["idempotency-key"] = key;
   return asked(API + path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }
 

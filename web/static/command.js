@@ -4,17 +4,19 @@
 //     title: "Acknowledge",                      the button, and the question's heading
 //     question: () => "This says that …",        asked before anything is sent
 //     fields: [{ name: "by", label: "Your name", value: "", required: true, maxlength: 200, hint: "…" }],
-//     send: (values, token) => post(…),          may throw Problem; its answer has `message` and perhaps `url`
+//     send: (values, token, key) => post(…),     may throw Problem; its answer has `message` and perhaps `url`
 //     done: () => {},                            called after success
 //   })
 //   place.append(command.element)
 //
+// The key names what is asked for until it is known to be done: whoever asks again means the same.
 // The token stays in this tab's sessionStorage, and is sent in the header of commands alone.
 
 import { announce, button, h, link, put } from "./dom.js";
 
 const KEPT = "nepse-token";
 const WHERE = "NEPSE_API_TOKEN in the home's settings.env. It is kept in this tab until you close it.";
+const REFUSED = [401, 403, 404, 409, 422]; // all else may have happened after it was done, or while it was
 let numbers = 0;
 
 function kept() {
@@ -34,6 +36,11 @@ function keep(token) {
   }
 }
 
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+}
+
 export function createCommand({ title, question, fields = [], send, done = () => {} }) {
   const inputs = new Map(fields.map((field) => [field.name, input(field)]));
   const token = input({
@@ -45,6 +52,7 @@ export function createCommand({ title, question, fields = [], send, done = () =>
     value: kept(),
   });
   const said = h("div", { class: "said", role: "status" });
+  let key = newKey();
   const submit = h("button", { type: "submit", class: "main" }, `${title} …`);
   const element = h(
     "form",
@@ -76,7 +84,8 @@ export function createCommand({ title, question, fields = [], send, done = () =>
     submit.disabled = true;
     put(said, h("p", { class: "muted" }, "Asking …"));
     try {
-      const answer = await send(values, token.control.value.trim());
+      const answer = await send(values, token.control.value.trim(), key);
+      key = newKey();
       keep(token.control.value.trim());
       put(
         said,
@@ -92,7 +101,9 @@ export function createCommand({ title, question, fields = [], send, done = () =>
     } catch (problem) {
       if (problem.status === undefined) console.error(problem); // a fault of ours
       if (problem.status === 403) keep("");
-      put(said, h("p", { class: "answer bad" }, h("strong", {}, "Nothing was done: "), problem.message));
+      const known = REFUSED.includes(problem.status);
+      const head = known ? "Nothing was done: " : "It is not known whether this was done, look again: ";
+      put(said, h("p", { class: "answer bad" }, h("strong", {}, head), problem.message));
     }
     submit.disabled = false;
   }

@@ -119,7 +119,7 @@ function createOne() {
     title: "Re-drive",
     question: () =>
       "The original bytes go through today's code of the flow once more, in a Prefect run. What follows is published as the flow would have published it. Mend first what made it fail.",
-    send: (_, token) => post(`/letters/${encodeURIComponent(id)}/redrive`, {}, token),
+    send: (_, token, key) => post(`/letters/${encodeURIComponent(id)}/redrive`, {}, token, key),
     done: () => reload(),
   });
   const again = h(
