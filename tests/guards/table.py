@@ -1980,4 +1980,11 @@ GUARDS: tuple[Guard, ...] = (
         "held_until(self._loop, date.max)",
         f"{UNIT}/test_showing.py::test_the_age_of_the_newest_session_that_stands_is_shown",
     ),
+    Guard(
+        "a prediction dated far ahead does not take the start page over",
+        "infra/database/reads/newest.py",
+        'known = told.date <= bindparam("until")',
+        'known = (told.date <= bindparam("until")).is_not(None)',
+        f"{REAL}/test_reads.py::test_a_session_far_ahead_is_not_the_newest",
+    ),
 )

@@ -98,10 +98,18 @@ def test_a_sessions_symbols_are_cut_by_name(side: ReadSide) -> None:
 
 def test_a_session_that_was_taken_back_whole_is_not_the_newest(side: ReadSide) -> None:
     """Nor is there one in an empty table."""
-    assert newest.newest_session(side.engine, tables.predictions) is None
+    assert newest.newest_session(side.engine, tables.predictions, date.max) is None
     side.tell("predictions", predicted("NABIL", DAYS[0], 1.0), predicted("NABIL", DAYS[1], 1.0))
     side.tell("predictions", predicted("NABIL", DAYS[1], 1.0, revision=1, retracted=True))
-    assert newest.newest_session(side.engine, tables.predictions) == DAYS[1]
+    assert newest.newest_session(side.engine, tables.predictions, date.max) == DAYS[1]
+
+
+def test_a_session_far_ahead_is_not_the_newest(side: ReadSide) -> None:
+    """Whatever a foreign event is dated: the start page is about the next session."""
+    ahead = predicted("NICA", date(2030, 1, 1), 1.0, date=date(2030, 1, 2))
+    side.tell("predictions", predicted("NABIL", DAYS[0], 1.0), ahead)
+    assert newest.newest_session(side.engine, tables.predictions, DAYS[5]) == DAYS[1]
+    assert newest.newest_session(side.engine, tables.predictions, date(2030, 1, 2)) == date(2030, 1, 2)
 
 
 def test_an_event_without_a_session_that_it_was_made_from_is_found_as_well(side: ReadSide) -> None:

@@ -212,6 +212,17 @@ def test_the_following_page_is_about_the_same_session(
     assert tables.asked[-1] == (DAY, Cut(("NABIL", BEFORE), 100))
 
 
+def test_the_newest_session_lies_no_more_than_a_month_ahead(
+    client: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a foreign event dates beyond that is the start page of nobody."""
+    until = list[date]()
+    monkeypatch.setattr(newest, "newest_session", lambda *about: until.append(about[-1]))
+    assert client.get(f"{API}/predictions").json()["session"] is None
+    [day] = until
+    assert timedelta(days=29) <= day - datetime.now(UTC).date() <= timedelta(days=31)
+
+
 def test_more_alerts_than_asked_for_make_a_next_page(client: Reader, tables: Tables) -> None:
     """It begins behind the last one that was told."""
     first = client.get(f"{API}/alerts?limit=1").json()

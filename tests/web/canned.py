@@ -128,7 +128,7 @@ class Canned:
         return {
             (newest, "of_symbol"): self._of_symbol,
             (newest, "of_session"): self._of_session,
-            (newest, "newest_session"): lambda _, table: max(
+            (newest, "newest_session"): lambda _, table, __: max(
                 (r["date"] for r in self._rows(table)), default=None
             ),
             (market, "symbols"): lambda _, after, most: [

@@ -1,7 +1,7 @@
 """Endpoints about symbols and sessions: predictions, closes, errors."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,6 +13,7 @@ from infra.database.connection import reading
 from infra.database.reads import market, newest
 from infra.database.reads.newest import Cut
 from infra.errors import RejectError
+from tasks.core.calendar import AHEAD, exchange_day
 from tasks.core.lineage import unknown_symbol
 from tasks.core.symbols import canonical
 from web import items, paging, shapes
@@ -139,7 +140,7 @@ def _listing(engine: Engine, table: Table, told: Told, wanted: Filter) -> Callab
     def make() -> Any:
         if symbol:
             return _page(newest.of_symbol(engine, table, symbol, wanted.span, cut), told, None)
-        day = asked or newest.newest_session(engine, table)
+        day = asked or newest.newest_session(engine, table, exchange_day(datetime.now(UTC)) + AHEAD)
         if day is None:
             return {"session": None, "items": [], "next": None}
         return _page(newest.of_session(engine, table, day, cut), told, day)

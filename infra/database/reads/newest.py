@@ -71,11 +71,11 @@ def of_session(engine: Engine, table: Table, day: date, cut: Cut) -> Page:
     return _page(engine, _of_session(table, goes_on=cut.after is not None), cut, day=day)
 
 
-def newest_session(engine: Engine, table: Table) -> date | None:
-    """Name the newest session that a table holds anything valid of; raises as `of_symbol` does."""
+def newest_session(engine: Engine, table: Table, until: date) -> date | None:
+    """Name the newest session up to a day of which a table holds anything valid; raises as `of_symbol`."""
     recent, held = _newest_session(table)
     with reading(engine) as connection:
-        days = list(connection.execute(recent).scalars())
+        days = list(connection.execute(recent, {"until": until}).scalars())
         return connection.execute(held, {"days": days}).scalar()
 
 
@@ -101,7 +101,8 @@ def _of_session(table: Table, *, goes_on: bool) -> Select[Any]:
 def _newest_session(table: Table) -> tuple[Select[Any], Select[Any]]:
     """Select the recent sessions, and of those the newest one that still holds."""
     told = table.c
-    recent = select(told.date).distinct().order_by(told.date.desc()).limit(RECENT)
+    known = told.date <= bindparam("until")
+    recent = select(told.date).distinct().where(known).order_by(told.date.desc()).limit(RECENT)
     of = (told.date.in_(bindparam("days", expanding=True)),)
     rows = _newest(table, (told.date, told.symbol, _from(table)), of, backwards=False).subquery()
     return recent, select(func.max(rows.c.date)).where(not_(rows.c.retracted))
