@@ -121,6 +121,10 @@ class Membership:
         counts = answered(ask, ANSWER_SECONDS, f"partitions of {self.route.name}")
         check(self.settings, {topic: count for topic, count in counts.items() if count})
 
+    def joined(self) -> bool:
+        """Tell whether we are in the group, so that `assigned` is what it gave us."""
+        return _settled(self.consumer)
+
     def assigned(self) -> set[TopicPartition]:
         """Tell which partitions are ours now."""
         assigned = set(self.consumer.assignment())

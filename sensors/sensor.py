@@ -1,8 +1,9 @@
 """A sensor: watches topics for one flow and turns what is new into runs, slice by slice."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from typing import Any, Protocol
 
@@ -69,6 +70,20 @@ def sensor(  # noqa: PLR0913, PLR0917  (the parameters of a deployment)
     return None
 
 
+@contextmanager
+def lag_shown(flow: str) -> Iterator[None]:
+    """Hide the lag of a flow when its sensor ends, unless in an outage: then it grows, and is asked for."""
+    stays = False
+    try:
+        yield
+    except (TryAgainError, KafkaError):
+        stays = True
+        raise
+    finally:
+        if not stays:
+            metrics.OWNED.leave(flow)
+
+
 class Sensor:
     """Joins the flow's group for assignment only; the slices commit the offsets."""
 
@@ -81,6 +96,8 @@ class Sensor:
         self.linger = linger_ms / 1000
         self.most = route.records or settings.slice_records
         self.last_seen = 0.0
+        self.joined = False
+        """Before, what the process shows is what was ours when an outage ended the last sensor."""
         self.diary = Diary(settings, route.name, log)
         self.settling = Settling(settings, route, log, self.diary)
 
@@ -91,7 +108,7 @@ class Sensor:
             SupersededError: another sensor of this copy's name has taken over.
             StopError: a person has to decide.
         """
-        with self.diary:
+        with self.diary, lag_shown(self.route.flow):
             checks.require(self.settings, self.route.topics)
             member = Membership(self.settings, self.route)
             threads = ThreadPoolExecutor(self.settings.partitions, thread_name_prefix=self.route.flow)
@@ -100,7 +117,6 @@ class Sensor:
                     self._turn(member, lambda ranges: threads.submit(self.execute, ranges))
             finally:
                 # What the worker does goes on without us, and may take an hour.
-                metrics.OWNED.leave(self.route.flow)
                 threads.shutdown(wait=self.route.mode == "inline", cancel_futures=True)
                 member.close()
 
@@ -122,7 +138,11 @@ class Sensor:
 
     def _follow_assignment(self, member: Membership) -> None:
         """Notice units that became ours, let go of those that did not stay."""
+        joined = member.joined()
         mine = units(self.route, member.assigned())
+        if joined and not self.joined:
+            metrics.OWNED.keep(self.route.flow, [spot for unit in mine for spot in unit])
+            self.joined = True
         for unit in [u for u in self.work if u not in mine]:
             self.log.info("%s is no longer ours", unit)
             del self.work[unit]

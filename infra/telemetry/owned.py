@@ -64,6 +64,13 @@ class Owned(Collector):
                 if named is None or key[1] in named:
                     del self._standings[key]
 
+    def keep(self, flow: str, spots: Iterable[TopicPartition]) -> None:
+        """Forget all partitions of a flow but these."""
+        named = set(spots)
+        with self._lock:
+            others = [spot for name, spot in self._standings if name == flow and spot not in named]
+        self.leave(flow, others)
+
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Name the gauges without values."""
         return self._families()

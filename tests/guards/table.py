@@ -1987,4 +1987,18 @@ GUARDS: tuple[Guard, ...] = (
         'known = (told.date <= bindparam("until")).is_not(None)',
         f"{REAL}/test_reads.py::test_a_session_far_ahead_is_not_the_newest",
     ),
+    Guard(
+        "an outage does not hide the lag of a sensor",
+        "sensors/sensor.py",
+        "        stays = True",
+        "        pass",
+        f"{UNIT}/test_sensor.py::test_an_outage_does_not_hide_lag",
+    ),
+    Guard(
+        "who is back from an outage does not show what is another copy's now",
+        "sensors/sensor.py",
+        "metrics.OWNED.keep(self.route.flow, [spot for unit in mine for spot in unit])",
+        "pass",
+        f"{UNIT}/test_sensor.py::test_who_is_back_shows_what_is_ours_now",
+    ),
 )

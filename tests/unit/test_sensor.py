@@ -4,15 +4,18 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
 from events.payloads import OffsetRange
-from infra.errors import StopError, TryAgainError
+from infra import metrics
+from infra.errors import StopError, SupersededError, TryAgainError
 from infra.settings import load_settings
 from infra.wiring import Route
 from sensors import sensor as module
@@ -31,7 +34,11 @@ class Member:
 
     def __init__(self, *spots: TopicPartition, end: int = 0) -> None:
         """Hold these partitions, which all begin at 0."""
-        self.mine, self.end = set(spots), end
+        self.mine, self.end, self.is_in = set(spots), end, True
+
+    def joined(self) -> bool:
+        """Tell whether the group has answered."""
+        return self.is_in
 
     def assigned(self) -> set[TopicPartition]:
         """Tell which partitions are ours."""
@@ -59,7 +66,10 @@ def test_an_outage_ends_a_sensor_as_away(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(module.checks, "require", broken)
     monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("test"))
+    metrics.OWNED.see("predict", {ONE: 0}, {ONE: 7})
     state = module.sensor.fn("predict", ["features"])
+    assert lag(0) == 7
+    metrics.OWNED.leave("predict")
     assert state is not None
     assert (state.name, state.type.value) == ("Away", "CANCELLED")
 
@@ -160,6 +170,40 @@ def test_the_lag_of_what_is_ours_is_shown(tmp_path: Path) -> None:
     sensor._follow_assignment(member)  # type: ignore[arg-type]
     assert REGISTRY.get_sample_value("nepse_lag_offsets", labels) is None
     assert REGISTRY.get_sample_value("nepse_lag_seconds", labels) is None
+
+
+def lag(partition: int) -> float | None:
+    """What is shown as the lag of a partition."""
+    labels = {"flow": "predict", "topic": "features", "partition": str(partition)}
+    return REGISTRY.get_sample_value("nepse_lag_offsets", labels)
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [(TryAgainError("away"), 7), (KafkaError("away"), 7), (SupersededError("other"), None), (None, None)],
+    ids=["an outage", "one that the client tells", "another took over", "told to stop"],
+)
+def test_an_outage_does_not_hide_lag(ends: Exception | None, shown: float | None) -> None:
+    """It is when lag is asked for; whoever ends otherwise takes it along."""
+    metrics.OWNED.see("predict", {ONE: 0}, {ONE: 7})
+    with suppress(type(ends) if ends else StopError), module.lag_shown("predict"):
+        if ends:
+            raise ends
+    assert lag(0) == shown
+    metrics.OWNED.leave("predict")
+
+
+def test_who_is_back_shows_what_is_ours_now(tmp_path: Path) -> None:
+    """As soon as the group has answered, maybe that another copy has it; until then all that was ours."""
+    metrics.OWNED.see("predict", {ONE: 0, TWO: 0}, {ONE: 7, TWO: 9})
+    sensor, member = a_sensor(tmp_path), Member(end=7)
+    member.is_in = False
+    sensor._follow_assignment(member)  # type: ignore[arg-type]
+    assert (lag(0), lag(1)) == (7, 9)
+    member.is_in, member.mine = True, {ONE}
+    sensor._follow_assignment(member)  # type: ignore[arg-type]
+    assert (lag(0), lag(1)) == (7, None)
+    metrics.OWNED.leave("predict")
 
 
 def test_who_can_not_ask_for_earlier_attempts_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
