@@ -3,6 +3,12 @@
 NEWEST_FIRST = 'revision DESC, partition DESC, "offset" DESC'
 """How records of one key are ordered, the one that holds first; it may say that nothing does."""
 
+MET = """
+    met.symbol = said.symbol AND met.date = said.held AND met.as_of IS NOT DISTINCT FROM said.as_of
+    AND (said.as_of IS NOT NULL OR said.held = said.date)
+"""
+"""Whether an error is of a prediction: `held` is the session that was named, or the one held in its place."""
+
 
 def standing_errors(columns: str, where: str) -> str:
     """Write the query of the errors that hold: one a symbol, session and session that was predicted from.

@@ -2001,4 +2001,18 @@ GUARDS: tuple[Guard, ...] = (
         "pass",
         f"{UNIT}/test_sensor.py::test_who_is_back_shows_what_is_ours_now",
     ),
+    Guard(
+        "forecasts of a session that was not held count for the calibration of intervals",
+        "infra/database/reads/intervals.py",
+        "FROM before WHERE NOT EXISTS",
+        "FROM before WHERE false AND NOT EXISTS",
+        f"{REAL}/test_reads_models.py::test_a_session_that_was_not_held_is_met_by_the_next",
+    ),
+    Guard(
+        "shadows of a session that was not held count",
+        "infra/database/reads/shadows.py",
+        "WHERE e.date >= newest.date) AS held",
+        "WHERE e.date = newest.date) AS held",
+        f"{REAL}/test_reads_models.py::test_a_session_that_was_not_held_is_met_by_the_next",
+    ),
 )

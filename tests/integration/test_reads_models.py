@@ -30,9 +30,8 @@ def said(symbol: str, day: date, **more: Any) -> PredictionMade:
         "interval_95": (80.0, 120.0),
         "model_version": "v1",
     }
-    return PredictionMade(
-        symbol=symbol, date=day, as_of=day - timedelta(1), predicted_close=100.0, **known | more
-    )
+    made = {"as_of": day - timedelta(1), **known, **more}
+    return PredictionMade(symbol=symbol, date=day, predicted_close=100.0, **made)
 
 
 def met(symbol: str, day: date, actual: float, **more: Any) -> ErrorComputed:
@@ -86,3 +85,22 @@ def test_a_shadow_is_summed_beside_what_was_served(side: ReadSide) -> None:
     }
     assert set(shadows.daily(side.engine, "v2", 2)) == {DAYS[2]}
     assert shadows.daily(side.engine, "v1", 20) == {}
+
+
+def test_a_session_that_was_not_held_is_met_by_the_next(side: ReadSide) -> None:
+    """Closes after an unforeseen holiday count, once, with the session that was held."""
+    before = DAYS[0]
+    side.tell("predictions", said("A", DAYS[1]), said("A", DAYS[3]), said("B", DAYS[3]))
+    shadow = {"symbol": "A", "predicted_close": 104.0, "model_version": "v2"}
+    side.tell("shadows", ShadowPredicted(date=DAYS[1], as_of=before, **shadow))
+    side.tell("errors", met("A", DAYS[2], 102.0, as_of=before), met("B", DAYS[3], 99.0))
+    assert intervals.fallen(side.engine, "v1", 20) == (2, 2, 0, 0, 1, 1, 0, 0)
+    assert shadows.daily(side.engine, "v2", 20) == {DAYS[2]: (1, 4.0, 2.0, 4.0, 2.0)}
+
+
+def test_what_names_no_session_before_is_met_by_its_own(side: ReadSide) -> None:
+    """As foreign producers write it; neither by a later one nor by what was made from another session."""
+    side.tell("predictions", said("A", DAYS[1], as_of=None), said("B", DAYS[2]))
+    side.tell("errors", met("A", DAYS[1], 100.0, as_of=None), met("A", DAYS[2], 50.0, as_of=None))
+    side.tell("errors", met("B", DAYS[1], 50.0, as_of=None), met("A", DAYS[3], 50.0, as_of=DAYS[1]))
+    assert intervals.fallen(side.engine, "v1", 20)[:5] == (1, 1, 0, 0, 0)

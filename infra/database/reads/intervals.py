@@ -5,25 +5,29 @@ from typing import NamedTuple
 from sqlalchemy import Engine, text
 
 from infra.database.connection import reading
-from infra.database.revisions import NEWEST_FIRST, standing_errors
+from infra.database.revisions import MET, NEWEST_FIRST, standing_errors
 
-_OF_DAYS = "date IN (SELECT date FROM days)"
 _FALLEN = f"""
     WITH days AS (
         SELECT DISTINCT date FROM errors WHERE model_version = :version ORDER BY date DESC LIMIT :sessions
+    ), before AS (
+        SELECT date AS held, (SELECT max(p.date) FROM predictions AS p WHERE p.date < days.date) AS date
+        FROM days
+    ), named AS (
+        SELECT date AS held, date FROM days UNION ALL
+        SELECT held, date FROM before WHERE NOT EXISTS (SELECT FROM errors AS e WHERE e.date = before.date)
     ), said AS (
-        SELECT DISTINCT ON (symbol, date, as_of) * FROM predictions WHERE {_OF_DAYS}
-        ORDER BY symbol, date, as_of, {NEWEST_FIRST}
-    ), met AS ({standing_errors("*", _OF_DAYS)})
-    SELECT count(DISTINCT said.date), count(*),
+        SELECT DISTINCT ON (symbol, held, date, as_of) * FROM predictions JOIN named USING (date)
+        ORDER BY symbol, held, date, as_of, {NEWEST_FIRST}
+    ), met AS ({standing_errors("*", "date IN (SELECT date FROM days)")})
+    SELECT count(DISTINCT met.date), count(*),
         count(*) FILTER (WHERE actual < low_95),
         count(*) FILTER (WHERE actual >= low_95 AND actual < low_80),
         count(*) FILTER (WHERE actual >= low_80 AND actual < predicted_close),
         count(*) FILTER (WHERE actual >= predicted_close AND actual <= high_80),
         count(*) FILTER (WHERE actual > high_80 AND actual <= high_95),
         count(*) FILTER (WHERE actual > high_95)
-    FROM said JOIN met ON met.symbol = said.symbol AND met.date = said.date
-        AND met.as_of IS NOT DISTINCT FROM said.as_of
+    FROM said JOIN met ON {MET}
     WHERE said.model_version = :version AND met.model_version = :version
         AND NOT said.retracted AND NOT met.retracted
         AND low_80 IS NOT NULL AND high_80 IS NOT NULL AND low_95 IS NOT NULL AND high_95 IS NOT NULL

@@ -5,24 +5,25 @@ from datetime import date
 from sqlalchemy import Engine, text
 
 from infra.database.connection import reading
-from infra.database.revisions import NEWEST_FIRST, standing_errors
+from infra.database.revisions import MET, NEWEST_FIRST, standing_errors
 
-_OF_DAYS = "date IN (SELECT date FROM days)"
+_COLUMNS = "symbol, date, as_of, actual, error, abs_error, retracted"
 _SUMS = f"""
-    WITH days AS (
+    WITH newest AS (
         SELECT DISTINCT date FROM shadow_predictions WHERE model_version = :version
         ORDER BY date DESC LIMIT :sessions
+    ), days AS (
+        SELECT date, (SELECT min(e.date) FROM errors AS e WHERE e.date >= newest.date) AS held FROM newest
     ), said AS (
-        SELECT DISTINCT ON (symbol, date, as_of) symbol, date, as_of, predicted_close, retracted
-        FROM shadow_predictions WHERE {_OF_DAYS} AND model_version = :version
-        ORDER BY symbol, date, as_of, {NEWEST_FIRST}
-    ), met AS ({standing_errors("symbol, date, as_of, actual, error, abs_error, retracted", _OF_DAYS)})
-    SELECT said.date, count(*), sum((predicted_close - actual) ^ 2), sum(abs(predicted_close - actual)),
+        SELECT DISTINCT ON (symbol, held, date, as_of) symbol, date, held, as_of, predicted_close, retracted
+        FROM shadow_predictions JOIN days USING (date) WHERE model_version = :version
+        ORDER BY symbol, held, date, as_of, {NEWEST_FIRST}
+    ), met AS ({standing_errors(_COLUMNS, "date IN (SELECT held FROM days)")})
+    SELECT met.date, count(*), sum((predicted_close - actual) ^ 2), sum(abs(predicted_close - actual)),
         sum(error * error), sum(abs_error)
-    FROM said JOIN met ON met.symbol = said.symbol AND met.date = said.date
-        AND met.as_of IS NOT DISTINCT FROM said.as_of
+    FROM said JOIN met ON {MET}
     WHERE NOT said.retracted AND NOT met.retracted
-    GROUP BY said.date
+    GROUP BY met.date
 """  # noqa: S608  (our own words)
 
 Beside = tuple[int, float, float, float, float]
