@@ -7,7 +7,10 @@ MET = """
     met.symbol = said.symbol AND met.date = said.held AND met.as_of IS NOT DISTINCT FROM said.as_of
     AND (said.as_of IS NOT NULL OR said.held = said.date)
 """
-"""Whether an error is of a prediction: `held` is the session that was named, or the one held in its place."""
+"""Whether an error is of a prediction: `held` is the session that was named, or the one held in its place.
+
+`said` comes by symbol and `held`, as `met` by symbol and date: else the planner joins by symbols alone.
+"""
 
 
 def standing_errors(columns: str, where: str) -> str:
