@@ -110,7 +110,7 @@ async def _ask(
         SystemExit: something was answered that is no answer.
     """
     found: dict[str, list[Answer]] = defaultdict(list)
-    limits = httpx.Limits(None, max_keepalive_connections=sizes.readers, keepalive_expiry=IDLE_SECONDS)
+    limits = httpx.Limits(max_keepalive_connections=sizes.readers, keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(
         base_url=f"{settings.web_ui}/api/v1", limits=limits, timeout=PATIENCE
     ) as client:
