@@ -17,7 +17,6 @@ SILENT_SECONDS = 8.0
 """How long no byte may come of an answer."""
 REST_SECONDS = 10.0
 """How long nobody asks after that: of many questions one waits, not each of them."""
-INTERVAL_SECONDS = 0.1
 
 
 class SilentError(psycopg.OperationalError):
@@ -29,10 +28,10 @@ class HeardConnection(psycopg.Connection[Any]):
 
     on_silence: Callable[[], None] | None = None
 
-    def wait(self, gen: PQGen[RV], interval: float = INTERVAL_SECONDS, timeout: float | None = None) -> RV:
+    def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
         """Wait for an answer as psycopg does, which has no bound of its own; raises SilentError."""
         try:
-            return super().wait(_heard(gen), interval, timeout)
+            return super().wait(_heard(gen), *how, **named)
         except SilentError:
             self.close()
             if self.on_silence:

@@ -1941,8 +1941,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "a database that says nothing counts as away for who tells of it",
         "infra/database/silence.py",
-        "super().wait(_heard(gen), interval, timeout)",
-        "super().wait(gen, interval, timeout)",
+        "super().wait(_heard(gen), *how, **named)",
+        "super().wait(gen, *how, **named)",
         f"{UNIT}/test_silence.py::test_a_database_that_says_nothing_counts_as_away",
     ),
     Guard(
