@@ -9,7 +9,7 @@ from infra.kafka.scanning import published_since
 from infra.kafka.source import Source
 from infra.kafka.work import beginning, record_of
 from tasks.core.alert_rules import alert_id
-from tasks.core.calendar import EXCHANGE_TZ
+from tasks.core.calendar import exchange_day
 
 PRODUCER = "raise-alert"
 TOPIC = "alerts"
@@ -23,7 +23,7 @@ def of_the_day(alert: AlertRaised, now: datetime) -> AlertRaised:
     Nobody tells when what it is about is over. Who looks after it does so for the day: what is raised on
     another one is an alert of its own, and is told.
     """
-    labels = {"day": str(now.astimezone(EXCHANGE_TZ).date())} | alert.labels
+    labels = {"day": str(exchange_day(now))} | alert.labels
     return alert.model_copy(update={"labels": labels, "alert_id": alert_id(alert.rule, labels)})
 
 

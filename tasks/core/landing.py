@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from tasks.core.calendar import EXCHANGE_TZ, Calendar
+from tasks.core.calendar import EXCHANGE_TZ, Calendar, exchange_day
 from tasks.core.prices import file_date
 
 LOOK_BACK = timedelta(days=14)
@@ -45,7 +45,7 @@ def chosen(
         newest: the newest session that is known; without one everything is chosen.
         now: the time, with its zone.
     """
-    since = min(newest, _today(now)) - LOOK_BACK if newest else date.min
+    since = min(newest, exchange_day(now)) - LOOK_BACK if newest else date.min
     return [one for one in offers if _worth_reading(one, announced.get(one.file), since, now)]
 
 
@@ -63,11 +63,6 @@ def _worth_reading(offer: Offer, announced: datetime | None, since: date, now: d
 
 def missing_session(calendar: Calendar, now: datetime) -> date | None:
     """Name today's session when it should be there by now and is not: it is late, or the day a holiday."""
-    today, clock = _today(now), now.astimezone(EXCHANGE_TZ).time()
+    today, clock = exchange_day(now), now.astimezone(EXCHANGE_TZ).time()
     expected = clock >= EXPECTED_BY and calendar.trading_day(today) and not calendar.knows(today)
     return today if expected else None
-
-
-def _today(now: datetime) -> date:
-    """The date in Kathmandu."""
-    return now.astimezone(EXCHANGE_TZ).date()

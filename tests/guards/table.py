@@ -1682,7 +1682,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "an alert that nobody ends is silenced for a day, not for ever",
         "tasks/raising.py",
-        '{"day": str(now.astimezone(EXCHANGE_TZ).date())} | alert.labels',
+        '{"day": str(exchange_day(now))} | alert.labels',
         "alert.labels",
         f"{UNIT}/test_raising.py::test_what_is_raised_on_another_day_is_told_whoever_looked_after_the_last",
     ),
